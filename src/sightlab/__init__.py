@@ -1,0 +1,1 @@
+"""sightlab: a workbench for image classifiers."""

@@ -1,0 +1,1 @@
+"""Batched augmentation: pure functions of images and numbers drawn for each sample."""

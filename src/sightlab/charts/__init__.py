@@ -1,0 +1,21 @@
+"""Records into charts: one definition for PNG, SVG and HTML.
+
+Each chart is made in two steps: a function that collects its rows (plain values, easy to test) and one that draws
+them with Altair. Altair and vl-convert are imported when a chart is drawn, not with this room.
+"""
+
+from sightlab.charts.confusions import confusion, confusion_rows
+from sightlab.charts.curves import curve_rows, learning_curves
+from sightlab.charts.files import save_chart, write_whole
+from sightlab.charts.looks import printable, short_names
+
+__all__ = [
+    "confusion",
+    "confusion_rows",
+    "curve_rows",
+    "learning_curves",
+    "printable",
+    "save_chart",
+    "short_names",
+    "write_whole",
+]

@@ -1,0 +1,135 @@
+"""A confusion matrix as a heatmap."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightlab.charts.looks import INK, LINE, TOP_LEVEL, printable, short_names
+from sightlab.metrics import check_matrix
+
+if TYPE_CHECKING:
+    import altair as alt
+
+# Light to dark, evenly in lightness; even the lightest stands off from white, so that a single mistake shows.
+# Blue and orange are told apart with any colour vision.
+RIGHT_SHADES = ("#dcebf7", "#6fa8d6", "#0b3c6f")
+WRONG_SHADES = ("#fde3cd", "#f08c3a", "#8a3000")
+MIDDLE_SHARE = 0.25  # half way up a square-root scale
+
+FEW_CLASSES = 20  # up to which the cells carry their counts
+
+
+def confusion(matrix: NDArray[np.int64], classes: Sequence[str], title: str | None = None) -> alt.LayerChart:
+    """A confusion matrix as a heatmap: rows the true class, columns the predicted one.
+
+    matrix: int64 [C, C]. Colour is the share of the row, on a square-root scale, so that classes of any size compare
+    and rare mistakes show; right answers are blue, mistakes orange; what never happened stays white. Up to 20 classes
+    the cells carry their counts.
+
+    Raises ValueError when the matrix is not C x C for the C classes, or holds a negative count.
+    """
+    import altair as alt
+
+    cell = _cell_size(len(classes))
+    side = cell * len(classes)
+    data = alt.Chart({"values": confusion_rows(matrix, classes)}).encode(**_places(classes, cell))
+    length = min(110, max(45, (side - 90) / 2))
+    layers = []
+    for right, shades, name in ((True, RIGHT_SHADES, "right"), (False, WRONG_SHADES, "mistaken")):
+        scale = alt.Scale(
+            type="pow", exponent=0.5, domain=[0, MIDDLE_SHARE, 1], range=list(shades), interpolate="rgb", clamp=True
+        )
+        legend = alt.Legend(
+            title=[name, "share of row"], format=".0%", values=[0.01, 0.1, 0.25, 0.5, 1], gradientLength=length
+        )
+        cells = data.transform_filter(f"datum.right === {str(right).lower()}")
+        layers.append(cells.mark_rect().encode(color=alt.Color("share:Q", scale=scale, legend=legend)))
+    if len(classes) <= FEW_CLASSES:
+        digits = len(str(int(matrix.max(initial=0))))
+        text = data.mark_text(fontSize=min(12.0, 1.5 * cell / digits), baseline="middle")
+        layers.append(text.encode(text="count:Q", color=alt.Color("ink:N", scale=None)))
+    heading = alt.TitleParams(printable(title or "Confusion matrix"), subtitle=_summary(matrix))
+    chart = alt.LayerChart(layer=layers, view=alt.ViewBackground(stroke=LINE))
+    return chart.resolve_scale(color="independent").properties(width=side, height=side, title=heading, **TOP_LEVEL)
+
+
+def confusion_rows(matrix: NDArray[np.int64], classes: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each cell that is not zero: {true, predicted: short names, count, share of its row, right, ink}.
+
+    ink is white or near black, whichever reads better on the cell's colour.
+
+    Raises ValueError when the matrix is not C x C for the C classes, or holds a negative count.
+    """
+    check_matrix(matrix, classes)
+    if matrix.min(initial=0) < 0:
+        raise ValueError(f"a confusion matrix holds {matrix.min()}; counts are never below 0")
+    names = short_names(classes)
+    sums = matrix.sum(axis=1).tolist()
+    rows = []
+    for true, said in np.argwhere(matrix).tolist():
+        count, right = int(matrix[true, said]), true == said
+        share = count / sums[true]
+        ink = _ink(RIGHT_SHADES if right else WRONG_SHADES, share)
+        names_count = {"true": names[true], "predicted": names[said], "count": count}
+        rows.append(names_count | {"share": share, "right": right, "ink": ink})
+    return rows
+
+
+def _places(classes: Sequence[str], cell: float) -> dict[str, Any]:
+    """Both axes and the tooltip."""
+    import altair as alt
+
+    names = short_names(classes)
+    size = min(12.0, max(7.0, cell * 0.95))
+    longest = max((len(name) for name in names), default=0)
+    slanted = -45 if len(classes) <= FEW_CLASSES else -90
+    angle = 0 if longest * 0.56 * size <= cell - 4 else slanted
+    gap = 1 / cell if cell >= 7 else 0
+    scale = alt.Scale(domain=names, paddingInner=gap, paddingOuter=gap, round=False)
+    axis: dict[str, Any] = {
+        "values": names[:: math.ceil(size / cell)],  # labels that would overlap are thinned
+        "labelFontSize": size,
+        "labelLimit": 0,
+        "labelOverlap": False,
+        "labelPadding": 4,
+        "titlePadding": 10,
+        "domain": False,
+        "ticks": False,
+        "grid": False,
+    }
+    return {
+        "x": alt.X("predicted:N", title="predicted", scale=scale, axis=alt.Axis(labelAngle=angle, **axis)),
+        "y": alt.Y("true:N", title="true", scale=scale, axis=alt.Axis(**axis)),
+        "tooltip": ["true:N", "predicted:N", "count:Q", alt.Tooltip("share:Q", format=".1%")],
+    }
+
+
+def _cell_size(classes: int) -> float:
+    """Side of a cell in pixels: room for counts with few classes, a picture of bounded size with many."""
+    if classes <= FEW_CLASSES:
+        return max(32, min(90, 460 // max(classes, 1)))
+    return max(1.0, min(20.0, 820 / classes))
+
+
+def _summary(matrix: NDArray[np.int64]) -> str:
+    total, right = int(matrix.sum()), int(np.trace(matrix))
+    return f"{right:,} of {total:,} images right ({right / total:.2%})" if total else "no images"
+
+
+def _ink(shades: tuple[str, str, str], share: float) -> str:
+    """White or near black, whichever has more contrast with the colour of a share."""
+    low, middle, high = (np.array([int(shade[i : i + 2], 16) / 255 for i in (1, 3, 5)]) for shade in shades)
+    along = math.sqrt(share / MIDDLE_SHARE)
+    colour = low + (middle - low) * along if along <= 1 else middle + (high - middle) * (along - 1)
+    return "#ffffff" if _luminance(colour) < 0.2 else INK
+
+
+def _luminance(colour: NDArray[np.float64]) -> float:
+    """Relative luminance of an sRGB colour [3], in [0, 1]; WCAG 2.2, "relative luminance"."""
+    linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])

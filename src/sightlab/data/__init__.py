@@ -1,0 +1,1 @@
+"""Pictures with labels, from whatever holds them to batches."""

@@ -1,0 +1,57 @@
+"""Batches: which images each step sees, and their way to the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sightlab.data.imageset import ImageSet
+
+ORDER = 1
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """The order in which an epoch sees the images: a function of (seed, epoch) alone. int64 [count].
+
+    >>> sorted(epoch_order(4, seed=1, epoch=2).tolist())
+    [0, 1, 2, 3]
+    """
+    return np.random.default_rng([seed, epoch, ORDER]).permutation(count)
+
+
+def steps_per_epoch(count: int, batch_size: int) -> int:
+    """Steps that see every image once. A last batch of one image joins the batch before it.
+
+    Batch norm has no variance to speak of in a batch of one.
+
+    >>> steps_per_epoch(10, 4), steps_per_epoch(9, 4), steps_per_epoch(1, 4)
+    (3, 2, 1)
+    """
+    whole, rest = divmod(count, batch_size)
+    return max(1, whole + (rest > 1 or (rest == 1 and batch_size == 1)))
+
+
+def batch_places(order: NDArray[np.int64], step: int, batch_size: int) -> NDArray[np.int64]:
+    """The places in the split that a step (from 0) of an epoch sees. int64 [B]."""
+    last = step == steps_per_epoch(len(order), batch_size) - 1
+    return order[step * batch_size :] if last else order[step * batch_size : (step + 1) * batch_size]
+
+
+def in_turn(count: int, batch_size: int) -> Iterator[NDArray[np.int64]]:
+    """Places 0 to count - 1 in batches, in order: how a split is evaluated."""
+    for start in range(0, count, batch_size):
+        yield np.arange(start, min(start + batch_size, count))
+
+
+def images_at(images: ImageSet, places: NDArray[np.int64], device: torch.device) -> Tensor:
+    """The images at these places on the device. uint8 [B, H, W, C]."""
+    return torch.from_numpy(images.gather(places)).to(device, non_blocking=True)
+
+
+def labels_at(images: ImageSet, places: NDArray[np.int64], device: torch.device) -> Tensor:
+    """The labels at these places on the device. int64 [B]."""
+    return torch.from_numpy(images.labels[places]).to(device, non_blocking=True)

@@ -1,0 +1,190 @@
+"""Images with labels, as every room of sightlab sees them: one array of bytes, one of class numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightlab.errors import DataError
+
+SPLITS = ("train", "validation", "test")
+UNDIVIDED = "all"
+
+
+class ImageSet:
+    """Labelled images of one size. Not changed once made.
+
+    images: uint8 [N, H, W, C], in memory or memory-mapped, C order. labels: int64 [N], each in [0, len(classes)).
+    classes: the class names; a label is a place in this tuple. numbered: the source gave labels as whole numbers
+    0, 1, ... in this order (idx files, CSV columns), so that a class may also be known by its number.
+    rows: int64 [N], which images of a larger array are this set's; None takes all. A part of a set shares the
+    array it came from: `gather` copies the rows a batch needs, `images` all of them.
+
+    Raises DataError when the arrays do not have these types, or do not belong together.
+
+    >>> images = np.zeros((2, 28, 28, 1), np.uint8)
+    >>> ImageSet(images, np.array([0, 1]), ("cat", "dog"))
+    ImageSet(2 images, 28 x 28 x 1, 2 classes)
+    """
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.int64],
+        classes: tuple[str, ...],
+        numbered: bool = False,
+        rows: NDArray[np.int64] | None = None,
+    ) -> None:
+        if images.ndim != 4 or images.dtype != np.uint8:
+            raise DataError(f"images are {images.dtype} {list(images.shape)}; an image set takes uint8 [N, H, W, C]")
+        if labels.ndim != 1 or labels.dtype != np.int64:
+            raise DataError(f"labels are {labels.dtype} {list(labels.shape)}; an image set takes int64 [N]")
+        count = len(images) if rows is None else len(rows)
+        if count != len(labels):
+            raise DataError(f"{count} images have {len(labels)} labels; each needs one")
+        if len(set(classes)) != len(classes):
+            raise DataError("two classes have the same name; each class needs its own")
+        if len(labels) and not (labels.min() >= 0 and labels.max() < len(classes)):
+            raise DataError(f"labels run from {labels.min()} to {labels.max()}, but there are {len(classes)} classes")
+        self._base = images
+        self._rows = rows
+        self.labels = labels
+        self.classes = tuple(classes)
+        self.numbered = numbered
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        height, width, channels = self.shape
+        return f"ImageSet({len(self):,} images, {height} x {width} x {channels}, {len(self.classes)} classes)"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of every image."""
+        height, width, channels = self._base.shape[1:]
+        return height, width, channels
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """All images, uint8 [N, H, W, C]. A copy when this set is a part of a larger one."""
+        return self._base if self._rows is None else self._base[self._rows]
+
+    def gather(self, index: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The images at these places, copied. index: int64 [M]. Gives uint8 [M, H, W, C]."""
+        return np.take(self._base, index if self._rows is None else self._rows[index], axis=0)
+
+    def take(self, index: NDArray[np.int64]) -> ImageSet:
+        """The images at these places, in this order, sharing this set's array. index: int64 [M]."""
+        rows = index if self._rows is None else self._rows[index]
+        return ImageSet(self._base, self.labels[index], self.classes, self.numbered, rows)
+
+    def named(self, classes: tuple[str, ...]) -> ImageSet:
+        """The same images and label numbers, the classes under these names."""
+        return self.relabelled(self.labels, classes)
+
+    def relabelled(self, labels: NDArray[np.int64], classes: tuple[str, ...]) -> ImageSet:
+        """The same images under other labels. labels: int64 [N], numbers of these classes."""
+        return ImageSet(self._base, labels, classes, True, self._rows)
+
+    def counts(self) -> NDArray[np.int64]:
+        """Images a class. int64 [len(classes)]."""
+        return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
+
+    def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation over all pixels, a channel each, of values in [0, 1]. Exact.
+
+        Sums of bytes and of their squares are whole numbers, so neither order nor batch can change them.
+        """
+        channels = self.shape[2]
+        histogram = np.zeros((channels, 256), np.int64)
+        for start in range(0, len(self), 4096):
+            block = self.gather(np.arange(start, min(start + 4096, len(self))))
+            for channel in range(channels):
+                histogram[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
+        values = np.arange(256)
+        count = int(histogram[0].sum())
+        if count == 0:
+            raise DataError("no images to take the mean and the standard deviation of")
+        sums = [int(s) for s in (histogram * values).sum(1)]
+        squares = [int(s) for s in (histogram * values**2).sum(1)]
+        deviations = (max(0, q * count - s * s) ** 0.5 / count / 255 for s, q in zip(sums, squares, strict=True))
+        return tuple(s / count / 255 for s in sums), tuple(deviations)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What a source holds, as it divides itself.
+
+    splits: keys from train, validation and test; or the one key `all` where the source is not divided. All have
+    the same classes and image shape. notes: what the reader has to say to the user, a line each.
+    """
+
+    splits: Mapping[str, ImageSet]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, the same for every split."""
+        return next(iter(self.splits.values())).classes
+
+
+def natural_key(name: str) -> tuple[Any, ...]:
+    """Sorts names as a person would: `2` before `10`, `img9` before `img10`.
+
+    >>> sorted(["10", "2", "b", "a10", "a9"], key=natural_key)
+    ['2', '10', 'a9', 'a10', 'b']
+    """
+    pieces = re.split(r"(\d+)", name)
+    return (*((0, int(p), "") if p.isdecimal() else (1, 0, p.casefold()) for p in pieces if p), (2, 0, name))
+
+
+def classes_of(labels: Iterable[str]) -> tuple[str, ...]:
+    """The different labels in natural order, ready to be an ImageSet's classes.
+
+    >>> classes_of(["dog", "10", "2", "dog"])
+    ('2', '10', 'dog')
+    """
+    return tuple(sorted(set(labels), key=natural_key))
+
+
+def split_name(text: str) -> str | None:
+    """Which split a folder's or a file's name means, or None.
+
+    >>> split_name("mnist_m_test_labels.txt"), split_name("val"), split_name("cats")
+    ('test', 'validation', None)
+    """
+    words = re.split(r"[^a-z0-9]+", text.casefold())
+    for word in words:
+        for split, names in SPLIT_WORDS.items():
+            if word in names:
+                return split
+    return None
+
+
+SPLIT_WORDS: dict[str, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing", "t10k"),
+}
+
+
+class Allocate(Protocol):
+    """Gives a reader the array it writes a split's images into: in memory, or a file of the cache."""
+
+    def __call__(self, split: str, shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+        """A C-ordered uint8 array of this shape [N, H, W, C], its content undefined."""
+
+
+def in_memory(split: str, shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:  # noqa: ARG001
+    """The allocation of a reader that is not cached."""
+    return np.empty(shape, np.uint8)
+
+
+Progress = Callable[[int, int], None]
+"""Called as work goes on, with how many pictures are done and how many there are."""

@@ -1,0 +1,137 @@
+"""From what a user calls a data set to where its files are: found on this machine, or downloaded and verified."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sightlab.data.cache import cache_folder
+from sightlab.data.download import download, md5_of
+from sightlab.data.imageset import SPLIT_WORDS, SPLITS, Progress
+from sightlab.data.names import EMBEDDED, NAMED, NamedSet
+from sightlab.errors import DataError, suggestion
+
+DEBIAN = Path("/usr/share/datasets")
+VARIANTS = (*SPLITS, "coarse")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a source's files are. name: of a known data set, "" for a path. official: its checksums are right."""
+
+    path: Path
+    name: str = ""
+    variant: str = ""
+    official: bool = True
+
+
+def find(source: str, progress: Progress | None = None) -> Found:
+    """The files of a name, a path, or either with `:variant` (train, validation, test; coarse for cifar100).
+
+    A name is looked for in the folders of SIGHTLAB_DATA, in the cache, where Debian installs data sets, and last
+    downloaded. Raises DataError: unknown name, unknown variant, no such path, or no network.
+    """
+    if Path(source).expanduser().exists():
+        return Found(Path(source).expanduser())
+    base, colon, variant = source.rpartition(":")
+    if not colon:
+        return find_base(source, "", progress)
+    return find_base(base, variant_name(source, variant), progress)
+
+
+def variant_name(source: str, variant: str) -> str:
+    """The variant under its full name: `val` is `validation`."""
+    for split, words in SPLIT_WORDS.items():
+        if variant in words:
+            return split
+    if variant not in VARIANTS:
+        raise DataError(f"{source}: unknown variant {variant!r}; {suggestion(variant, VARIANTS)}")
+    return variant
+
+
+def find_base(base: str, variant: str, progress: Progress | None) -> Found:
+    """A path or a known name, its variant taken off."""
+    path = Path(base).expanduser()
+    if variant == "coarse" and base != "cifar100":
+        raise DataError(f"{base}:coarse: only cifar100 has coarse classes")
+    if path.exists():
+        return Found(path, "", variant)
+    if base == EMBEDDED:
+        return Found(Path(__file__).parent / "fashion_mini", EMBEDDED, variant)
+    if base not in NAMED:
+        if "/" in base or "." in base or "\\" in base:
+            raise DataError(f"{base}: no such file or folder")
+        raise DataError(f"unknown data {base!r}: no file or folder, nor a name; {suggestion(base, [*NAMED, EMBEDDED])}")
+    local = find_local(base)
+    path, official = local if local else (fetch(base, progress), True)
+    return Found(path, base, variant, official)
+
+
+def find_local(name: str) -> tuple[Path, bool] | None:
+    """A known set's files on this machine and whether they are the official ones; official ones are preferred."""
+    candidates = list(local_candidates(name))
+    for path in candidates:
+        if is_official(path, NAMED[name]):
+            return path, True
+    return (candidates[0], False) if candidates else None
+
+
+def local_candidates(name: str) -> Iterator[Path]:
+    """Folders and archives that by their names hold the set, in the order they are preferred."""
+    for folder in data_folders():
+        yield from sorted(
+            (p for p in folder.iterdir() if is_called(p, NAMED[name])), key=lambda p: (len(p.name), p.name)
+        )
+        if is_called(folder, NAMED[name]):
+            yield folder
+    downloaded = cache_folder() / "downloads" / name
+    if all((downloaded / file).is_file() for file in NAMED[name].files):
+        yield downloaded
+    if (DEBIAN / name).is_dir():
+        yield DEBIAN / name
+
+
+def data_folders() -> list[Path]:
+    """The folders of SIGHTLAB_DATA that exist (several are divided as in PATH)."""
+    named = os.environ.get("SIGHTLAB_DATA", "").split(os.pathsep)
+    return [Path(text).expanduser() for text in named if text and Path(text).expanduser().is_dir()]
+
+
+def is_called(path: Path, named: NamedSet) -> bool:
+    """Whether a file or folder bears the set's name, alone or with a describing word: cifar10-jpeg.tar.
+
+    A word m would make it another set: MNIST-M is not MNIST.
+    """
+    name = path.name.casefold()
+    if not any(re.fullmatch(re.escape(alias) + r"([-_. ](?!m\b|m[-_.]).*)?", name) for alias in named.aliases):
+        return False
+    return path.is_dir() or not name.endswith((".md", ".txt", ".part", ".pdf", ".py"))
+
+
+def is_official(path: Path, named: NamedSet) -> bool:
+    """Whether the official files are all here, by their md5."""
+    if path.is_file():
+        return path.name in named.files and md5_of(path) == named.files[path.name]
+    return all((path / f).is_file() for f in named.files) and all(md5_of(path / f) == m for f, m in named.files.items())
+
+
+def fetch(name: str, progress: Progress | None) -> Path:
+    """Download the official files of a known set into the cache. Gives their folder."""
+    named = NAMED[name]
+    folder = cache_folder() / "downloads" / name
+    for file, md5 in named.files.items():
+        try:
+            if not (folder / file).is_file():
+                download([mirror + file for mirror in named.mirrors], folder / file, md5, progress)
+        except (DataError, OSError) as error:
+            looked = [*(str(f) for f in data_folders()), str(folder)]
+            if (DEBIAN / "fashion-mnist").parent == DEBIAN and name == "fashion-mnist":
+                looked.append(str(DEBIAN / name))
+            raise DataError(
+                f"{name}: not in {', '.join(looked)}, and the download failed ({error}); put "
+                f"{', '.join(named.files)} into a folder {name}/ and set SIGHTLAB_DATA to the folder that holds it"
+            ) from error
+    return folder

@@ -1,0 +1,191 @@
+"""Train, validation and test: divided once, reproducibly, without overlap; the test split sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightlab.data.imageset import UNDIVIDED, ImageSet, Parts
+from sightlab.errors import DataError
+
+TEST_SHARE = 0.15
+
+
+class Sealed:
+    """A test split whose every opening is counted and recorded. Its pictures are reached through `open` alone.
+
+    >>> test = Sealed(ImageSet(np.zeros((4, 8, 8, 1), np.uint8), np.zeros(4, np.int64), ("a", "b")))
+    >>> len(test), len(test.openings)
+    (4, 0)
+    >>> len(test.open("final score")), test.openings[0]["reason"]
+    (4, 'final score')
+    """
+
+    def __init__(self, images: ImageSet) -> None:
+        self._images = images
+        self.openings: list[dict[str, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __repr__(self) -> str:
+        return f"Sealed({len(self):,} images, opened {len(self.openings)} times)"
+
+    def counts(self) -> NDArray[np.int64]:
+        """Images a class, which may be known without opening. int64 [classes]."""
+        return self._images.counts()
+
+    def open(self, reason: str) -> ImageSet:
+        """The test images, on the record. reason: what they are opened for."""
+        self.openings.append({"at": datetime.now(UTC).isoformat(timespec="seconds"), "reason": reason})
+        return self._images
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """A data set ready for training.
+
+    train, validation: seen by training and selection. test: sealed. source: what the user named; key: the content
+    of its files as a hash, "" for arrays given from Python. notes: what reading and dividing has to say.
+    """
+
+    train: ImageSet
+    validation: ImageSet
+    test: Sealed
+    source: str = "arrays"
+    key: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, the same for every split."""
+        return self.train.classes
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of every image."""
+        return self.train.shape
+
+    @cached_property
+    def duplicates(self) -> dict[tuple[str, str], int]:
+        """Images of the second split whose exact pixels are also in the first, for each pair that has any."""
+        sets = {"train": self.train, "validation": self.validation, "test": self.test._images}
+        prints = {name: fingerprints(images) for name, images in sets.items()}
+        pairs = (("train", "validation"), ("train", "test"), ("validation", "test"))
+        found = {(a, b): shared_images(sets[a], sets[b], prints[a], prints[b]) for a, b in pairs}
+        return {pair: count for pair, count in found.items() if count}
+
+
+def divide(
+    parts: Parts,
+    *,
+    validation: float = 0.2,
+    limit_per_class: int | None = None,
+    seed: int = 0,
+    source: str = "arrays",
+    key: str = "",
+) -> Splits:
+    """Train, validation and test from what a source holds.
+
+    Test is the source's own, else a stratified 15 % set aside first. Then limit_per_class images of each class are
+    drawn from what is left for training. Validation is the source's own, else a stratified share of that. Every
+    draw is a function of the seed alone. Raises DataError where a class is too small to be divided.
+    """
+    given = dict(parts.splits)
+    notes = list(parts.notes)
+    rest = given.pop(UNDIVIDED if UNDIVIDED in given else "train", None)
+    if rest is None:
+        (name, rest), *_ = given.items()
+        del given[name]
+        notes.append(f"{source} has no training split; its {name} split is divided instead")
+    test = given.pop("test", None)
+    if test is None:
+        test, rest = set_aside(rest, TEST_SHARE, np.random.default_rng([seed, 1]))
+        notes.append(f"no test split in {source}: {len(test):,} images (15 % of each class) are set aside as test")
+    if limit_per_class is not None:
+        rest = limited(rest, limit_per_class, np.random.default_rng([seed, 2]))
+    held_out = given.pop("validation", None)
+    if held_out is None:
+        held_out, rest = set_aside(rest, validation, np.random.default_rng([seed, 3]))
+    for name, images in (("training", rest), ("validation", held_out), ("test", test)):
+        if not len(images):
+            raise DataError(f"{source}: the {name} split is empty; each split needs at least one image")
+    return Splits(rest, held_out, Sealed(test), source, key, tuple(notes))
+
+
+def set_aside(images: ImageSet, share: float, generator: np.random.Generator) -> tuple[ImageSet, ImageSet]:
+    """A stratified share of the images, and the rest; both in the set's own order.
+
+    The share of each class is rounded so that the total is round(share * N) (largest remainders); a class of two
+    images or more leaves at least one on either side. Raises DataError where a class has a single image.
+    """
+    counts = images.counts()
+    if (lonely := np.flatnonzero(counts == 1)).size:
+        raise DataError(
+            f"class {images.classes[lonely[0]]!r} has one image, which cannot be in two splits; "
+            "add images of it or give the source its own splits"
+        )
+    exact = counts * share
+    taken = np.floor(exact).astype(np.int64)
+    missing = round(share * len(images)) - int(taken.sum())
+    by_remainder = np.argsort(-(exact - taken), kind="stable")
+    taken[by_remainder[: max(missing, 0)]] += 1
+    taken = np.clip(taken, np.minimum(counts, 1), np.maximum(counts - 1, 0))
+    chosen = np.zeros(len(images), bool)
+    for label, count in enumerate(taken):
+        members = np.flatnonzero(images.labels == label)
+        chosen[generator.permutation(members)[:count]] = True
+    return images.take(np.flatnonzero(chosen)), images.take(np.flatnonzero(~chosen))
+
+
+def limited(images: ImageSet, per_class: int, generator: np.random.Generator) -> ImageSet:
+    """At most this many images of each class, drawn by the generator, in the set's own order."""
+    chosen = [
+        generator.permutation(np.flatnonzero(images.labels == label))[:per_class]
+        for label in range(len(images.classes))
+    ]
+    return images.take(np.sort(np.concatenate(chosen)))
+
+
+def fingerprints(images: ImageSet) -> NDArray[np.uint64]:
+    """A 64-bit number for each image; equal images have equal numbers. uint64 [N]."""
+    length = int(np.prod(images.shape))
+    padded = -length % 8
+    factors = np.random.default_rng(0).integers(1, 2**63, (length + padded) // 8, dtype=np.uint64) * 2 + 1
+    result = np.empty(len(images), np.uint64)
+    for start in range(0, len(images), 4096):
+        block = images.gather(np.arange(start, min(start + 4096, len(images)))).reshape(-1, length)
+        if padded:
+            block = np.pad(block, ((0, 0), (0, padded)))
+        words = block.view(np.uint64)
+        mixed = (words ^ (words >> np.uint64(29))) * factors
+        result[start : start + len(block)] = (mixed ^ (mixed >> np.uint64(32))).sum(1, dtype=np.uint64)
+    return result
+
+
+def shared_images(a: ImageSet, b: ImageSet, prints_a: NDArray[np.uint64], prints_b: NDArray[np.uint64]) -> int:
+    """How many images of b are in a too, pixel by pixel (fingerprints only name the candidates)."""
+    order = np.argsort(prints_a, kind="stable")
+    ordered = prints_a[order]
+    count = 0
+    for place in np.flatnonzero(np.isin(prints_b, prints_a)):
+        own = b.gather(np.array([place]))
+        first = int(np.searchsorted(ordered, prints_b[place]))
+        while first < len(ordered) and ordered[first] == prints_b[place]:
+            if np.array_equal(a.gather(order[first : first + 1]), own):
+                count += 1
+                break
+            first += 1
+    return count
+
+
+def as_splits(data: Splits | ImageSet | Mapping[str, ImageSet]) -> Splits:
+    """Splits of whatever a Python caller holds: splits as they are, a set divided, a mapping by its split names."""
+    if isinstance(data, Splits):
+        return data
+    return divide(Parts({UNDIVIDED: data} if isinstance(data, ImageSet) else dict(data)))

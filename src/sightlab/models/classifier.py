@@ -1,0 +1,39 @@
+"""The model as it is used everywhere: bytes in, logits out. Preprocessing is inside, so it cannot be forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Classifier(nn.Module):
+    """A network with the normalisation its images were trained with.
+
+    net: takes float32 [N, C, H, W], gives logits float32 [N, classes]. mean, std: a channel each, of pixel values in
+    [0, 1]; a channel whose deviation is 0 is only centred.
+
+    >>> classifier = Classifier(nn.Flatten(), mean=[0.5], std=[0.25])
+    >>> classifier(torch.full((1, 1, 2, 1), 255, dtype=torch.uint8)).tolist()
+    [[2.0, 2.0]]
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, net: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.net = net
+        self.register_buffer("mean", 255 * torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        scale = torch.tensor([1 / (255 * s) if s > 0 else 1 / 255 for s in std])
+        self.register_buffer("scale", scale.view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of a batch. images: uint8 [N, H, W, C]. Gives float32 [N, classes]."""
+        logits: Tensor = self.net(self.normalised(images))
+        return logits
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """float32 [N, C, H, W] in channels_last order: bytes [N, H, W, C] are in that order already."""
+        return images.permute(0, 3, 1, 2).to(torch.float32).sub_(self.mean).mul_(self.scale)

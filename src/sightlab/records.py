@@ -1,0 +1,161 @@
+"""Frozen facts that pass between the rooms. Nothing here computes with images, trains or draws."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch's facts.
+
+    epoch: from 1. Losses: mean cross-entropy in nats; accuracies: shares in [0, 1]; both over every image of the
+    split (train: each image as augmented, with the weights of its step). lr: of the epoch's last step.
+    seconds: training and validation together. images_per_second: training alone. best: validation so far.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    lr: float
+    seconds: float
+    images_per_second: float
+    best: bool
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Self:
+        """The epoch that `to_json` wrote."""
+        return cls(**{f.name: facts[f.name] for f in fields(cls)})
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ready for JSON or CSV."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model said about a labelled split.
+
+    logits: float32 [N, C], before softmax. labels: int64 [N]. index: int64 [N], each sample's place in its split.
+    classes: C names.
+    """
+
+    logits: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    index: NDArray[np.int64]
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A model's score on a whole labelled split.
+
+    accuracy: in [0, 1]; interval: its 95 % Wilson interval. loss: mean cross-entropy in nats. top5: share of
+    images whose label is among the five largest logits, None where there are five classes or fewer.
+    openings: how often this run has opened this test split, None for a split that is not sealed.
+    """
+
+    accuracy: float
+    loss: float
+    count: int
+    correct: int
+    interval: tuple[float, float]
+    top5: float | None = None
+    openings: int | None = None
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"{self.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, n = {self.count:,})"
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Self:
+        """The score that `to_json` wrote."""
+        values = {f.name: facts.get(f.name) for f in fields(cls)} | {"interval": tuple(facts["interval"])}
+        return cls(**values)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self) | {"interval": list(self.interval)}
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>{html.escape(str(self))}</b><br>loss {self.loss:.4f}</p>"
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class's scores. precision, recall and f1 in [0, 1]; 0 where undefined. support: images of the class."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recipe with one seed, trained: what its folder says.
+
+    folder holds recipe.yaml, environment.json, metrics.csv, bundle/, checkpoints/, predictions and pictures.
+    validation and test are scores of the checkpoint that validation chose; test is None until the run has ended.
+    seconds: training and validation, over all sittings of the run.
+    """
+
+    id: str
+    folder: Path
+    recipe: str
+    recipe_hash: str
+    model: str
+    parameters: int
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    validation: Score | None
+    test: Score | None
+    seconds: float
+    images_per_second: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The facts that `sightlab train --json` prints."""
+        best = next((e for e in self.epochs if e.epoch == self.best_epoch), None)
+        validation = {"accuracy": best.validation_accuracy, "loss": best.validation_loss} if best else None
+        test = self.test.to_json() if self.test else None
+        return {
+            "run": self.id,
+            "folder": str(self.folder),
+            "recipe": self.recipe,
+            "recipe_hash": self.recipe_hash,
+            "model": self.model,
+            "parameters": self.parameters,
+            "epochs": len(self.epochs),
+            "best_epoch": self.best_epoch,
+            "validation": validation,
+            "test": test,
+            "seconds": round(self.seconds, 3),
+            "images_per_second": round(self.images_per_second, 1),
+        }
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{e.epoch}{' ★' if e.best else ''}</td><td>{e.train_loss:.4f}</td>"
+            f"<td>{e.train_accuracy:.2%}</td><td>{e.validation_loss:.4f}</td><td>{e.validation_accuracy:.2%}</td></tr>"
+            for e in self.epochs
+        )
+        test = html.escape(str(self.test)) if self.test else "not yet opened"
+        return (
+            f"<h4>Run {html.escape(self.id)}: {html.escape(self.model)}, {self.parameters:,} parameters</h4>"
+            f"<p>test accuracy <b>{test}</b></p>"
+            "<table><tr><th>epoch</th><th>train loss</th><th>train accuracy</th><th>validation loss</th>"
+            f"<th>validation accuracy</th></tr>{rows}</table>"
+        )

@@ -1,0 +1,88 @@
+"""The machine that trains: device, cores, and what of it is written down with a run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from pathlib import Path
+
+import torch
+
+from sightlab.errors import DeviceError
+from sightlab.version import __version__
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of this name; `auto` takes cuda, then mps, then cpu, whichever this machine has first.
+
+    Raises DeviceError for a name that is no device, or a device that is not here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps() else "cpu")
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise DeviceError(f"device {name!r} is not a name that is known; auto, cpu, cuda, cuda:0 or mps would be")
+    if name.startswith("cuda"):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if int(name.partition(":")[2] or 0) >= count:
+            raise DeviceError(
+                f"device {name!r}: this machine has {count} usable CUDA devices; device=cpu works anywhere"
+            )
+    if name == "mps" and not has_mps():
+        raise DeviceError("device 'mps': not available on this machine; device=cpu works anywhere")
+    return torch.device(name)
+
+
+def has_mps() -> bool:
+    """Whether Apple's GPU can be used."""
+    return torch.backends.mps.is_available()
+
+
+def prepare_process(threads: int | None = None) -> None:
+    """Set this process up for training: call it before the first parallel operation.
+
+    Denormal numbers are flushed to zero (they make a step tens of times slower on some processors), and threads are
+    as many as physical cores: two threads of one core share its arithmetic units.
+    """
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(threads or physical_cores())
+
+
+def physical_cores() -> int:
+    """Physical cores that this process may use; as many as logical ones where the system does not tell."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    cores = set()
+    for cpu in allowed:
+        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        try:
+            cores.add(siblings.read_text().strip())
+        except OSError:
+            return max(1, len(allowed))
+    return max(1, len(cores))
+
+
+def cpu_name() -> str:
+    """The processor's name as the system gives it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor() or platform.machine()
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found.group(1).strip() if found else platform.machine()
+
+
+def environment(device: torch.device) -> dict[str, object]:
+    """What of this machine and its software a result may depend on."""
+    return {
+        "sightlab": __version__,
+        "python": sys.version.split()[0],
+        "torch": torch.__version__,
+        "system": platform.platform(),
+        "cpu": cpu_name(),
+        "cores": physical_cores(),
+        "threads": torch.get_num_threads(),
+        "processes": 1,
+        "device": str(device),
+        "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+    }
