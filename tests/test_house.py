@@ -17,17 +17,17 @@ ROOMS = [
     "errors",
     "files",
     "records",
-    "recipe",
+    "recipes",
     "data",
     "augment",
     "models",
     "optim",
     "metrics",
-    "evaluate",
-    "train",
+    "evaluation",
+    "training",
     "store",
-    "predict",
     "testing",
+    "prediction",
     "charts",
     "pictures",
     "runs",
@@ -35,7 +35,7 @@ ROOMS = [
     "__init__",
     "__main__",
 ]
-LIGHT = ["errors", "records", "recipe", "store", "charts", "cli"]
+LIGHT = ["errors", "records", "recipes", "store", "charts", "cli"]
 
 
 def room_of(path: Path) -> str:

@@ -1,1 +1,95 @@
-"""sightlab: a workbench for image classifiers."""
+"""sightlab: a workbench for image classifiers.
+
+What the commands do, these functions do:
+
+>>> import sightlab
+>>> sightlab.recipe("demo").model.name
+'mini-resnet-v4'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from sightlab.version import __version__
+
+if TYPE_CHECKING:
+    from sightlab.data.imageset import ImageSet
+    from sightlab.data.load import load
+    from sightlab.data.splits import Splits
+    from sightlab.errors import SightlabError
+    from sightlab.models.classifier import Classifier
+    from sightlab.prediction import predict
+    from sightlab.recipes.changes import recipe
+    from sightlab.recipes.schema import Recipe
+    from sightlab.records import Answer, ClassScore, Epoch, Predictions, Run, Score
+    from sightlab.runs import Watch, epochs, resume, train
+    from sightlab.runs import open_run as open  # noqa: A004 - sightlab.open, as the builtin opens files
+    from sightlab.store.bundle import Bundle
+    from sightlab.testing import Tested, evaluate, test
+
+# Where each public name lives; a name is imported when it is first used, so that `import sightlab` is quick.
+HOMES = {
+    "Answer": "records",
+    "Bundle": "store.bundle",
+    "ClassScore": "records",
+    "Classifier": "models.classifier",
+    "Epoch": "records",
+    "ImageSet": "data.imageset",
+    "Predictions": "records",
+    "Recipe": "recipes.schema",
+    "Run": "records",
+    "Score": "records",
+    "SightlabError": "errors",
+    "Splits": "data.splits",
+    "Tested": "testing",
+    "Watch": "runs",
+    "epochs": "runs",
+    "evaluate": "testing",
+    "load": "data.load",
+    "open": "runs:open_run",
+    "predict": "prediction",
+    "recipe": "recipes.changes",
+    "resume": "runs",
+    "test": "testing",
+    "train": "runs",
+}
+
+__all__ = [
+    "Answer",
+    "Bundle",
+    "ClassScore",
+    "Classifier",
+    "Epoch",
+    "ImageSet",
+    "Predictions",
+    "Recipe",
+    "Run",
+    "Score",
+    "SightlabError",
+    "Splits",
+    "Tested",
+    "Watch",
+    "__version__",
+    "epochs",
+    "evaluate",
+    "load",
+    "open",
+    "predict",
+    "recipe",
+    "resume",
+    "test",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module 'sightlab' has no attribute {name!r}")
+    room, _, own = HOMES[name].partition(":")
+    return getattr(import_module(f"sightlab.{room}"), own or name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -105,6 +105,25 @@ class ClassScore:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a model took one picture for.
+
+    file: the picture's file, or the CSV file and its row (from 1) as `x.csv:3`. probability: of the predicted class,
+    in [0, 1]. top: the most probable classes with their probabilities, the predicted one first.
+    """
+
+    file: str
+    predicted: str
+    probability: float
+    top: tuple[tuple[str, float], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        top = [{"class": name, "probability": share} for name, share in self.top]
+        return {"file": self.file, "class": self.predicted, "probability": self.probability, "top": top}
+
+
+@dataclass(frozen=True)
 class Run:
     """One recipe with one seed, trained: what its folder says.
 

@@ -6,8 +6,8 @@ them with Altair. Altair and vl-convert are imported when a chart is drawn, not 
 
 from sightlab.charts.confusions import confusion, confusion_rows
 from sightlab.charts.curves import curve_rows, learning_curves
-from sightlab.charts.files import save_chart, write_whole
 from sightlab.charts.looks import printable, short_names
+from sightlab.charts.saving import save_chart, write_whole
 
 __all__ = [
     "confusion",

@@ -21,6 +21,8 @@ RIGHT_SHADES = ("#dcebf7", "#6fa8d6", "#0b3c6f")
 WRONG_SHADES = ("#fde3cd", "#f08c3a", "#8a3000")
 MIDDLE_SHARE = 0.25  # half way up a square-root scale
 
+EVEN_CONTRAST = 0.213  # luminance on which white and INK read equally well (a contrast of 4 to 1)
+
 FEW_CLASSES = 20  # up to which the cells carry their counts
 
 
@@ -54,8 +56,10 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], title: str | No
         text = data.mark_text(fontSize=min(12.0, 1.5 * cell / digits), baseline="middle")
         layers.append(text.encode(text="count:Q", color=alt.Color("ink:N", scale=None)))
     heading = alt.TitleParams(printable(title or "Confusion matrix"), subtitle=_summary(matrix))
-    chart = alt.LayerChart(layer=layers, view=alt.ViewBackground(stroke=LINE))
-    return chart.resolve_scale(color="independent").properties(width=side, height=side, title=heading, **TOP_LEVEL)
+    chart = alt.LayerChart(
+        layer=layers, resolve={"scale": {"color": "independent"}}, view=alt.ViewBackground(stroke=LINE)
+    )
+    return chart.properties(width=side, height=side, title=heading, **TOP_LEVEL)
 
 
 def confusion_rows(matrix: NDArray[np.int64], classes: Sequence[str]) -> list[dict[str, Any]]:
@@ -126,7 +130,7 @@ def _ink(shades: tuple[str, str, str], share: float) -> str:
     low, middle, high = (np.array([int(shade[i : i + 2], 16) / 255 for i in (1, 3, 5)]) for shade in shades)
     along = math.sqrt(share / MIDDLE_SHARE)
     colour = low + (middle - low) * along if along <= 1 else middle + (high - middle) * (along - 1)
-    return "#ffffff" if _luminance(colour) < 0.2 else INK
+    return "#ffffff" if _luminance(colour) < EVEN_CONTRAST else INK
 
 
 def _luminance(colour: NDArray[np.float64]) -> float:

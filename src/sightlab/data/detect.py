@@ -143,3 +143,10 @@ def is_pickle(head: bytes) -> bool:
 def text_kind(head: bytes) -> str:
     """An image list when the first line names a picture, else CSV."""
     return "pictures" if PICTURE_NAME.search(head.split(b"\n", 1)[0].lower()) else "csv"
+
+
+def holds_table(path: Path) -> bool:
+    """Whether a file is text with commas, packed or not: pixels as CSV, not a picture or an archive of them."""
+    head = head_of(path)
+    inner = unpacked_head(path, head) if head[:2] == b"\x1f\x8b" else head
+    return b"\0" not in inner and b"," in inner.split(b"\n", 1)[0]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sightlab.data.cache import cache_folder
 from sightlab.data.download import download, md5_of
@@ -135,3 +136,25 @@ def fetch(name: str, progress: Progress | None) -> Path:
                 f"{', '.join(named.files)} into a folder {name}/ and set SIGHTLAB_DATA to the folder that holds it"
             ) from error
     return folder
+
+
+def known_sets() -> list[dict[str, Any]]:
+    """Each known name: where it was found, its bytes on disk, and whether it is the official data."""
+    embedded = find_base(EMBEDDED, "", None).path
+    rows = [{"name": EMBEDDED, "path": str(embedded), "bytes": bytes_of(embedded), "state": "embedded"}]
+    for name in NAMED:
+        local = find_local(name)
+        rows.append(
+            {
+                "name": name,
+                "path": str(local[0]) if local else None,
+                "bytes": bytes_of(local[0]) if local else None,
+                "state": ("official" if local[1] else "not the official files") if local else "absent",
+            }
+        )
+    return rows
+
+
+def bytes_of(path: Path) -> int:
+    """The size of a file, or of the files of a folder."""
+    return sum(p.stat().st_size for p in ([path] if path.is_file() else path.rglob("*")) if p.is_file())

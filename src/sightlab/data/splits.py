@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sightlab.data.imageset import UNDIVIDED, ImageSet, Parts
-from sightlab.errors import DataError
+from sightlab.data.imageset import SPLITS, UNDIVIDED, ImageSet, Parts
+from sightlab.errors import DataError, suggestion
 
 TEST_SHARE = 0.15
 
@@ -184,8 +184,17 @@ def shared_images(a: ImageSet, b: ImageSet, prints_a: NDArray[np.uint64], prints
     return count
 
 
-def as_splits(data: Splits | ImageSet | Mapping[str, ImageSet]) -> Splits:
+def as_splits(
+    data: Splits | ImageSet | Mapping[str, ImageSet],
+    *,
+    validation: float = 0.2,
+    limit_per_class: int | None = None,
+    seed: int = 0,
+) -> Splits:
     """Splits of whatever a Python caller holds: splits as they are, a set divided, a mapping by its split names."""
     if isinstance(data, Splits):
         return data
-    return divide(Parts({UNDIVIDED: data} if isinstance(data, ImageSet) else dict(data)))
+    parts = Parts({UNDIVIDED: data} if isinstance(data, ImageSet) else dict(data))
+    if unknown := set(parts.splits) - {*SPLITS, UNDIVIDED}:
+        raise DataError(f"unknown split {min(unknown)!r}; {suggestion(min(unknown), SPLITS)}")
+    return divide(parts, validation=validation, limit_per_class=limit_per_class, seed=seed)

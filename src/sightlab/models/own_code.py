@@ -46,6 +46,8 @@ def own_model(
         raise ModelError(
             f"{path} has no '{inside}'; it defines: {', '.join(defined(module)) or 'no class or function'}"
         )
+    if isinstance(builder, nn.Module):
+        raise ModelError(f"{name} is a model that is made already; name its class, or a function that makes it")
     if not callable(builder):
         raise ModelError(f"{name} is a {type(builder).__name__}; it must be a class or a function that gives a model")
     try:

@@ -16,7 +16,7 @@ from sightlab.errors import DataError, one_line
 PIXELS = 3 * 32 * 32
 LARGEST_FILE = 200_000_000
 # Folder inside the archive -> label bytes before the pixels (the last is the fine label), classes, files of a split.
-LAYOUTS = {
+LAYOUTS: dict[str, tuple[int, tuple[str, ...], dict[str, tuple[str, ...]]]] = {
     "cifar-10-batches-bin": (
         1,
         OBJECTS,

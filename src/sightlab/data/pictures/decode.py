@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sightlab.errors import DataError, one_line
 
 MAX_PIXELS = 100_000_000
+MAX_SIDE = 10_000
 # The kinds that are opened. Not among them: those that run a program (EPS), or that any bytes at all seem to be (TGA).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
@@ -41,9 +42,8 @@ class Decoding:
     skip_broken: bool = False
 
     def __post_init__(self) -> None:
-        if self.size is not None and not 1 <= self.size**2 <= MAX_PIXELS:
-            raise DataError(f"size is {self.size}; it takes a whole number from 1 to {int(MAX_PIXELS**0.5)}")
-        _check_channels(self.channels)
+        if self.size is not None and not 1 <= self.size <= MAX_SIDE:
+            raise DataError(f"size is {self.size}; it takes a whole number from 1 to {MAX_SIDE}")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def decode(data: bytes, name: str, channels: int | None = None) -> NDArray[np.ui
     >>> decode(stream.getvalue(), "white.png").ravel().tolist()
     [255, 255, 255, 255, 255, 255]
     """
-    _check_channels(channels)
+    check_channels(channels)
     with _opened(data, name) as picture:
         picture.load()
         with suppress(*BROKEN):  # EXIF that cannot be read turns nothing; the pixels are whole
@@ -125,7 +125,8 @@ def fit(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(resized[top : top + size, left : left + size]).reshape(size, size, channels)
 
 
-def _check_channels(channels: int | None) -> None:
+def check_channels(channels: int | None) -> None:
+    """Raises DataError unless pictures can be decoded to so many channels: 1, 3, or None for their own."""
     if channels not in (None, 1, 3):
         raise DataError(f"channels is {channels}; pictures are decoded to 1 channel or 3")
 
@@ -179,7 +180,7 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
 def _reason(error: BaseException, data: bytes) -> str:
     if not data:
         return "it is empty"
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "it is not a picture of a known kind (" + ", ".join(_formats()) + ")"
     return one_line(error) or type(error).__name__
 
@@ -217,14 +218,14 @@ def _transparent_value(picture: Image.Image, data: bytes) -> int | tuple[int, ..
     key = picture.info.get("transparency")
     if picture.mode in ("P", "PA") or not isinstance(key, int | tuple):
         return None
-    if isinstance(key, tuple):
-        deep = picture.format == "PNG" and data[24] == 16  # of 16-bit colour Pillow keeps the high byte
-        return tuple(value >> 8 for value in key) if deep else key
+    depth = data[24] if picture.format == "PNG" else 8
+    if isinstance(key, tuple):  # of 16-bit colour Pillow keeps the high byte
+        return tuple(int(value) >> 8 if depth == 16 else int(value) for value in key)
     if picture.mode == "1":
         return 255 if key else 0
-    if picture.format == "PNG" and picture.mode == "L" and data[24] < 8:  # samples of 2 or 4 bits
-        return key * 255 // (2 ** data[24] - 1)
-    return key
+    if picture.mode == "L" and depth < 8:  # Pillow spreads samples of 2 or 4 bits over 0..255, but not the key
+        return int(key) * 255 // (2**depth - 1)
+    return int(key)
 
 
 def _keyed(pixels: NDArray[np.uint8], key: int | tuple[int, ...] | None) -> NDArray[np.uint8]:

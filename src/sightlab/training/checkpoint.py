@@ -7,7 +7,6 @@ checkpoint count. The one before is kept; a checkpoint whose tensors do not have
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sightlab.errors import RunError
-from sightlab.files import whole, write_text
+from sightlab.files import sha256_of, whole, write_text
 from sightlab.records import Epoch
-from sightlab.train.loop import Training
+from sightlab.training.loop import Training
 
 KEPT = 2
 
@@ -152,9 +151,3 @@ def remove_old(folder: Path) -> None:
     for file in folder.iterdir():
         if file.stem not in named:
             file.unlink(missing_ok=True)
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

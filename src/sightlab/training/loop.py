@@ -15,7 +15,7 @@ from sightlab.augment.pipeline import Augmentation
 from sightlab.data.batches import batch_places, epoch_order, images_at, labels_at, steps_per_epoch
 from sightlab.data.imageset import ImageSet
 from sightlab.errors import DivergedError
-from sightlab.evaluate import predictions
+from sightlab.evaluation import predictions
 from sightlab.metrics import mean_cross_entropy, top_k_accuracy
 from sightlab.records import Epoch
 
@@ -37,7 +37,6 @@ class Plan:
     epochs: int
     batch_size: int
     seed: int
-    lr: float
     schedule: Callable[[int], float]
     loss: Callable[[Tensor, Tensor], Tensor]
     augment: Augmentation
@@ -169,7 +168,7 @@ def train_step(training: Training, plan: Plan, images: Tensor, labels: Tensor, s
     logits = training.classifier(images)
     loss = plan.loss(logits, labels)
     training.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     if plan.clip_norm is not None:
         torch.nn.utils.clip_grad_norm_(training.classifier.parameters(), plan.clip_norm)
     training.optimizer.step()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sightlab.errors import RunError, one_line
+from sightlab.files import whole
 
 if TYPE_CHECKING:
     import altair as alt
@@ -39,16 +38,12 @@ def save_chart(chart: alt.TopLevelMixin, *paths: Path) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file that appears whole or not at all, in place of any that was there.
+    """Writes a file that appears whole or not at all, in place of any that was there; makes its folder.
 
     Raises RunError naming the file when it cannot be written.
     """
-    draft = path.with_name(f".{secrets.token_hex(6)}.part")
     try:
-        try:
+        with whole(path) as draft:
             draft.write_bytes(content)
-            os.replace(draft, path)  # noqa: PTH105
-        finally:
-            draft.unlink(missing_ok=True)
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror or one_line(error)})") from error

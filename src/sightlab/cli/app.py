@@ -1,0 +1,70 @@
+"""The command `sightlab`: its groups, and what becomes of an error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from sightlab.cli import data, predict, recipes, runs, test, train
+from sightlab.errors import SightlabError, one_line
+from sightlab.version import __version__
+
+app = typer.Typer(
+    name="sightlab",
+    help="From labelled pictures to a tested classifier, with scores that carry their uncertainty.",
+    epilog="First steps: sightlab train    sightlab data show fashion-mini    sightlab recipes",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train", epilog=train.EXAMPLES)(train.train)
+app.command("test", epilog=test.EXAMPLES)(test.test)
+app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
+app.command("runs", epilog=runs.EXAMPLES)(runs.runs)
+app.command("recipes", epilog=recipes.RECIPE_EXAMPLES)(recipes.recipes)
+app.command("models", epilog=recipes.MODEL_EXAMPLES)(recipes.models)
+app.add_typer(data.app, name="data")
+
+# Typer stands on a click of its own in newer versions; its errors have the same base in all of them.
+UsageError: type[Any] = typer.BadParameter.__mro__[1]
+USER_ERROR, STOPPED = 2, 130
+
+
+@app.callback(invoke_without_command=True)
+def top(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
+    """From labelled pictures to a tested classifier, with scores that carry their uncertainty."""
+    if version:
+        print(__version__)  # noqa: T201
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line. Gives the exit status: 0, 2 for an error of the user's, 130 when stopped by Ctrl-C."""
+    try:
+        status = app(list(arguments) if arguments is not None else None, prog_name="sightlab", standalone_mode=False)
+        sys.stdout.flush()
+    except SightlabError as error:
+        return complain(error)
+    except UsageError as error:
+        context = getattr(error, "ctx", None)
+        asked = context.command_path if context else "sightlab"
+        return complain(f"{error.format_message()}; see {asked} --help")
+    except (KeyboardInterrupt, typer.Abort):
+        print("sightlab: stopped", file=sys.stderr)  # noqa: T201
+        return STOPPED
+    except BrokenPipeError:
+        # Whoever read the output has closed it (`| head`): nothing is wrong, and nothing can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status if isinstance(status, int) else 0
+
+
+def complain(error: object) -> int:
+    """One line on stderr; the exit status that goes with it."""
+    print(f"sightlab: {one_line(error)}", file=sys.stderr)  # noqa: T201
+    return USER_ERROR

@@ -1,0 +1,120 @@
+"""How answers are shown: JSON or text on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from sightlab.records import Epoch
+    from sightlab.training.loop import Tick
+
+JSON_OPTION = typer.Option(False, "--json", help="Print one JSON object on stdout, everything else on stderr.")
+
+
+def say(text: str) -> None:
+    """A line for the person who waits, on stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def out(text: str) -> None:
+    """A line of the answer, on stdout."""
+    print(text)  # noqa: T201
+
+
+def as_json(values: Any) -> None:
+    """The answer as one JSON object. Numbers that are no numbers become null, as JSON has none."""
+    out(json.dumps(without_nan(values), ensure_ascii=False, allow_nan=False))
+
+
+def without_nan(value: Any) -> Any:
+    """The values with NaN and infinities replaced by None."""
+    if isinstance(value, dict):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not -float("inf") < value < float("inf") else value
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+    """A table of columns as wide as their widest cell. right: the columns whose cells end, not begin, in line."""
+    cells = [header, *rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    for row in cells:
+        shown = (c.rjust(w) if n in right else c.ljust(w) for n, (c, w) in enumerate(zip(row, widths, strict=True)))
+        out("  ".join(shown).rstrip())
+
+
+def epoch_line(epoch: Epoch, epochs: int) -> str:
+    """An epoch's facts in a line."""
+    return (
+        f"epoch {epoch.epoch:>{len(str(epochs))}}/{epochs}  "
+        f"train {epoch.train_loss:.4f} {epoch.train_accuracy:7.2%}  "
+        f"validation {epoch.validation_loss:.4f} {epoch.validation_accuracy:7.2%}  "
+        f"lr {epoch.lr:.3g}  {epoch.seconds:.1f} s  {epoch.images_per_second:,.0f} images/s"
+        f"{'  best' if epoch.best else ''}"
+    )
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr for work of many pictures; shown only to a person, and only when it takes a while."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+
+class TrainingBar:
+    """The bar of the epoch under way: loss, accuracy, images a second, time left in the epoch and in all."""
+
+    def __init__(self, epochs: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self.epochs = epochs
+        self.shown = 0.0
+        columns = (
+            TextColumn("epoch {task.fields[epoch]}/" + str(epochs)),
+            BarColumn(),
+            TextColumn("{task.description}"),
+        )
+        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self.task = self.bar.add_task("", total=None, epoch=1)
+
+    def tick(self, tick: Tick) -> None:
+        """Show how far the epoch is, at most ten times a second."""
+        now = time.monotonic()
+        if now - self.shown < 0.1 and tick.done < tick.total:
+            return
+        self.shown = now
+        left = tick.total - tick.done + (self.epochs - tick.epoch) * tick.total
+        text = (
+            f"loss {tick.loss:.4f}  accuracy {tick.accuracy:.2%}  {tick.images_per_second:,.0f} images/s  "
+            f"{duration(left / max(tick.images_per_second, 1e-9))} left"
+        )
+        self.bar.update(self.task, completed=tick.done, total=tick.total, description=text, epoch=tick.epoch)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    >>> duration(8.2), duration(95), duration(4000)
+    ('8 s', '1:35 min', '1:06 h')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60}:{whole % 60:02} min" if whole < 3600 else f"{whole // 3600}:{whole % 3600 // 60:02} h"

@@ -1,0 +1,132 @@
+"""`sightlab test`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sightlab.cli.show import JSON_OPTION, as_json, out, progress_bar, say, table
+
+if TYPE_CHECKING:
+    from sightlab.testing import Tested
+
+EXAMPLES = """\b
+Examples:
+  sightlab test last --data hidden.csv
+  sightlab test 3fa2 --data photos/ --predictions out.csv
+  sightlab test runs/3fa2c1-demo/bundle --data kmnist:test --json
+"""
+
+
+def test(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="An id's beginning, `last`, a run folder or a bundle.")],
+    data: Annotated[str, typer.Option(metavar="SOURCE", help="Labelled data; of divided data its test split.")],
+    predictions: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row an image as CSV.")] = None,
+    confusion: Annotated[Path | None, typer.Option(metavar="FILE", help="Confusion picture, .png or .svg.")] = None,
+    label: Annotated[str | None, typer.Option(help="The label column of a table.")] = None,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out broken pictures.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    model: Annotated[str | None, typer.Option(metavar="FILE.py:NAME", help="Your own code that the run names.")] = None,
+    json: bool = JSON_OPTION,
+) -> None:
+    """Score a run's model on labelled data it never saw.
+
+    Classes are matched by name. The opening is put on record beside the model and counted.
+    """
+    from sightlab import testing
+
+    bundle = testing.bundle_of(run)
+    with progress_bar("reading pictures") as reading, progress_bar("testing") as tick:
+        tested = testing.test(
+            bundle,
+            data,
+            model=own_model(bundle, model),
+            label=label,
+            skip_broken=skip_broken,
+            device=device,
+            progress=reading,
+            tick=tick,
+        )
+    written = written_files(tested, bundle.folder, predictions, confusion, data)
+    for text in tested.notes:
+        say(text)
+    if json:
+        as_json(facts_of(tested, str(bundle.folder), data, written))
+    else:
+        result(tested, written)
+
+
+def own_model(bundle: Any, code: str | None) -> Any:
+    """The user's own network, built from the code they name for it; None where none is named."""
+    if code is None:
+        return None
+    from sightlab.models import build
+
+    facts = bundle.facts
+    shape = {"channels": facts.channels, "height": facts.height, "width": facts.width}
+    return build(code, **shape, classes=len(facts.classes), options=facts.options, say=say)
+
+
+def written_files(
+    tested: Tested, folder: Path, predictions: Path | None, confusion: Path | None, source: str
+) -> dict[str, str]:
+    """Write the confusion picture, and the predictions where asked for. Gives what was written, by kind."""
+    from sightlab import charts, metrics
+    from sightlab.store.tables import write_predictions_csv
+
+    said = tested.predictions
+    matrix = metrics.confusion_matrix(said)
+    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(source).name)
+    target = confusion or folder.parent / f"confusion-{plain}.png"
+    charts.save_chart(charts.confusion(matrix, said.classes, title=f"{source}: true against predicted"), target)
+    written = {"confusion": str(target)}
+    if predictions is not None:
+        write_predictions_csv(predictions, said, metrics.probabilities(said.logits))
+        written["predictions"] = str(predictions)
+    return written
+
+
+def facts_of(tested: Tested, bundle: str, source: str, written: dict[str, str]) -> dict[str, Any]:
+    """What `--json` prints."""
+    from dataclasses import asdict
+
+    return {
+        "bundle": bundle,
+        "data": source,
+        **tested.score.to_json(),
+        "seen_in_training": tested.seen,
+        "classes": [asdict(one) for one in tested.classes],
+        "notes": list(tested.notes),
+        **written,
+    }
+
+
+def result(tested: Tested, written: dict[str, str]) -> None:
+    """The test's result, for a person."""
+    from sightlab import metrics
+
+    score = tested.score
+    out(f"accuracy   {score}")
+    if score.top5 is not None:
+        out(f"top 5      {score.top5:.2%}")
+    out(f"loss       {score.loss:.4f}")
+    out(f"openings   {score.openings}: this split has been opened so often for this model")
+    if tested.seen:
+        share = tested.seen / score.count
+        out(
+            f"warning    {tested.seen:,} of these images ({share:.1%}) were in its training data; the score is too good"
+        )
+    out("")
+    rows = [
+        [one.name, f"{one.precision:.2%}", f"{one.recall:.2%}", f"{one.f1:.2%}", f"{one.support:,}"]
+        for one in tested.classes
+    ]
+    table(["class", "precision", "recall", "F1", "images"], rows, right=(1, 2, 3, 4))
+    said = tested.predictions
+    worst = metrics.worst_confusions(metrics.confusion_matrix(said), said.classes, most=3)
+    if worst:
+        out("\nmost often confused: " + ", ".join(f"{true} taken for {taken} {n} times" for true, taken, n in worst))
+    for kind, path in written.items():
+        out(f"{kind}: {path}")

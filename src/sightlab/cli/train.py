@@ -1,0 +1,146 @@
+"""`sightlab train`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sightlab.cli.show import JSON_OPTION, TrainingBar, as_json, epoch_line, out, progress_bar, say
+from sightlab.errors import RunError
+
+if TYPE_CHECKING:
+    from sightlab.recipes.schema import Recipe
+    from sightlab.records import Run
+    from sightlab.runs import Watch
+
+EXAMPLES = """\b
+Examples:
+  sightlab train
+  sightlab train mini-resnet-v4 data=kmnist epochs=5
+  sightlab train cnn data=photos/ size=64 flip=0.5 lr=0.03
+  sightlab train my-recipe.yaml seed=7 --json
+  sightlab train --resume last
+"""
+STOPPED = 130
+
+
+def train(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RECIPE] [KEY=VALUE ...]", help="A recipe's name or YAML file, and changes to it."),
+    ] = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with a run that was stopped.")] = None,
+    runs: Annotated[Path | None, typer.Option(help="Where run folders are kept; default ./runs.")] = None,
+    json: bool = JSON_OPTION,
+) -> int:
+    """Train a recipe, keep the best epoch by validation, and test that once.
+
+    RECIPE is one of `sightlab recipes` or a YAML file; without one the demo is trained. KEY is a dotted path
+    (optimizer.lr) or a last part that is unique (lr); data=, model=, optimizer= and schedule= are short for the names.
+    """
+    if resume is not None and words:
+        raise RunError(f"--resume takes a run's own recipe; leave out {' '.join(words)!r}, or start a new run")
+    recipe = None if resume is not None else recipe_of(words or [])
+    if runs is not None:
+        os.environ["SIGHTLAB_RUNS"] = str(runs)
+    run = watched(recipe, resume)
+    if run is None:
+        return STOPPED
+    if json:
+        as_json(run.to_json())
+    else:
+        result(run)
+    return 0
+
+
+def recipe_of(words: list[str]) -> Recipe:
+    """The recipe that the command's words mean; what they change is said."""
+    from sightlab.recipes.changes import changed, differences, parse_changes
+    from sightlab.recipes.reading import read_recipe
+
+    name = words.pop(0) if words and "=" not in words[0] else "demo"
+    shipped = read_recipe(name)
+    recipe = changed(shipped, parse_changes(words))
+    for key, (before, after) in differences(shipped, recipe).items():
+        say(f"{key}: {before} -> {after}")
+    return recipe
+
+
+def watched(recipe: Recipe | None, resume: str | None) -> Run | None:
+    """Train or resume with a progress bar; None when Ctrl-C paused it."""
+    with progress_bar("reading pictures") as decoding, asked_to_pause() as asked:
+        from sightlab import runs
+        from sightlab.store.folder import locate, read_facts
+        from sightlab.training.loop import Paused
+
+        if recipe is None:
+            assert resume is not None
+            epochs = read_facts(locate(resume)).get("planned_epochs", 0)
+        else:
+            epochs = recipe.epochs
+        with training_watch(epochs, decoding, asked) as watch:
+            try:
+                return runs.train(recipe, watch=watch) if recipe else runs.resume(str(resume), watch=watch)
+            except Paused as paused:
+                say(f"paused; go on with: sightlab train --resume {paused}")
+                return None
+
+
+@contextlib.contextmanager
+def training_watch(epochs: int, decoding: object, asked: list[int]) -> Iterator[Watch]:
+    """What is shown while training: a bar for a person, a line an epoch for everyone."""
+    from sightlab.runs import Watch
+
+    def pause() -> bool:
+        return bool(asked)
+
+    if not sys.stderr.isatty():
+        yield Watch(say, lambda e: say(epoch_line(e, epochs)), None, decoding, pause)  # type: ignore[arg-type]
+        return
+    bar = TrainingBar(epochs)
+
+    def tell(text: str) -> None:
+        bar.bar.console.print(text, markup=False, highlight=False)
+
+    with bar.bar:
+        yield Watch(tell, lambda e: tell(epoch_line(e, epochs)), bar.tick, decoding, pause)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def asked_to_pause() -> Iterator[list[int]]:
+    """The first Ctrl-C asks for a pause after the batch under way; a second one stops at once."""
+    asked: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape of a handler
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        say("\nfinishing the batch and keeping the run; Ctrl-C again stops at once")
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def result(run: Run) -> None:
+    """The end of a run, for a person."""
+    assert run.test is not None
+    best = next(epoch for epoch in run.epochs if epoch.epoch == run.best_epoch)
+    short = run.id.partition("-")[0]
+    out(f"test accuracy   {run.test}")
+    out(f"best epoch      {run.best_epoch} of {len(run.epochs)}, by validation ({best.validation_accuracy:.2%} there)")
+    out(f"model           {run.model}, {run.parameters:,} parameters; {run.images_per_second:,.0f} images/s")
+    out(f"run             {run.folder}/  (bundle, metrics, predictions, learning curves, confusion matrix)")
+    out("next            look at " + str(run.folder / "predictions.png"))
+    out(f"                sightlab predict {short} PICTURE...        what is on these pictures?")
+    out(f"                sightlab test {short} --data SOURCE        how good is it on data it never saw?")

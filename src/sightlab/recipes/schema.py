@@ -1,0 +1,193 @@
+"""What a recipe is: one training described by a frozen, validated, hashed value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, ClassVar, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+FORMAT = 1
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Group(BaseModel):
+    """Keys that belong together: frozen, unknown ones refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    short_for: ClassVar[str] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        """`data: kmnist` stands for `data: {source: kmnist}`."""
+        return {cls.short_for: value} if cls.short_for and isinstance(value, str) else value
+
+
+class Data(Group):
+    """Which pictures, and how they are divided.
+
+    size: pixels of the shorter side, then a centre crop; None keeps the pictures' own size. channels: None keeps
+    their own. limit_per_class: images a class taken from the training split (before validation is cut from it).
+    validation: share of the training split set aside where the source has no validation split. split_seed draws
+    the divisions; it is not the training's seed, so that runs with several seeds see the same test images.
+    """
+
+    short_for = "source"
+    source: str = "fashion-mini"
+    size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    channels: Annotated[int, Field(ge=1, le=64)] | None = None
+    label: str | None = None
+    skip_broken: bool = False
+    limit_per_class: Annotated[int, Field(ge=2)] | None = None
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    split_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+
+class Model(Group):
+    """Which network. name: one of `sightlab models`, timm/NAME, or path/to/file.py:ClassOrFunction.
+
+    stem: auto, 3x3 or 7x7, for the models that have a choice. pretrained: start from the published weights.
+    weights: a .safetensors or .pth file of tensors to start from. options: what the model itself takes.
+    """
+
+    short_for = "name"
+    name: str = "mini-resnet-v4"
+    stem: Literal["auto", "3x3", "7x7"] = "auto"
+    pretrained: bool = False
+    weights: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("options")
+    @classmethod
+    def _plain_options(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for key, value in options.items():
+            parts = value if isinstance(value, list) else [value]
+            if not all(isinstance(part, bool | int | float | str) for part in parts):
+                raise ValueError(f"option {key} must be a number, a text, true, false or a list of these")
+        return options
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Model:
+        if self.pretrained and self.weights:
+            raise ValueError("has both pretrained and weights; start from one of them")
+        return self
+
+
+class Augment(Group):
+    """What is done to training images only. crop_padding: pixels of black around the image before a random crop
+
+    of its own size. flip: probability of a mirror image, left to right.
+    """
+
+    crop_padding: Annotated[int, Field(ge=0, le=512)] = 0
+    flip: Share = 0.0
+
+
+class Optimizer(Group):
+    """How weights move. decay_norms_and_biases: weight decay also on these (left out by default)."""
+
+    short_for = "name"
+    name: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: Positive = 0.1
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = False
+    weight_decay: NotNegative = 0.0
+    decay_norms_and_biases: bool = False
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    eps: Positive = 1e-8
+
+
+class Schedule(Group):
+    """The learning rate as a function of the step, as a factor of `lr`.
+
+    warmup_epochs: linear rise from warmup_factor first. step: x gamma every step_epochs. exponential: x gamma each
+    epoch. cosine: down to final_factor. one-cycle: up to lr at the share peak_at, then down to final_factor.
+    """
+
+    short_for = "name"
+    name: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "constant"
+    warmup_epochs: NotNegative = 0.0
+    warmup_factor: Share = 0.0
+    step_epochs: Annotated[int, Field(ge=1)] = 10
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+    final_factor: Share = 0.0
+    peak_at: Annotated[float, Field(gt=0, lt=1)] = 0.3
+
+
+class Loss(Group):
+    """Cross-entropy. label_smoothing: share of each label spread evenly over the classes (Szegedy et al. 2016, 7)."""
+
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class Recipe(Group):
+    """A frozen description of one training.
+
+    clip_norm: the gradients' largest global norm; None does not clip. early_stop: epochs without a better
+    validation accuracy after which training ends; None never does. device: auto, cpu, cuda, cuda:N or mps.
+    notes: what the author of the recipe states: command, expected time and accuracy with n.
+    """
+
+    format: int = FORMAT
+    name: Annotated[str, Field(min_length=1, max_length=80)] = "demo"
+    notes: str = ""
+    data: Data = Data()
+    model: Model = Model()
+    augment: Augment = Augment()
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    loss: Loss = Loss()
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 64
+    clip_norm: Positive | None = None
+    early_stop: Annotated[int, Field(ge=1)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
+    device: str = "auto"
+    workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    compile: Literal["auto", "on", "off"] = "auto"
+
+    @field_validator("compile", mode="before")
+    @classmethod
+    def _yaml_truth(cls, value: Any) -> Any:
+        """YAML reads a bare on and off as true and false."""
+        return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hex digits: equal for two recipes that describe the same result.
+
+        The name and the notes are left out, and so are the settings that the chosen optimizer and schedule do not
+        read.
+
+        >>> a = Recipe(name="a", schedule=Schedule(gamma=0.5))
+        >>> a.hash == Recipe(name="b").hash, a.hash == Recipe(seed=1).hash
+        (True, False)
+        """
+        values = self.model_dump(mode="json", exclude={"name", "notes", "format"})
+        for group, unread in (("optimizer", UNREAD_BY_OPTIMIZER), ("schedule", UNREAD_BY_SCHEDULE)):
+            for key in unread.get(values[group]["name"], ()):
+                del values[group][key]
+        if values["schedule"]["warmup_epochs"] == 0:
+            del values["schedule"]["warmup_factor"]
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_yaml(self) -> str:
+        """The whole recipe as YAML that `read_recipe` reads back to an equal one."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+UNREAD_BY_OPTIMIZER = {"sgd": ("betas", "eps"), "adam": ("momentum", "nesterov"), "adamw": ("momentum", "nesterov")}
+UNREAD_BY_SCHEDULE = {
+    "constant": ("step_epochs", "gamma", "final_factor", "peak_at"),
+    "step": ("final_factor", "peak_at"),
+    "exponential": ("step_epochs", "final_factor", "peak_at"),
+    "cosine": ("step_epochs", "gamma", "peak_at"),
+    "one-cycle": ("step_epochs", "gamma"),
+}

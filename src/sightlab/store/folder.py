@@ -1,0 +1,150 @@
+"""Run folders: what a run writes as it goes, and how it is found again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sightlab.errors import RunError
+from sightlab.files import write_text
+from sightlab.records import Epoch, Run, Score
+
+FORMAT = 1
+LAST = "last"
+
+
+def runs_folder() -> Path:
+    """Where runs are kept: SIGHTLAB_RUNS, else `runs` in the current folder."""
+    return Path(os.environ.get("SIGHTLAB_RUNS") or "runs").expanduser()
+
+
+def new_folder(runs: Path, name: str) -> Path:
+    """A new, empty run folder `RUNS/ID`, its id six hex digits and the recipe's name. Raises RunError."""
+    plain = re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") or "run"
+    folder = runs / f"{secrets.token_hex(3)}-{plain}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise RunError(
+            f"{folder}: cannot be made: {error.strerror}; set runs=FOLDER to one you may write to"
+        ) from error
+    return folder
+
+
+def write_facts(folder: Path, run: Run, status: str, extra: Mapping[str, Any]) -> None:
+    """Write run.json and metrics.csv. status: training, paused, diverged or done. extra: further facts, plain values.
+
+    Raises OSError as writing does.
+    """
+    facts = run.to_json() | {
+        "format": FORMAT,
+        "status": status,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "history": [epoch.to_json() for epoch in run.epochs],
+        "validation_score": run.validation.to_json() if run.validation else None,
+        **extra,
+    }
+    del facts["folder"]  # a run folder may be moved
+    write_text(folder / "run.json", json.dumps(facts, indent=1, ensure_ascii=False))
+    write_text(folder / "metrics.csv", metrics_table(run.epochs))
+
+
+def metrics_table(epochs: Sequence[Epoch]) -> str:
+    """The epochs as CSV, a column a fact."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(Epoch.__dataclass_fields__), lineterminator="\n")
+    table.writeheader()
+    table.writerows(epoch.to_json() for epoch in epochs)
+    return text.getvalue()
+
+
+def read_run(folder: Path) -> Run:
+    """The run that a folder holds. Raises RunError for a folder without one, or one that cannot be read."""
+    return run_from(folder, read_facts(folder))
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What run.json says. Raises RunError."""
+    path = folder / "run.json"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise RunError(f"{path}: damaged: {error}") from error
+    if not isinstance(facts, dict) or not isinstance(facts.get("format"), int):
+        raise RunError(f"{path}: not the record of a run")
+    if facts["format"] > FORMAT:
+        raise RunError(f"{path}: format {facts['format']} is from a newer sightlab, this one reads {FORMAT}; upgrade")
+    return facts
+
+
+def run_from(folder: Path, facts: Mapping[str, Any]) -> Run:
+    """The Run of what run.json says."""
+    try:
+        return Run(
+            id=facts["run"],
+            folder=folder,
+            recipe=facts["recipe"],
+            recipe_hash=facts["recipe_hash"],
+            model=facts["model"],
+            parameters=facts["parameters"],
+            epochs=tuple(Epoch.from_json(epoch) for epoch in facts["history"]),
+            best_epoch=facts["best_epoch"],
+            validation=Score.from_json(facts["validation_score"]) if facts["validation_score"] else None,
+            test=Score.from_json(facts["test"]) if facts["test"] else None,
+            seconds=facts["seconds"],
+            images_per_second=facts["images_per_second"],
+        )
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{folder / 'run.json'}: damaged: {error}") from error
+
+
+def run_folders(runs: Path) -> list[Path]:
+    """The run folders of a folder, oldest first by when they were started."""
+    if not runs.is_dir():
+        return []
+    found = [p for p in runs.iterdir() if (p / "run.json").is_file()]
+    return sorted(found, key=lambda p: (started(p), p.name))
+
+
+def started(folder: Path) -> str:
+    """When a run was started, as ISO 8601; "" where its record is damaged."""
+    try:
+        return str(read_facts(folder).get("started", ""))
+    except RunError:
+        return ""
+
+
+def locate(text: str, runs: Path | None = None) -> Path:
+    """The folder of a run or a bundle: an id prefix, `last`, a run folder or a bundle.
+
+    Raises RunError when there is none, or when a prefix means several.
+    """
+    path = Path(text).expanduser()
+    if path.is_file() and path.name in ("bundle.json", "run.json"):
+        return path.parent
+    if path.is_dir():
+        if (path / "run.json").is_file() or (path / "bundle.json").is_file():
+            return path
+        raise RunError(f"{path}: neither a run folder nor a bundle; it has no run.json and no bundle.json")
+    runs = runs or runs_folder()
+    folders = run_folders(runs)
+    if not folders:
+        raise RunError(f"no run {text!r}: there are no runs in {runs}/; `sightlab train` makes one")
+    if text == LAST:
+        return folders[-1]
+    found = [folder for folder in folders if folder.name.startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise RunError(f"run {text!r} could be any of {', '.join(f.name for f in found[:5])}; give more of its id")
+    raise RunError(f"no run {text!r} in {runs}/; the last ones are {', '.join(f.name for f in folders[-5:])}")

@@ -1,0 +1,51 @@
+"""Predictions on disk: safetensors for programs, CSV for people."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightlab.errors import RunError, one_line
+from sightlab.files import whole
+from sightlab.records import Predictions
+
+
+def save_predictions(path: Path, said: Predictions) -> None:
+    """Keep predictions whole: logits, labels, index; the class names in the header. Raises OSError."""
+    from safetensors.numpy import save_file
+
+    arrays: dict[str, NDArray[Any]] = {"logits": said.logits, "labels": said.labels, "index": said.index}
+    with whole(path) as temporary:
+        save_file(arrays, temporary, metadata={str(n): name for n, name in enumerate(said.classes)})
+
+
+def read_predictions(path: Path) -> Predictions:
+    """What `save_predictions` kept. Raises RunError where it is missing or damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            names = file.metadata()
+            classes = tuple(names[str(n)] for n in range(len(names)))
+            logits, labels, index = (file.get_tensor(key) for key in ("logits", "labels", "index"))
+    except (OSError, SafetensorError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: no predictions can be read: {one_line(error)}") from error
+    return Predictions(logits, labels, index, classes)
+
+
+def write_predictions_csv(path: Path, said: Predictions, probabilities: NDArray[np.float32]) -> None:
+    """A row a sample: index, label, predicted, probability of the predicted class. Raises RunError."""
+    predicted = said.logits.argmax(1)
+    try:
+        with whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+            table = csv.writer(stream)
+            table.writerow(["index", "label", "predicted", "probability", "correct"])
+            for row, (index, label, guess) in enumerate(zip(said.index, said.labels, predicted, strict=True)):
+                share = f"{probabilities[row, guess]:.6f}"
+                table.writerow([index, said.classes[label], said.classes[guess], share, int(label == guess)])
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {error.strerror or one_line(error)}") from error

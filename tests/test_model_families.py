@@ -1,0 +1,164 @@
+"""The families one by one: published parameter counts, torchvision's answers, what each promises of itself."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from sightlab.errors import ModelError
+from sightlab.models import build, parameter_count
+from sightlab.models.regularise import StochasticDepth, depth_rates
+
+
+def mini_parameters(layers: tuple[int, ...]) -> int:
+    """The sum over the layers that the study lists: convolutions with biases, batch norms, skips, the linear layer."""
+
+    def conv(before: int, after: int, size: int) -> int:
+        return before * after * size * size + after
+
+    total, before = conv(1, 32, 7) + 2 * 32, 32
+    for after in layers:
+        total += conv(before, after, 3) + 3 * conv(after, after, 3) + 4 * 2 * after
+        total += conv(before, after, 1) if before != after else 0
+        before = after
+    return total + before * 10 + 10
+
+
+@pytest.mark.parametrize(
+    ("version", "layers"),
+    [
+        (1, (32,)),
+        (2, (32, 32)),
+        (3, (32, 32, 64)),
+        (4, (32, 32, 64, 64)),
+        (5, (32, 32, 64, 64, 128)),
+        (6, (32, 32, 64, 64, 128, 128)),
+    ],
+)
+def test_a_mini_resnet_has_the_parameters_of_its_layers(version: int, layers: tuple[int, ...]) -> None:
+    net = build(f"mini-resnet-v{version}", channels=1, classes=10, height=28, width=28)
+    assert parameter_count(net) == mini_parameters(layers)
+
+
+def test_mini_resnet_v4_has_the_published_parameters() -> None:
+    assert parameter_count(build("mini-resnet-v4", channels=1, classes=10, height=28, width=28)) == 356_938
+
+
+def test_logits_of_a_mini_resnet_can_be_negative() -> None:
+    # As published a ReLU followed the last linear layer, and outputs died.
+    torch.manual_seed(0)
+    net = build("mini-resnet-v4", channels=1, classes=10, height=28, width=28)
+    with torch.no_grad():
+        assert net(torch.randn(8, 1, 28, 28)).min() < 0
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("resnet18", 11_689_512), ("resnet34", 21_797_672), ("resnet50", 25_557_032)]
+)
+def test_a_resnet_answers_as_torchvision_does(name: str, parameters: int) -> None:
+    torch.manual_seed(0)
+    theirs = torchvision.models.get_model(name, weights=None)
+    ours = build(name, channels=3, classes=1000, height=96, width=64)
+    assert parameter_count(ours) == parameters
+    batch = torch.randn(2, 3, 96, 64)
+    with torch.no_grad():
+        theirs.train()(batch)  # batch-norm statistics that are not all 0 and 1
+        ours.load_state_dict(theirs.state_dict())
+        assert (ours.eval()(batch) - theirs.eval()(batch)).abs().max() <= 1e-5
+
+
+def test_the_small_stem_is_a_3x3_convolution_without_pool() -> None:
+    torch.manual_seed(0)
+    theirs = torchvision.models.resnet18(weights=None, num_classes=7)
+    theirs.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    theirs.maxpool = nn.Identity()
+    ours = build("resnet18", channels=3, classes=7, height=32, width=32)
+    batch = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        theirs.train()(batch)
+        ours.load_state_dict(theirs.state_dict())
+        assert (ours.eval()(batch) - theirs.eval()(batch)).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "stem", "line"),
+    [
+        (32, 32, 3, "resnet18: 3x3 stem without pooling for 32 x 32 images; stem=7x7 overrides"),
+        (64, 64, 3, "resnet18: 3x3 stem without pooling for 64 x 64 images; stem=7x7 overrides"),
+        (32, 65, 7, "resnet18: 7x7 stem with pooling for 32 x 65 images; stem=3x3 overrides"),
+    ],
+)
+def test_the_stem_follows_the_image_size_and_is_said_aloud(height: int, width: int, stem: int, line: str) -> None:
+    said: list[str] = []
+    net = build("resnet18", channels=1, classes=2, height=height, width=width, say=said.append)
+    assert net.get_parameter("conv1.weight").shape == (64, 1, stem, stem)
+    assert said == [line]
+
+
+def test_a_stem_that_was_asked_for_is_taken_in_silence() -> None:
+    said: list[str] = []
+    net = build("resnet18", channels=1, classes=2, height=28, width=28, stem="7x7", say=said.append)
+    assert net.get_parameter("conv1.weight").shape == (64, 1, 7, 7)
+    assert said == []
+
+
+def test_a_resnet_starts_with_kaiming_normal_convolutions() -> None:
+    torch.manual_seed(0)
+    net = build("resnet18", channels=1, classes=2, height=28, width=28)
+    weight = net.get_parameter("layer3.0.conv2.weight")
+    assert weight.std().item() == pytest.approx((2 / (256 * 9)) ** 0.5, rel=0.01)
+    assert weight.mean().item() == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_zero_init_residual_makes_every_plain_block_the_identity(name: str) -> None:
+    net = build(name, channels=1, classes=2, height=28, width=28, options={"zero_init_residual": True}).train()
+    block = net.get_submodule("layer2.1")
+    width = 128 if name == "resnet18" else 512
+    features = torch.rand(2, width, 5, 5)
+    assert torch.equal(block(features), features)
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (9, 11), (31, 29), (27, 40)])
+def test_the_cnn_takes_any_size(height: int, width: int) -> None:
+    net = build("cnn", channels=2, classes=3, height=height, width=width)
+    assert net(torch.zeros(1, 2, height, width)).shape == (1, 3)
+    assert net.get_parameter("linear1.weight").shape[1] == 64 * (height // 4) * (width // 4)
+
+
+def test_the_compact_net_costs_what_it_promises() -> None:
+    net = build("compact-resnet", channels=1, classes=10, height=28, width=28)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(torch.zeros(1, 1, 28, 28))
+    assert parameter_count(net) == pytest.approx(464_000, rel=0.01)
+    # A training step costs three forward passes: forward, gradient of the inputs, gradient of the weights.
+    assert 3 * counter.get_total_flops() == pytest.approx(152e6, rel=0.12)
+
+
+@pytest.mark.parametrize(("factor", "channels"), [(0.1, {16}), (0.5, {16, 48}), (2, {64, 192})])
+def test_every_width_of_the_compact_net_fills_vectors_of_16(factor: float, channels: set[int]) -> None:
+    net = build("compact-resnet", channels=3, classes=10, height=32, width=32, options={"width_factor": factor})
+    assert {module.out_channels for module in net.modules() if isinstance(module, nn.Conv2d)} == channels
+
+
+@pytest.mark.parametrize("shape", [(64, 3, 5, 5), (64, 9)])
+def test_stochastic_depth_is_torchvisions_row_mode(shape: tuple[int, ...]) -> None:
+    branch = torch.randn(shape)
+    torch.manual_seed(3)
+    expected = torchvision.ops.stochastic_depth(branch, 0.3, "row", training=True)
+    torch.manual_seed(3)
+    assert torch.equal(StochasticDepth(0.3)(branch), expected)
+
+
+def test_stochastic_depth_does_nothing_in_eval_mode() -> None:
+    branch = torch.randn(8, 2)
+    assert StochasticDepth(0.9).eval()(branch) is branch
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
+def test_a_drop_rate_outside_its_range_is_refused(rate: float) -> None:
+    with pytest.raises(ModelError, match="must be at least 0 and below 1"):
+        depth_rates(rate, 4)

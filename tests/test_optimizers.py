@@ -1,0 +1,171 @@
+"""Optimizers step as their papers and torch's own say, and decay what should decay."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from sightlab.errors import RecipeError
+from sightlab.models import MODELS, build
+from sightlab.optim.optimizers import OPTIMIZERS, build_optimizer, parameter_groups
+
+LR = 0.1
+
+
+class Weights(nn.Module):
+    """One weight matrix with a gradient that is set by hand."""
+
+    def __init__(self, *values: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([values], dtype=torch.float64))
+
+
+def walk(model: nn.Module, optimizer: torch.optim.Optimizer, gradients: list[float]) -> list[float]:
+    """The first weight after each step."""
+    (weight,) = model.parameters()
+    path = []
+    for gradient in gradients:
+        weight.grad = torch.full_like(weight, gradient)
+        optimizer.step()
+        path.append(weight.detach().flatten()[0].item())
+    return path
+
+
+def test_sgd_without_momentum_follows_the_gradient() -> None:
+    model = Weights(1.0)
+    optimizer = build_optimizer(model, "sgd", lr=LR, momentum=0, weight_decay=0.5)
+    first = 1 - LR * (2 + 0.5 * 1)
+    assert walk(model, optimizer, [2, -1]) == pytest.approx([first, first - LR * (-1 + 0.5 * first)])
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_momentum_is_a_sum_of_past_gradients(nesterov: bool) -> None:
+    # Constant gradient 1: velocity after n steps is (1 - m^n) / (1 - m), by the geometric series.
+    model, m = Weights(0.0), 0.9
+    optimizer = build_optimizer(model, "sgd", lr=LR, momentum=m, nesterov=nesterov)
+    velocities = [(1 - m**n) / (1 - m) for n in range(1, 6)]
+    moves = [1 + m * v for v in velocities] if nesterov else velocities
+    assert walk(model, optimizer, [1.0] * 5) == pytest.approx([-LR * sum(moves[:n]) for n in range(1, 6)])
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_adam_moves_by_lr_whatever_the_size_of_a_constant_gradient(name: str) -> None:
+    # Both moments, unbiased, equal g and g^2 at every step: each move is lr * g / (|g| + eps).
+    model = Weights(0.0)
+    optimizer = build_optimizer(model, name, lr=LR, eps=0.5)
+    assert walk(model, optimizer, [-3.0] * 4) == pytest.approx([LR * 3 / 3.5 * n for n in range(1, 5)])
+
+
+def test_adamw_decays_the_weight_and_adam_the_gradient() -> None:
+    model = Weights(2.0)
+    (found,) = walk(model, build_optimizer(model, "adamw", lr=LR, weight_decay=0.3), [1e-3])
+    assert found == pytest.approx(2 * (1 - LR * 0.3) - LR, abs=1e-5)
+    model = Weights(2.0)
+    (found,) = walk(model, build_optimizer(model, "adam", lr=LR, weight_decay=0.3), [1e-3])
+    assert found == pytest.approx(2 - LR, abs=1e-5)
+
+
+def test_adam_forgets_at_the_rate_of_its_betas() -> None:
+    model = Weights(0.0)
+    path = walk(model, build_optimizer(model, "adam", lr=LR, betas=(0.5, 0.75), eps=1e-12), [1.0, 0.0])
+    first_moment, second_moment = 0.5 * 0.5 / (1 - 0.25), 0.75 * 0.25 / (1 - 0.5625)
+    assert path[1] - path[0] == pytest.approx(-LR * first_moment / math.sqrt(second_moment))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "theirs"),
+    [
+        ("sgd", {"momentum": 0.9, "nesterov": True}, torch.optim.SGD),
+        ("sgd", {"momentum": 0.5}, torch.optim.SGD),
+        ("adam", {"betas": (0.8, 0.99), "eps": 1e-6}, torch.optim.Adam),
+        ("adamw", {"betas": (0.8, 0.99), "eps": 1e-6}, torch.optim.AdamW),
+    ],
+)
+def test_many_steps_equal_torchs_plain_loop_bit_for_bit(name: str, settings: dict[str, object], theirs: type) -> None:
+    def trained(optimizer_of: object) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.Flatten(), nn.Linear(16 * 36, 5))
+        net.to(memory_format=torch.channels_last)
+        optimizer = optimizer_of(net)  # type: ignore[operator]
+        for _ in range(5):
+            loss = net(torch.randn(4, 3, 8, 8)).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return list(net.parameters())
+
+    ours = trained(lambda net: build_optimizer(net, name, lr=0.01, weight_decay=0.1, **settings))
+    plain = trained(lambda net: theirs(parameter_groups(net, 0.1), lr=0.01, foreach=False, **settings))
+    assert all(torch.equal(a, b) for a, b in zip(ours, plain, strict=True))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_parameter_is_in_one_group_and_only_weights_decay(name: str) -> None:
+    net = build(name, channels=1, classes=3, height=16, width=16)
+    weights, others = build_optimizer(net, "sgd", lr=LR, weight_decay=5e-4).param_groups
+    assert (weights["weight_decay"], others["weight_decay"]) == (5e-4, 0.0)
+    grouped = [*weights["params"], *others["params"]]
+    assert sorted(map(id, grouped)) == sorted(map(id, net.parameters()))
+    assert all(parameter.ndim >= 2 for parameter in weights["params"])
+    assert all(parameter.ndim == 1 for parameter in others["params"])
+
+
+def test_norms_and_biases_of_any_shape_are_spared() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.LayerNorm((3, 4))
+            self.bias = nn.Parameter(torch.zeros(2, 2))
+            self.scale = nn.Parameter(torch.zeros(()))
+            self.weight = nn.Parameter(torch.zeros(2, 2))
+
+    model = Odd()
+    weights, others = parameter_groups(model, 0.1)
+    assert [id(p) for p in weights["params"]] == [id(model.weight)]
+    assert len(others["params"]) == 4
+
+
+def test_norms_and_biases_decay_when_asked() -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    (group,) = build_optimizer(net, "adamw", lr=LR, weight_decay=0.1, decay_norms_and_biases=True).param_groups
+    assert group["weight_decay"] == 0.1
+    assert len(group["params"]) == 4
+
+
+def test_frozen_parameters_are_left_alone() -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2))
+    net[0].requires_grad_(False)
+    optimizer = build_optimizer(net, "sgd", lr=LR)
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("adamm", {}, r"unknown optimizer 'adamm'; did you mean adamw?"),
+        ("lion", {}, r"unknown optimizer 'lion'; known: adam, adamw, sgd"),
+        ("sgd", {"momentum": 0, "nesterov": True}, r"optimizer.nesterov needs a momentum above 0, found momentum 0"),
+        ("sgd", {"lr": -1.0}, r"optimizer sgd: Invalid learning rate: -1.0"),
+        ("adam", {"betas": (1.0, 0.9)}, r"optimizer adam: Invalid beta parameter at index 0: 1.0"),
+        ("adamw", {"weight_decay": -1.0}, r"optimizer adamw: Invalid weight_decay value: -1.0"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told_in_one_line(name: str, settings: dict[str, object], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        build_optimizer(nn.Linear(2, 2), name, **{"lr": LR, **settings})  # type: ignore[arg-type]
+
+
+def test_a_model_without_parameters_cannot_be_trained() -> None:
+    with pytest.raises(RecipeError, match="model Flatten has no parameter that takes a gradient"):
+        build_optimizer(nn.Flatten(), "sgd", lr=LR)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_takes_the_whole_group_of_settings(name: str) -> None:
+    optimizer = build_optimizer(
+        nn.Linear(2, 2), name, lr=LR, momentum=0.5, nesterov=True, weight_decay=0.1, betas=(0.5, 0.6), eps=1e-3
+    )
+    assert [group["lr"] for group in optimizer.param_groups] == [LR, LR]
