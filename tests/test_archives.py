@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from picture_files import add, encoded, flat, noise, real, spread, tarred, zipped
 from PIL import Image
 
+from picture_files import add, encoded, flat, noise, real, spread, tarred, zipped
 from sightlab.data.pictures import containers
 from sightlab.data.pictures.containers import member_name
 from sightlab.data.pictures.decode import Decoding
-from sightlab.data.pictures.read import open_container, read_pictures, read_unlabelled
+from sightlab.data.pictures.read import open_container, read_pictures
 from sightlab.data.pictures.tarballs import read_tar
 from sightlab.errors import DataError
 
@@ -61,10 +61,10 @@ def test_an_archive_is_known_by_its_content_not_its_suffix(tmp_path: Path, name:
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT])
 def test_long_and_foreign_names_are_whole(tmp_path: Path, form: int) -> None:
     long = "x" * (60 if form == tarfile.USTAR_FORMAT else 150)
-    files = {f"{'folder/' * 12}{label}/{long}.png": flat(1) for label in ("żaba", "mысь")}
+    files = {f"{'folder/' * 12}{label}/{long}.png": flat(1) for label in ("żaba", "mюль")}
     archive = tarred(tmp_path / "x.tar", files, format=form)
     assert set(read_tar(archive).files) == set(files)
-    assert read_pictures(archive).classes == ("mысь", "żaba")
+    assert read_pictures(archive).classes == ("mюль", "żaba")
 
 
 def test_members_stream_in_the_order_of_the_archive(tmp_path: Path) -> None:
@@ -74,14 +74,6 @@ def test_members_stream_in_the_order_of_the_archive(tmp_path: Path) -> None:
         asked = sorted(FILES, reverse=True)
         assert [(n, d) for n, d in container.stream(asked)] == list(FILES.items())
         assert [d for _, d in container.stream(asked, 4)] == [b"\x89PNG"] * len(FILES)
-
-
-def test_unlabelled_pictures_come_from_archives(tmp_path: Path) -> None:
-    found = dict(read_unlabelled([packed(tmp_path / "x.zip", {"b.png": flat(2), "a/a.png": flat(1)})]))
-    assert [(name, int(image.flat[0])) for name, image in found.items()] == [
-        (f"{tmp_path}/x.zip: b.png", 2),
-        (f"{tmp_path}/x.zip: a/a.png", 1),
-    ]
 
 
 def test_a_broken_member_is_named_with_its_archive(tmp_path: Path) -> None:
@@ -97,7 +89,7 @@ def test_a_broken_member_is_named_with_its_archive(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["/etc/cat/1.png", "../cat/1.png", "cat/../../1.png", "a/..", "C:/cat/1.png"])
 @pytest.mark.parametrize("kind", ["x.tar", "x.tar.gz", "x.zip"])
 def test_a_member_that_leads_outside_is_refused(tmp_path: Path, name: str, kind: str) -> None:
-    with pytest.raises(DataError, match="member `.*` leads outside the archive") as caught:
+    with pytest.raises(DataError, match=r"member `.*` leads outside the archive") as caught:
         read_pictures(packed(tmp_path / kind, {**FILES, name: flat(1)}))
     assert f"`{name}`" in str(caught.value) and str(tmp_path / kind) in str(caught.value)
 
@@ -144,7 +136,7 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[data.index(b"PK\x01\x02") + 8] |= 1  # the flag of encryption in the first entry of the directory
     path.write_bytes(data)
-    with pytest.raises(DataError, match="member `a/1.png` is encrypted; pack it again without a password"):
+    with pytest.raises(DataError, match=r"member `a/1.png` is encrypted; pack it again without a password"):
         read_pictures(path)
 
 
@@ -187,7 +179,7 @@ def test_an_archive_cut_short_is_refused(tmp_path: Path, name: str, share: float
     if name == "x.tar":  # its last blocks are zeros to fill up
         data = data[: data.rstrip(b"\0").__len__()]
     path.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(DataError, match=f"{name}.*(not a whole|cut short)"):
+    with pytest.raises(DataError, match=rf"{name}.*(not a whole|cut short)"):
         read_pictures(path)
 
 
@@ -195,7 +187,7 @@ def test_a_tar_that_ends_between_two_members_is_refused(tmp_path: Path) -> None:
     path = tarred(tmp_path / "x.tar", FILES)
     last = read_tar(path).members["set/train/ant/3.png"][0] - 512
     path.write_bytes(path.read_bytes()[:last])
-    with pytest.raises(DataError, match="not a whole tar archive: it ends, or has a damaged header, before its end"):
+    with pytest.raises(DataError, match=r"not a whole tar archive: it ends, or has a damaged header, before its end"):
         read_pictures(path)
 
 
@@ -204,7 +196,7 @@ def test_a_damaged_header_amid_a_tar_is_refused(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[read_tar(path).members["set/train/ant/3.png"][0] - 512 + 20] ^= 1
     path.write_bytes(data)
-    with pytest.raises(DataError, match="not a whole tar archive"):
+    with pytest.raises(DataError, match=r"not a whole tar archive"):
         read_pictures(path)
 
 
@@ -213,7 +205,7 @@ def test_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-8] ^= 1
     path.write_bytes(data)
-    with pytest.raises(DataError, match="not a whole tar archive: CRC check failed"):
+    with pytest.raises(DataError, match=r"not a whole tar archive: CRC check failed"):
         read_pictures(path)
     path = tmp_path / "x.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
@@ -232,7 +224,7 @@ def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
     info.size = 2**34
     path = tmp_path / "x.tar.gz"
     path.write_bytes(gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(4096)))
-    with pytest.raises(DataError, match="not a whole tar archive: a header declares 17,179,869,184 bytes"):
+    with pytest.raises(DataError, match=r"not a whole tar archive: a header declares 17,179,869,184 bytes"):
         read_pictures(path)
 
 

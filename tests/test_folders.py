@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from picture_files import encoded, flat, noise, spread
 from PIL import Image
 
+from picture_files import encoded, flat, noise, spread
 from sightlab.data.pictures.decode import Decoding, fit
 from sightlab.data.pictures.fill import closed_up
 from sightlab.data.pictures.layout import PICTURE_SUFFIXES, suffix_of
 from sightlab.data.pictures.pipeline import in_threads
-from sightlab.data.pictures.read import read_pictures, read_unlabelled
+from sightlab.data.pictures.read import read_pictures
 from sightlab.errors import DataError
 
 PETS = {"cat/1.png": flat(1), "cat/2.png": flat(2), "dog/1.png": flat(3)}
@@ -56,7 +56,9 @@ def test_one_more_folder_around_the_classes_of_a_split_is_no_class(tmp_path: Pat
 
 
 def test_a_class_may_be_called_train_or_test(tmp_path: Path) -> None:
-    parts = read_pictures(spread(tmp_path, {"train/1.png": flat(1), "plane/1.png": flat(2), "test tube/1.png": flat(3)}))
+    parts = read_pictures(
+        spread(tmp_path, {"train/1.png": flat(1), "plane/1.png": flat(2), "test tube/1.png": flat(3)})
+    )
     assert parts.classes == ("plane", "test tube", "train")
 
 
@@ -100,7 +102,8 @@ def test_other_files_are_counted_in_a_note(tmp_path: Path) -> None:
 
 
 def test_a_picture_without_a_known_suffix_is_known_by_its_first_bytes(tmp_path: Path) -> None:
-    kinds = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
+    Image.init()
+    kinds = {"PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF"} & set(Image.SAVE)
     files = {f"cat/{kind}_scan": encoded(noise(8, 8), kind) for kind in kinds} | {"dog/scan.v2": encoded(noise(8, 8))}
     assert read_pictures(spread(tmp_path, files)).splits["all"].counts().tolist() == [len(kinds), 1]
 
@@ -254,7 +257,7 @@ def test_images_are_written_into_the_arrays_given(tmp_path: Path) -> None:
 
 
 def test_large_pictures_decoded_on_threads_are_the_same(tmp_path: Path) -> None:
-    pictures = [noise(70, 80, 3, seed) for seed in range(150)]
+    pictures = [noise(130, 140, 3, seed) for seed in range(150)]
     files = {f"{'ab'[n >= 75]}/{n:03}.bmp": encoded(picture, "BMP") for n, picture in enumerate(pictures)}
     images = read_pictures(spread(tmp_path, files)).splits["all"].images
     np.testing.assert_array_equal(images, np.stack(pictures))
@@ -284,28 +287,3 @@ def test_kept_rows_close_up_in_order(kept: list[bool]) -> None:
     rows = np.arange(len(kept), dtype=np.int64).view(np.uint8).reshape(len(kept), 8)
     expected = rows[np.array(kept)]
     np.testing.assert_array_equal(closed_up(rows.copy(), np.array(kept)), expected)
-
-
-def test_unlabelled_pictures_come_from_files_folders_and_below_in_natural_order(tmp_path: Path) -> None:
-    root = spread(tmp_path, {"10.png": flat(10), "9.png": flat(9, size=6), "a/b/1.png": flat(1, channels=1)})
-    found = list(read_unlabelled([root, root / "9.png"]))
-    assert [name for name, _ in found] == [str(root / name) for name in ("9.png", "10.png", "a/b/1.png", "9.png")]
-    assert [image.shape for _, image in found] == [(6, 6, 3), (4, 4, 3), (4, 4, 1), (6, 6, 3)]
-    fitted = dict(read_unlabelled([root], Decoding(size=5, channels=3)))
-    assert {image.shape for image in fitted.values()} == {(5, 5, 3)}
-
-
-def test_an_unlabelled_broken_picture_is_an_error_or_told(tmp_path: Path) -> None:
-    root = spread(tmp_path, {"1.png": b"broken", "2.png": flat(2)})
-    with pytest.raises(DataError, match=r"1\.png cannot be decoded"):
-        list(read_unlabelled([root]))
-    told: list[DataError] = []
-    assert [name for name, _ in read_unlabelled([root], Decoding(skip_broken=True), told.append)] == [f"{root}/2.png"]
-    assert len(told) == 1 and "1.png" in str(told[0])
-
-
-def test_nothing_to_predict_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no pictures"):
-        list(read_unlabelled([tmp_path]))
-    with pytest.raises(DataError, match="gone"):
-        list(read_unlabelled([tmp_path / "gone.png"]))

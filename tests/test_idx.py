@@ -186,6 +186,12 @@ def test_an_absurd_size_is_refused_before_memory_is_taken(tmp_path: Path, packed
     assert "cannot hold more than" in fault(path)
 
 
+def test_an_absurd_shape_of_no_bytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"\0\0\x08\x03" + struct.pack(">3I", 0, 2**32 - 1, 2**32 - 1))
+    assert "describes no array" in fault(path)
+
+
 def test_a_lie_that_a_gzip_file_could_hold_takes_only_the_memory_of_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 40_000) + os.urandom(100)))
@@ -204,7 +210,9 @@ def test_two_dimensions_are_refused(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=64), st.booleans())
-def test_any_bytes_are_read_or_refused_in_one_line(tmp_path_factory: pytest.TempPathFactory, tail: bytes, z: bool) -> None:
+def test_any_bytes_are_read_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, tail: bytes, z: bool
+) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz-idx"
     data = b"\0\0\x08" + tail
     path.write_bytes(gzip.compress(data, 1) if z else data)
@@ -268,4 +276,6 @@ def test_a_file_that_may_not_be_read_is_said(tmp_path: Path) -> None:
 
 def test_detection_goes_by_content() -> None:
     assert is_idx(idx_bytes(pictures(1, 2, 2)))
-    assert not any(map(is_idx, [b"", b"\0\0\x08", b"label,pixel0", zlib.compress(b"x"), b"\0\0\x07\x01", b"\0\0\x08\x09"]))
+    assert not any(
+        map(is_idx, [b"", b"\0\0\x08", b"label,pixel0", zlib.compress(b"x"), b"\0\0\x07\x01", b"\0\0\x08\x09"])
+    )

@@ -47,6 +47,21 @@ def test_mini_resnet_v4_has_the_published_parameters() -> None:
     assert parameter_count(build("mini-resnet-v4", channels=1, classes=10, height=28, width=28)) == 356_938
 
 
+def training_flops(name: str) -> int:
+    """What an image of 28 x 28 costs in training: forward, gradient of the inputs, gradient of the weights."""
+    net = build(name, channels=1, classes=10, height=28, width=28)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(torch.zeros(1, 1, 28, 28))
+    return 3 * int(counter.get_total_flops())
+
+
+def test_mini_resnet_v4_costs_what_its_layers_do() -> None:
+    # Multiplications by output places: the stem at 14 x 14, two layers there, one that halves them, one at 7 x 7.
+    stem, wide = 7 * 7 * 32 * 14 * 14, 9 * 32 * 32 * 14 * 14
+    halving, small = (9 + 1) * 32 * 64 * 7 * 7, 9 * 64 * 64 * 7 * 7
+    assert training_flops("mini-resnet-v4") == 3 * 2 * (stem + 8 * wide + halving + 7 * small + 64 * 10)
+
+
 def test_logits_of_a_mini_resnet_can_be_negative() -> None:
     # As published a ReLU followed the last linear layer, and outputs died.
     torch.manual_seed(0)
@@ -131,11 +146,8 @@ def test_the_cnn_takes_any_size(height: int, width: int) -> None:
 
 def test_the_compact_net_costs_what_it_promises() -> None:
     net = build("compact-resnet", channels=1, classes=10, height=28, width=28)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        net(torch.zeros(1, 1, 28, 28))
     assert parameter_count(net) == pytest.approx(464_000, rel=0.01)
-    # A training step costs three forward passes: forward, gradient of the inputs, gradient of the weights.
-    assert 3 * counter.get_total_flops() == pytest.approx(152e6, rel=0.12)
+    assert training_flops("compact-resnet") == pytest.approx(152e6, rel=0.12)
 
 
 @pytest.mark.parametrize(("factor", "channels"), [(0.1, {16}), (0.5, {16, 48}), (2, {64, 192})])

@@ -143,7 +143,7 @@ def test_a_dropped_branch_leaves_the_skip(name: str) -> None:
 def test_what_cannot_be_built_is_told_in_one_line(name: str, changes: dict[str, object], message: str) -> None:
     given = {"channels": 1, "classes": 10, "height": 28, "width": 28} | changes
     with pytest.raises(ModelError, match="^" + re.escape(message)) as caught:
-        build(name, **given)  # type: ignore[arg-type]
+        build(name, **given)
     assert "\n" not in str(caught.value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 import torch
@@ -89,7 +90,7 @@ def test_many_steps_equal_torchs_plain_loop_bit_for_bit(name: str, settings: dic
         torch.manual_seed(0)
         net = nn.Sequential(nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.Flatten(), nn.Linear(16 * 36, 5))
         net.to(memory_format=torch.channels_last)
-        optimizer = optimizer_of(net)  # type: ignore[operator]
+        optimizer = optimizer_of(net)
         for _ in range(5):
             loss = net(torch.randn(4, 3, 8, 8)).square().mean()
             optimizer.zero_grad()
@@ -145,17 +146,17 @@ def test_frozen_parameters_are_left_alone() -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("adamm", {}, r"unknown optimizer 'adamm'; did you mean adamw?"),
-        ("lion", {}, r"unknown optimizer 'lion'; known: adam, adamw, sgd"),
-        ("sgd", {"momentum": 0, "nesterov": True}, r"optimizer.nesterov needs a momentum above 0, found momentum 0"),
-        ("sgd", {"lr": -1.0}, r"optimizer sgd: Invalid learning rate: -1.0"),
-        ("adam", {"betas": (1.0, 0.9)}, r"optimizer adam: Invalid beta parameter at index 0: 1.0"),
-        ("adamw", {"weight_decay": -1.0}, r"optimizer adamw: Invalid weight_decay value: -1.0"),
+        ("adam-w", {}, "unknown optimizer 'adam-w'; did you mean adamw?"),
+        ("lion", {}, "unknown optimizer 'lion'; known: adam, adamw, sgd"),
+        ("sgd", {"momentum": 0, "nesterov": True}, "optimizer.nesterov needs a momentum above 0, found momentum 0"),
+        ("sgd", {"lr": -1.0}, "optimizer sgd: Invalid learning rate: -1.0"),
+        ("adam", {"betas": (1.0, 0.9)}, "optimizer adam: Invalid beta parameter at index 0: 1.0"),
+        ("adamw", {"weight_decay": -1.0}, "optimizer.weight_decay is -1; it must be a number from 0"),
     ],
 )
 def test_a_setting_that_cannot_be_is_told_in_one_line(name: str, settings: dict[str, object], message: str) -> None:
-    with pytest.raises(RecipeError, match=message):
-        build_optimizer(nn.Linear(2, 2), name, **{"lr": LR, **settings})  # type: ignore[arg-type]
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        build_optimizer(nn.Linear(2, 2), name, **{"lr": LR, **settings})
 
 
 def test_a_model_without_parameters_cannot_be_trained() -> None:

@@ -41,7 +41,7 @@ made = flat(3, 4, 4, channels=2)
 
 def own(path: Path, name: str, **changes: object) -> nn.Module:
     given = {"channels": 2, "classes": 3, "height": 6, "width": 5} | changes
-    return build(f"{path}:{name}", **given)  # type: ignore[arg-type]
+    return build(f"{path}:{name}", **given)
 
 
 def test_a_model_comes_from_a_file_of_the_users_own(tmp_path: Path) -> None:

@@ -40,6 +40,26 @@ def test_our_names_for_dropout_become_timms() -> None:
     assert max(depth) == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize(("size", "seen"), [(28, "16 x 16"), (40, "32 x 32")])
+def test_pixels_that_no_patch_sees_are_told(size: int, seen: str) -> None:
+    said: list[str] = []
+    name = "timm/vit_tiny_patch16_224"
+    net = build(name, channels=1, classes=3, height=size, width=size, say=said.append).eval()
+    (line,) = said
+    assert line.startswith(f"{name}: its 16 x 16 patches see only {seen} of {size} x {size} pixels")
+    image = torch.rand(1, 1, size, size)
+    edge = image.clone()
+    edge[..., -1] = 0
+    assert torch.equal(net(image), net(edge))
+
+
+def test_patches_that_cover_the_image_are_not_spoken_of() -> None:
+    said: list[str] = []
+    build("timm/test_vit", channels=1, classes=3, height=32, width=48, say=said.append)
+    build("timm/test_resnet", channels=1, classes=3, height=29, width=31, say=said.append)
+    assert said == []
+
+
 def test_options_of_timms_own_are_passed_on() -> None:
     net = build("timm/test_vit", channels=1, classes=3, height=28, width=28, options={"patch_size": 4})
     assert net.patch_embed.num_patches == 49
@@ -79,7 +99,7 @@ def test_without_a_network_it_points_to_a_file(monkeypatch: pytest.MonkeyPatch, 
     constants = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelError, match="published weights could not be had .* without a network use weights=FILE$"):
+    with pytest.raises(ModelError, match=r"published weights could not be had .* without a network use weights=FILE$"):
         build("timm/test_resnet", channels=1, classes=3, height=32, width=32, pretrained=True)
 
 

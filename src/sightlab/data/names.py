@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 DIGITS = tuple("0123456789")
 FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
@@ -41,6 +41,7 @@ class NamedSet:
 
     classes: in the order of its official label numbers. counts: images a split. files: name -> md5 of the official
     files; mirrors: where they are, tried in order. aliases: names that folders and archives of it are known by.
+    repacked: name -> md5 of the same data compressed anew, as Debian's package dataset-fashion-mnist has it.
     """
 
     classes: tuple[str, ...]
@@ -48,6 +49,7 @@ class NamedSet:
     files: dict[str, str]
     mirrors: tuple[str, ...]
     aliases: tuple[str, ...]
+    repacked: dict[str, str] = field(default_factory=dict)
 
 
 def _idx_files(train_images: str, train_labels: str, test_images: str, test_labels: str) -> dict[str, str]:
@@ -73,6 +75,12 @@ NAMED = {
         ),
         ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
         ("fashion-mnist", "fashion_mnist", "fashionmnist"),
+        _idx_files(
+            "cf8536b0aa1a6ac5fa3f23001093305c",
+            "10bea18fdb374794d4bb42e356e600c9",
+            "f78720b4224f21cce2f2ccf2d7a94c9a",
+            "0d30e22e447f3c33dab9ed536400ac01",
+        ),
     ),
     "kmnist": NamedSet(
         HIRAGANA,

@@ -113,10 +113,12 @@ def is_called(path: Path, named: NamedSet) -> bool:
 
 
 def is_official(path: Path, named: NamedSet) -> bool:
-    """Whether the official files are all here, by their md5."""
+    """Whether the official files are all here, by their md5, as published or as repacked by Debian."""
     if path.is_file():
         return path.name in named.files and md5_of(path) == named.files[path.name]
-    return all((path / f).is_file() for f in named.files) and all(md5_of(path / f) == m for f, m in named.files.items())
+    if not all((path / file).is_file() for file in named.files):
+        return False
+    return all(md5_of(path / file) in (md5, named.repacked.get(file)) for file, md5 in named.files.items())
 
 
 def fetch(name: str, progress: Progress | None) -> Path:
@@ -129,7 +131,7 @@ def fetch(name: str, progress: Progress | None) -> Path:
                 download([mirror + file for mirror in named.mirrors], folder / file, md5, progress)
         except (DataError, OSError) as error:
             looked = [*(str(f) for f in data_folders()), str(folder)]
-            if (DEBIAN / "fashion-mnist").parent == DEBIAN and name == "fashion-mnist":
+            if named.repacked:
                 looked.append(str(DEBIAN / name))
             raise DataError(
                 f"{name}: not in {', '.join(looked)}, and the download failed ({error}); put "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -35,8 +37,9 @@ def load_published(model: nn.Module, name: str, say: Callable[[str], None]) -> N
     if not file.exists():
         say(f"{name}: downloading {weights} from {weights.url}")
     try:
-        # progress: torch.hub draws its bar on stderr, which is only of use on a terminal
-        state = weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
+        # torch.hub tells stdout that it downloads, which is kept for results; its bar is only of use on a terminal.
+        with contextlib.redirect_stdout(io.StringIO()):
+            state = weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
     except Exception as error:  # urllib, the file system, the hash and the unpickler each raise their own
         if file.exists():
             raise ModelError(

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import logging
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -44,16 +45,35 @@ def timm_model(
         settings |= {"in_chans": channels, "num_classes": classes, "pretrained": pretrained}
         if pretrained:
             say(f"{name}: published weights from timm's cache, or downloaded")
-        size = height if height == width else (height, width)
-        try:
-            return create(timm, name, settings | {"img_size": size})
-        except _Refused as refusal:
-            if refusal.keyword != "img_size":
-                raise unknown_option(name, refusal.keyword) from refusal
-        try:
-            return create(timm, name, settings)
-        except _Refused as refusal:
+        model = create_for(timm, name, height, width, settings)
+    for line in uncovered(model, name, height, width):
+        say(line)
+    return model
+
+
+def create_for(timm: Any, name: str, height: int, width: int, settings: Mapping[str, object]) -> nn.Module:
+    """The model made for one image size where it wants to know it. Raises ModelError for a keyword it refuses."""
+    size = height if height == width else (height, width)
+    try:
+        return create(timm, name, {**settings, "img_size": size})
+    except _Refused as refusal:
+        if refusal.keyword != "img_size":
             raise unknown_option(name, refusal.keyword) from refusal
+    try:
+        return create(timm, name, settings)
+    except _Refused as refusal:
+        raise unknown_option(name, refusal.keyword) from refusal
+
+
+def uncovered(model: nn.Module, name: str, height: int, width: int) -> Iterator[str]:
+    """A line for the user when whole patches do not cover the image: timm drops what is left over without a word."""
+    patch = getattr(getattr(model, "patch_embed", None), "patch_size", None)
+    if isinstance(patch, tuple) and len(patch) == 2 and (height % patch[0] or width % patch[1]):
+        seen = f"{height // patch[0] * patch[0]} x {width // patch[1] * patch[1]}"
+        yield (
+            f"{name}: its {patch[0]} x {patch[1]} patches see only {seen} of {height} x {width} pixels; "
+            "a data.size that they divide, or model.options.patch_size, mends it"
+        )
 
 
 class _Refused(Exception):  # noqa: N818 - not an error but an answer
@@ -114,12 +134,15 @@ def timm_with(name: str) -> Any:
 
 @contextlib.contextmanager
 def quiet_timm() -> Iterator[None]:
-    """Within the block, warnings from inside timm and its hub client's lines about retries are not shown."""
+    """Within the block, warnings from inside timm and its hub client's lines about retries are not shown.
+
+    What is printed goes to stderr: stdout is kept for results.
+    """
     hub = logging.getLogger("huggingface_hub")
     level = hub.level
     hub.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
             for module in ("timm", "huggingface_hub"):
                 warnings.filterwarnings("ignore", module=rf"{module}(\.|$)")
             yield

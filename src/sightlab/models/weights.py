@@ -64,10 +64,11 @@ def read_state(path: Path) -> dict[str, Tensor]:
 def read_torch(path: Path) -> Any:
     """What torch.save wrote, loaded without running any code of the file's. Raises ModelError."""
     try:
-        with warnings.catch_warnings():
+        # An open file, not its name: torch.load goes by the name's suffix where it has one.
+        with path.open("rb") as file, warnings.catch_warnings():
             # torch warns of what the file is like; whatever matters of that ends in an error below.
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         names = re.findall(r"GLOBAL ([\w.]+)", str(error))
         found = names[0] if names else "objects that only code can make"

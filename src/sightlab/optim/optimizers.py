@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -76,6 +77,9 @@ def build_optimizer(
     """
     if name not in OPTIMIZERS:
         raise RecipeError(f"unknown optimizer '{name}'; {suggestion(name, OPTIMIZERS)}")
+    if not 0 <= weight_decay < math.inf:
+        # torch does not look at what stands in a group.
+        raise RecipeError(f"optimizer.weight_decay is {weight_decay:g}; it must be a number from 0")
     groups = parameter_groups(model, weight_decay, decay_norms_and_biases=decay_norms_and_biases)
     if not groups:
         raise RecipeError(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sightlab.data.formats.digits import Labels, Table, read_table
 from sightlab.data.formats.labels import encode, is_numbered, one_class_list
 from sightlab.data.formats.opening import GZIP, opened, reading
-from sightlab.data.formats.rows import read_rows, records
+from sightlab.data.formats.rows import as_text, read_rows, records
 from sightlab.data.imageset import SPLITS, ImageSet, Parts, split_name
 from sightlab.errors import DataError, suggestion
 
@@ -108,8 +108,8 @@ def open_sheet(path: Path, label: str | None, labelled: bool = True) -> Sheet:
     with reading(path), reopen() as stream:
         head = stream.readline()
     delimiter = max(DELIMITERS, key=head.decode("utf-8", "replace").count)
-    with reading(path), reopen() as stream:
-        line, row = next(records(path, stream, delimiter), (0, []))
+    with reading(path), as_text(reopen()) as text:
+        line, row = next(records(path, text, delimiter), (0, []))
     if not row:
         raise DataError(f"{path}: empty file; expected rows of a label and pixels")
     header = tuple(cell.strip() for cell in row) if is_header(row, label) else ()

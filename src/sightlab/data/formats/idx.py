@@ -41,6 +41,8 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     with opened(path) as (stream, most):
         shape, header_bytes = read_header(path, stream)
         expected = math.prod(shape)
+        if not expected and math.prod(max(n, 1) for n in shape) > np.iinfo(np.int32).max:
+            raise DataError(f"{path}: its header {list(shape)} describes no array")
         if expected > most:
             raise DataError(
                 f"{path}: its header {list(shape)} needs {expected:,} bytes, "

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,13 @@ from sightlab.errors import DataError, one_line
 SHOWN_CHARACTERS = 40
 
 
-def records(path: Path, stream: BinaryIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def as_text(stream: BinaryIO) -> TextIO:
+    """A stream's UTF-8 text, its line ends as they are. Closing it closes the stream."""
+    return io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+
+
+def records(path: Path, text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, with their line numbers from 1. Raises DataError: not UTF-8, or not CSV."""
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True)
     try:
         for row in reader:
@@ -40,8 +44,8 @@ def read_rows(path: Path, table: Table, header: tuple[str, ...]) -> tuple[NDArra
     """
     pixels, labels = bytearray(), []
     rows = 0
-    with table.reopen() as stream:
-        lines = records(path, stream, table.delimiter)
+    with as_text(table.reopen()) as text:
+        lines = records(path, text, table.delimiter)
         first = next(lines)[0] if header else 0
         for line, row in lines:
             first = first or line

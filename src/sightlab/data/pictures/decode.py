@@ -20,6 +20,7 @@ MAX_PIXELS = 100_000_000
 MAX_SIDE = 10_000
 # The kinds that are opened. Not among them: those that run a program (EPS), or that any bytes at all seem to be (TGA).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
+IMAGE_WIDTH, IMAGE_LENGTH, ORIENTATION = 256, 257, 274  # tags of TIFF and EXIF
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 SKIP_HINT = "`--skip-broken` goes on without it"
 # What Pillow's readers raise on bytes that are not what they seem: each plugin has habits of its own.
@@ -89,11 +90,11 @@ def look(data: bytes, name: str) -> Header:
     Raises DataError as `decode` does.
     """
     with _opened(data, name) as picture:
-        width, height = picture.size
-        if picture.format != "TIFF":  # whose size Pillow turns itself
-            with suppress(*BROKEN):
-                if picture.getexif().get(0x0112, 1) in (5, 6, 7, 8):
-                    width, height = height, width
+        tags = getattr(picture, "tag_v2", None)  # a TIFF's, whose size newer Pillows turn themselves
+        width, height = (tags[IMAGE_WIDTH], tags[IMAGE_LENGTH]) if tags else picture.size
+        with suppress(*BROKEN):
+            if picture.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8):
+                width, height = height, width
         return Header(height, width, _is_grey(picture))
 
 
@@ -216,15 +217,15 @@ def _pixels(picture: Image.Image, data: bytes) -> NDArray[np.uint8]:
 def _transparent_value(picture: Image.Image, data: bytes) -> int | tuple[int, ...] | None:
     """The grey or the colour that stands for "transparent" in a picture without alpha, as its pixels show it."""
     key = picture.info.get("transparency")
-    if picture.mode in ("P", "PA") or not isinstance(key, int | tuple):
-        return None
     depth = data[24] if picture.format == "PNG" else 8
     if isinstance(key, tuple):  # of 16-bit colour Pillow keeps the high byte
         return tuple(int(value) >> 8 if depth == 16 else int(value) for value in key)
+    if picture.mode in ("P", "PA") or not isinstance(key, int):
+        return None
     if picture.mode == "1":
         return 255 if key else 0
     if picture.mode == "L" and depth < 8:  # Pillow spreads samples of 2 or 4 bits over 0..255, but not the key
-        return int(key) * 255 // (2**depth - 1)
+        return int(key) * 255 // ((1 << depth) - 1)
     return int(key)
 
 

@@ -12,7 +12,7 @@ from sightlab.data.imageset import SPLITS, UNDIVIDED, classes_of, natural_key, s
 from sightlab.data.pictures.containers import Container, parents
 from sightlab.errors import DataError, one_line
 
-PICTURE_SUFFIXES = re.compile(r"apng|avifs?|bmp|dib|gif|j2[ck]|jfif|jp[2cfx]|jpe?g?|p[bgnpf]m|png|tiff?|webp")
+PICTURE_SUFFIXES = re.compile(r"apng|avifs?|bmp|gif|j2[ck]|jfif|jp[2cfx]|jpe?g?|p[bgnpf]m|png|tiff?|webp")
 # Files that often lie beside pictures: not opened to see whether they are pictures.
 OTHER_SUFFIXES = re.compile(
     r"bz2|csv|db|docx?|gz|html?|ipynb|jsonl?|lst|list|labels|m?js|md|mat|np[yz]|parquet|pdf|pkl|pth?|py|rst|sh|svg|tar"

@@ -184,7 +184,8 @@ def _meant(entry: Entry, place: str, list_name: str, finder: Finder) -> tuple[st
             return names[0], label
     for (file, _), names in found.items():
         if len(names) > 1:
-            raise DataError(f"{place}: `{file}` could be {names[0]} or {names[1]}; give its path from the list")
+            one, two = sorted(names)[:2]
+            raise DataError(f"{place}: `{one_line(file)}` could be {one} or {two}; give its path from the list")
     named = [file for file, _ in entry.ways if _is_picture(file)]
     if named:
         raise DataError(f"{place}: there is no picture `{one_line(named[0])}` beside the list; correct the line")

@@ -21,10 +21,10 @@ from sightlab.errors import DataError
 A = TypeVar("A")
 B = TypeVar("B")
 
-BATCH_PICTURES = 64
+BATCH_PICTURES = 16
 BATCH_BYTES = 4 * 2**20
 # Below so many pixels a picture, Python's own work outweighs the decoding, and threads only wait for each other.
-THREADS_FROM_PIXELS = 64 * 64
+THREADS_FROM_PIXELS = 128 * 128
 # So many pictures are looked at to say which size would suit them.
 SIZES_LOOKED_AT = 1000
 

@@ -1,0 +1,62 @@
+"""What every test stands on: a cache and a runs folder of its own, the real data where it is, one small trained run."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+REAL_DATA = Path(os.environ.get("SIGHTLAB_DATA", ROOT.parent / "shared" / "data"))
+# Looked up before the tests, so that no data set of this machine changes what they find.
+os.environ.pop("SIGHTLAB_DATA", None)
+os.environ.pop("SIGHTLAB_RUNS", None)
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Decoded pixels of the tests stay out of the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["SIGHTLAB_CACHE"] = str(folder)
+    yield folder
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test works in an empty folder: what a command writes by default lands there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SIGHTLAB_RUNS", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real images: SIGHTLAB_DATA, else ../shared/data."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"no real data in {REAL_DATA}; set SIGHTLAB_DATA to the folder that holds it")
+    return REAL_DATA
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run the command line in this process. Gives exit status, stdout, stderr."""
+    from sightlab.cli import main
+
+    def run(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run: the small convolutional network, two epochs on a part of fashion-mini."""
+    import sightlab
+
+    recipe = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=100, epochs=2)
+    return sightlab.train(recipe, runs=tmp_path_factory.mktemp("runs")).folder
