@@ -17,8 +17,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sightlab.data import contents
-from sightlab.data.cache import cache_folder, cached, content_key
+from sightlab.data.cache import cache_folder, cached
 from sightlab.data.imageset import Allocate, ImageSet, Parts
 from sightlab.errors import DataError
 
@@ -178,7 +177,8 @@ import numpy as np
 from sightlab.data.cache import cached
 from sightlab.data.imageset import ImageSet, Parts
 
-folder, count, pause, limit, own = Path(sys.argv[1]), *map(int, sys.argv[2:])
+folder, pause = Path(sys.argv[1]), float(sys.argv[2])
+count, limit, own = map(int, sys.argv[3:])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
@@ -199,10 +199,13 @@ print("mapped" if isinstance(images.images, np.memmap) else "memory", *parts.not
 """
 
 
-def start(folder: Path, count: int = 100, pause: int = 0, limit: int = 0, own: int = 0) -> subprocess.Popen[str]:
-    arguments = [str(n) for n in (folder, count, pause, limit, own)]
+def start(folder: Path, pause: float = 0, limit: int = 0, own: int = 0) -> subprocess.Popen[str]:
+    arguments = [str(n) for n in (folder, pause, 100, limit, own)]
     return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(SCRIPT), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", textwrap.dedent(SCRIPT), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -214,7 +217,7 @@ def end(process: subprocess.Popen[str]) -> str:
 
 @posix
 def test_two_processes_at_once_make_one_entry(tmp_path: Path) -> None:
-    both = [start(tmp_path, pause=1), start(tmp_path, pause=1)]
+    both = [start(tmp_path, pause=0.5), start(tmp_path, pause=0.5)]
     for process in both:
         out = end(process)
         assert out.count("made") == 2 and out.splitlines()[-1] == "mapped"
@@ -235,7 +238,7 @@ def test_a_maker_that_was_killed_leaves_nothing_that_is_used(tmp_path: Path) -> 
 
 @posix
 def test_a_draft_of_a_process_that_lives_is_left_alone(tmp_path: Path) -> None:
-    process = start(tmp_path, pause=2)
+    process = start(tmp_path, pause=0.5)
     assert process.stdout is not None and process.stdout.readline() == "made train\n"
     cached("other", whole, tmp_path)
     assert end(process).splitlines()[-1] == "mapped"
@@ -268,100 +271,3 @@ def test_a_cache_without_permission_is_said(tmp_path: Path) -> None:
     parts = cached("k", whole, tmp_path / "locked")
     assert "permission denied" in parts.notes[1]
     assert_same(parts, whole(in_memory))
-
-
-def source(folder: Path) -> Path:
-    """A folder of files, last changed long ago as far as mtime can tell."""
-    (folder / "a" / "b").mkdir(parents=True)
-    (folder / "a" / "one.png").write_bytes(b"one")
-    (folder / "a" / "b" / "two.png").write_bytes(b"two")
-    return folder
-
-
-def test_the_key_is_of_names_and_bytes_alone(tmp_path: Path) -> None:
-    first, second = source(tmp_path / "first"), source(tmp_path / "second")
-    os.utime(second / "a" / "one.png", (1, 1))
-    (second / ".hidden").write_bytes(b"not counted")
-    (second / "a" / ".cache").mkdir()
-    (second / "a" / ".cache" / "file").write_bytes(b"not counted")
-    assert content_key([first], {"x": 1, "y": None}) == content_key([second], {"y": None, "x": 1})
-
-
-def test_the_key_changes_with_everything_that_counts(tmp_path: Path) -> None:
-    folder = source(tmp_path / "s")
-    keys = [content_key([folder], {}), content_key([folder], {"size": 28}), content_key([folder], {"size": "28"})]
-    keys.append(content_key([folder, folder], {}))
-    (folder / "a" / "one.png").rename(folder / "a" / "uno.png")
-    keys.append(content_key([folder], {}))
-    (folder / "a" / "b" / "two.png").rename(folder / "a" / "two.png")
-    keys.append(content_key([folder], {}))
-    (folder / "a" / "uno.png").write_bytes(b"ont")
-    (folder / "a" / "two.png").write_bytes(b"ewo")
-    keys.append(content_key([folder], {}))
-    (folder / "empty.png").write_bytes(b"")
-    keys.append(content_key([folder], {}))
-    assert len(set(keys)) == len(keys)
-
-
-@pytest.mark.parametrize("aged", [False, True])
-def test_an_edit_in_place_is_seen_though_size_and_mtime_are_restored(tmp_path: Path, aged: bool) -> None:
-    file = tmp_path / "a.csv"
-    file.write_bytes(b"label,1")
-    os.utime(file, (1_000_000_000, 1_000_000_000))
-    if aged:
-        time.sleep(contents.RACY_NANOSECONDS / 1e9 + 0.1)
-    before = content_key([file], {})
-    assert bool(files_in(cache_folder() / "contents")) == aged  # remembered only when it is no longer new
-    with file.open("r+b") as stream:
-        stream.write(b"LABEL,2")
-    os.utime(file, (1_000_000_000, 1_000_000_000))
-    assert content_key([file], {}) != before
-
-
-def test_an_unchanged_source_is_not_read_again(tmp_path: Path) -> None:
-    folder = source(tmp_path / "s")
-    time.sleep(contents.RACY_NANOSECONDS / 1e9 + 0.1)
-    before = content_key([folder], {})
-    assert content_key([folder], {}) == before
-    (memo,) = (cache_folder() / "contents").iterdir()
-    facts = json.loads(memo.read_text())
-    memo.write_text(json.dumps(facts | {"content": "what is remembered"}))
-    assert content_key([folder], {}) != before  # it was the memory that answered
-    memo.write_text("{")
-    assert content_key([folder], {}) == before
-
-
-def test_sources_that_cannot_be_read_are_said(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="none: no such file or folder"):
-        content_key([tmp_path / "none"], {})
-
-
-@posix
-def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
-    folder = source(tmp_path / "s")
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "outside" / "three.png").write_bytes(b"three")
-    (folder / "c").symlink_to(tmp_path / "outside")
-    before = content_key([folder], {})
-    (folder / "a" / "up").symlink_to(folder)
-    (folder / "broken").symlink_to(tmp_path / "nowhere")
-    assert content_key([folder], {}) == before
-    (tmp_path / "outside" / "three.png").write_bytes(b"THREE")
-    assert content_key([folder], {}) != before
-
-
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({"SIGHTLAB_CACHE": "/here", "XDG_CACHE_HOME": "/xdg"}, "/here"),
-        ({"SIGHTLAB_CACHE": "", "XDG_CACHE_HOME": "/xdg"}, "/xdg/sightlab"),
-        ({"SIGHTLAB_CACHE": "", "XDG_CACHE_HOME": "", "HOME": "/home/me"}, "/home/me/.cache/sightlab"),
-    ],
-)
-@posix
-def test_the_cache_folder_is_the_users_choice(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: str
-) -> None:
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert cache_folder() == Path(expected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -33,13 +33,15 @@ def predict(
     top: int = 3,
     model: nn.Module | None = None,
     skip_broken: bool = False,
+    on_broken: Callable[[DataError], None] | None = None,
     device: str = "auto",
 ) -> list[Answer]:
     """What a run's model takes pictures for.
 
     files: pictures, folders or archives of them, or CSV files of pixel columns without labels. Pictures of another
     size are resized (shorter side, then centre crop) and brought to the model's channels. top: classes an answer
-    names. Raises SightlabError: no such file, no pictures, a CSV of another size, a bundle that cannot be opened.
+    names. skip_broken: go on without pictures that cannot be decoded; on_broken is told of each. Raises
+    SightlabError: no such file, no pictures, a CSV of another size, a bundle that cannot be opened.
 
     >>> import sightlab, tempfile
     >>> from PIL import Image
@@ -55,7 +57,7 @@ def predict(
     chosen = choose_device(device)
     prepare_process()
     classifier = open_model(bundle, model).to(chosen)
-    named = pictures_of([Path(f).expanduser() for f in files], bundle.facts, skip_broken)
+    named = pictures_of([Path(f).expanduser() for f in files], bundle.facts, skip_broken, on_broken)
     return [
         answer
         for batch in batched(named, BATCH)
@@ -63,7 +65,9 @@ def predict(
     ]
 
 
-def pictures_of(files: Sequence[Path], facts: Facts, skip_broken: bool) -> Iterator[Named]:
+def pictures_of(
+    files: Sequence[Path], facts: Facts, skip_broken: bool, on_broken: Callable[[DataError], None] | None
+) -> Iterator[Named]:
     """Every picture as the model takes it, with its name. uint8 [height, width, channels] each."""
     shape = (facts.height, facts.width, facts.channels)
     for file in files:
@@ -74,7 +78,7 @@ def pictures_of(files: Sequence[Path], facts: Facts, skip_broken: bool) -> Itera
             yield from ((f"{file}:{number}", row) for number, row in enumerate(rows, 1))
         else:
             decoding = Decoding(channels=facts.channels if facts.channels in (1, 3) else None, skip_broken=skip_broken)
-            for name, picture in read_unlabelled([file], decoding):
+            for name, picture in read_unlabelled([file], decoding, on_broken):
                 yield name, fitted(name, picture, facts)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, as_json, out, table
+from sightlab.cli.show import JSON_OPTION, as_json, out, say, table
 from sightlab.cli.test import own_model
 from sightlab.errors import RunError
 
@@ -52,7 +52,15 @@ def predict(
 
     bundle = testing.bundle_of(run)
     network = own_model(bundle, model)
-    answers = prediction.predict(bundle, files, top=top, model=network, skip_broken=skip_broken, device=device)
+    answers = prediction.predict(
+        bundle,
+        files,
+        top=top,
+        model=network,
+        skip_broken=skip_broken,
+        on_broken=lambda error: say(f"left out: {error}"),
+        device=device,
+    )
     if json or form is Format.json:
         if output is None:
             as_json(facts_of(answers))
