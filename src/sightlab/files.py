@@ -55,6 +55,13 @@ def write_text(target: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(target: Path, content: bytes) -> str:
+    """Write a file, whole or not at all. Gives the sha256 of its content, in hex. Raises OSError."""
+    with whole(target) as temporary:
+        temporary.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
 def sha256_of(path: Path) -> str:
     """The sha256 of a file's bytes, in hex. Raises OSError."""
     with path.open("rb") as stream:

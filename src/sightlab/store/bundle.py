@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sightlab.errors import RunError, one_line
-from sightlab.files import sha256_of, whole, write_text
+from sightlab.files import sha256_of, write_bytes, write_text
 from sightlab.version import __version__
 
 if TYPE_CHECKING:
@@ -58,6 +58,12 @@ class Facts(BaseModel):
     scores: dict[str, Any]
     weights_sha256: str
 
+    @model_validator(mode="after")
+    def _a_mean_a_channel(self) -> Facts:
+        if not len(self.mean) == len(self.std) == self.channels:
+            raise ValueError(f"mean and std are {len(self.mean)} and {len(self.std)} long, channels {self.channels}")
+        return self
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -81,14 +87,12 @@ def save_bundle(folder: Path, facts: Mapping[str, Any], net: nn.Module, seen: ND
 
     facts: those of `Facts` but for weights_sha256. Raises OSError as writing does.
     """
-    from safetensors.numpy import save_file as save_arrays
-    from safetensors.torch import save_file
+    from safetensors.numpy import save as serialised_arrays
+    from safetensors.torch import save as serialised
 
-    with whole(folder / WEIGHTS) as temporary:
-        save_file({k: v.detach().cpu().contiguous().clone() for k, v in net.state_dict().items()}, temporary)
-        digest = sha256_of(temporary)
-    with whole(folder / SEEN) as temporary:
-        save_arrays({"fingerprints": seen}, temporary)
+    weights = {key: value.detach().cpu().contiguous().clone() for key, value in net.state_dict().items()}
+    digest = write_bytes(folder / WEIGHTS, serialised(weights))
+    write_bytes(folder / SEEN, serialised_arrays({"fingerprints": seen}))
     checked = Facts.model_validate({**facts, "weights_sha256": digest})
     write_text(folder / "bundle.json", json.dumps(checked.model_dump(mode="json"), indent=1, ensure_ascii=False))
     return Bundle(folder, checked)
@@ -113,7 +117,7 @@ def read_bundle(path: Path) -> Bundle:
         raise RunError(f"{file}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ".".join(str(part) for part in first["loc"]) or "facts that do not fit together"
         raise RunError(f"{file}: damaged: {key}: {one_line(first['msg'])}") from error
     except ValueError as error:
         raise RunError(f"{file}: damaged: {one_line(error)}") from error

@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightlab.errors import RunError, one_line
-from sightlab.files import whole
+from sightlab.files import whole, write_bytes
 from sightlab.records import Predictions
 
 
 def save_predictions(path: Path, said: Predictions) -> None:
     """Keep predictions whole: logits, labels, index; the class names in the header. Raises OSError."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save as serialised
 
     arrays: dict[str, NDArray[Any]] = {"logits": said.logits, "labels": said.labels, "index": said.index}
-    with whole(path) as temporary:
-        save_file(arrays, temporary, metadata={str(n): name for n, name in enumerate(said.classes)})
+    names = {str(n): name for n, name in enumerate(said.classes)}
+    write_bytes(path, serialised(arrays, metadata=names))
 
 
 def read_predictions(path: Path) -> Predictions:

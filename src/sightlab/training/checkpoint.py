@@ -13,11 +13,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialised
 from torch import Tensor
 
 from sightlab.errors import RunError
-from sightlab.files import sha256_of, whole, write_text
+from sightlab.files import sha256_of, write_bytes, write_text
 from sightlab.records import Epoch
 from sightlab.training.loop import Training
 
@@ -33,9 +34,9 @@ def save(folder: Path, training: Training, identity: str) -> None:
     tensors = tensors_of(training)
     optimizer_tensors, optimizer_facts = flattened(training.optimizer.state_dict())
     tensors |= {f"optimizer.{key}": value for key, value in optimizer_tensors.items()}
-    with whole(folder / f"{name}.safetensors") as temporary:
-        save_file({key: plain(value) for key, value in tensors.items()}, temporary)
-        digest = sha256_of(temporary)
+    # Serialised in memory first: safetensors' own writer does not say what the system refused.
+    packed = serialised({key: plain(value) for key, value in tensors.items()})
+    digest = write_bytes(folder / f"{name}.safetensors", packed)
     facts = {
         "identity": identity,
         "sha256": digest,

@@ -1,0 +1,194 @@
+"""The command line: help with examples everywhere, JSON alone on stdout, one line for every mistake."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from sightlab.cli.app import app
+from tests.conftest import Cli
+
+TINY = ["cnn", "data=fashion-mini", "limit_per_class=20", "epochs=1"]
+
+
+def commands() -> list[list[str]]:
+    """Every command's words, found in the command line itself."""
+    found = []
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        found += [[name, each] for each in inner] if inner else [[name]]
+    return found
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_has_help_examples_and_json(cli: Cli, words: list[str]) -> None:
+    status, out, _ = cli(*words, "--help")
+    assert status == 0
+    assert "Examples:" in out
+    assert f"sightlab {' '.join(words)}" in out.split("Examples:")[1]
+    assert "--json" in out
+
+
+def test_help_answers_at_once() -> None:
+    def seconds() -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "sightlab", "--help"], check=True, capture_output=True)
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(5)) < 0.4
+
+
+def test_train_prints_one_json_object_with_the_promised_keys(cli: Cli) -> None:
+    status, out, err = cli("train", *TINY, "--json")
+    assert status == 0, err
+    facts = json.loads(out)
+    keys = "run folder recipe model parameters epochs best_epoch validation test seconds images_per_second"
+    assert set(keys.split()) <= set(facts)
+    assert set(facts["validation"]) == {"accuracy", "loss"}
+    assert {"accuracy", "loss", "count", "interval"} <= set(facts["test"])
+    assert Path(facts["folder"]).is_dir()
+    assert "epoch 1/1" in err
+
+
+def test_train_ends_with_accuracy_interval_folder_and_what_to_type_next(cli: Cli) -> None:
+    status, out, err = cli("train", *TINY)
+    assert status == 0
+    assert "95 % interval" in out
+    assert "n = 2,000" in out
+    assert "runs/" in out
+    assert "sightlab predict" in out
+    assert "data.limit_per_class: None -> 20" in err
+
+
+def test_test_prints_score_classes_and_writes_what_is_asked(cli: Cli, small_run: Path, tmp_path: Path) -> None:
+    table = tmp_path / "out.csv"
+    status, out, _ = cli("test", small_run, "--data", "fashion-mini:test", "--predictions", table)
+    assert status == 0
+    assert "Ankle boot" in out
+    assert "top 5" in out
+    assert len(table.read_text().splitlines()) == 2001
+    status, out, _ = cli("test", small_run, "--data", "fashion-mini:test", "--json")
+    facts = json.loads(out)
+    assert {"accuracy", "interval", "top5", "loss", "classes", "confusion", "openings"} <= set(facts)
+    assert Path(facts["confusion"]).is_file()
+
+
+def test_predictions_are_printed_as_table_csv_and_json(cli: Cli, small_run: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("L", (28, 28), 200).save(tmp_path / "grey.png")
+    status, out, _ = cli("predict", small_run, "grey.png")
+    assert status == 0
+    assert "grey.png" in out
+    _, out, _ = cli("predict", small_run, "grey.png", "--format", "csv")
+    assert out.splitlines()[0] == "file,class,probability,class_2,probability_2,class_3,probability_3"
+    _, out, _ = cli("predict", small_run, "grey.png", "--json")
+    (answer,) = json.loads(out)["predictions"]
+    assert {"file", "class", "probability", "top"} == set(answer)
+    assert len(answer["top"]) == 3
+
+
+def test_data_show_counts_and_draws(cli: Cli) -> None:
+    status, out, _ = cli("data", "show", "fashion-mini", "--json")
+    assert status == 0
+    facts = json.loads(out)
+    assert {n: s["count"] for n, s in facts["splits"].items()} == {"train": 8000, "validation": 2000, "test": 2000}
+    assert facts["shape"] == [28, 28, 1]
+    assert facts["duplicates"] == {}
+    assert Path(facts["sheet"]).is_file()
+    status, out, _ = cli("data", "show", "fashion-mini")
+    assert "T-shirt/top" in out
+    assert "no image is in two splits" in out
+
+
+@pytest.mark.parametrize("form", ["idx", "npz", "parquet"])
+def test_data_import_writes_what_reads_back_the_same(cli: Cli, tmp_path: Path, form: str) -> None:
+    from sightlab.data.load import load_parts
+
+    target = tmp_path / ("copy.npz" if form == "npz" else "copy")
+    status, _, err = cli("data", "import", "fashion-mini", "--to", form, "--out", target)
+    assert status == 0, err
+    before, after = load_parts("fashion-mini").parts, load_parts(target).parts
+    for name, images in before.splits.items():
+        assert (after.splits[name].images == images.images).all()
+        assert (after.splits[name].labels == images.labels).all()
+
+
+def test_data_list_names_every_known_set(cli: Cli) -> None:
+    status, out, _ = cli("data", "list", "--json")
+    assert status == 0
+    assert {one["name"] for one in json.loads(out)["sets"]} == {
+        "fashion-mini", "fashion-mnist", "kmnist", "mnist", "cifar10", "cifar100"
+    }  # fmt: skip
+
+
+def test_recipes_and_models_are_listed_and_shown(cli: Cli) -> None:
+    assert "mini-resnet-v4" in cli("recipes")[1]
+    assert "one-cycle" in cli("recipes", "demo")[1]
+    assert json.loads(cli("recipes", "demo", "--json")[1])["recipe"]["name"] == "demo"
+    models = json.loads(cli("models", "--json")[1])["models"]
+    assert {"name": "mini-resnet-v4", "parameters": 356_938} in models
+
+
+def test_runs_are_listed_with_their_scores(cli: Cli, small_run: Path) -> None:
+    status, out, _ = cli("runs", "--runs", small_run.parent)
+    assert status == 0
+    assert small_run.name in out
+    assert json.loads(cli("runs", "--runs", small_run.parent, "--json")[1])["runs"][0]["status"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["tain"], "No such command"),
+        (["train", "--speed"], "No such option"),
+        (["test", "last"], "Missing option '--data'"),
+        (["train", "mini-resnet-v7"], "did you mean mini-resnet-v6?"),
+        (["train", "model=mini-resnet-v7"], "did you mean mini-resnet-v6?"),
+        (["train", "data=kmnst"], "did you mean kmnist?"),
+        (["train", "batch_size=0"], "batch_size"),
+        (["train", "lr=-0.1"], "optimizer.lr"),
+        (["train", "lrr=0.1"], "did you mean"),
+        (["train", "device=cuda:77"], "device 'cuda:77'"),
+        (["train", "device=gpu"], "device 'gpu'"),
+        (["train", "demo", "cnn"], "'cnn' is not key=value"),
+        (["train", "--resume", "last"], "no run 'last'"),
+        (["train", "--resume", "last", "lr=1"], "--resume takes a run's own recipe"),
+        (["train", "nothing.yaml"], "nothing.yaml"),
+        (["predict", "last", "x.png"], "no run 'last'"),
+        (["recipes", "dmo"], "did you mean demo?"),
+        (["data", "import", "fashion-mini", "--out", "x.npz"], "--out x.npz needs --to"),
+        (["data", "show", "fashion-mini", "--sheet", "sheet.jpg"], "sheet.jpg"),
+        (["data", "show", "fashion-mini", "--channels", "2"], "channels"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_line_and_status_two(cli: Cli, words: list[str], says: str) -> None:
+    status, out, err = cli(*words)
+    assert status == 2
+    assert out == ""
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("sightlab: ")
+    assert says in last
+    assert "Traceback" not in err
+    assert not Path("runs").exists() or not list(Path("runs").iterdir())
+
+
+def test_output_that_cannot_be_written_is_one_line(cli: Cli, small_run: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("L", (28, 28)).save(tmp_path / "black.png")
+    status, _, err = cli("predict", small_run, "black.png", "--output", "/proc/nowhere/answers.csv")
+    assert status == 2
+    assert "/proc/nowhere/answers.csv: cannot be written" in err
+
+
+def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
+    command = f"{sys.executable} -m sightlab recipes mini-resnet-v4 | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout == "format: 1\n"
+    assert done.stderr == ""

@@ -1,0 +1,88 @@
+"""Unlabelled pictures in, answers out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import sightlab
+from sightlab.data.load import load_parts
+from sightlab.errors import DataError
+from sightlab.store.tables import read_predictions
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 30 test images as PNG files, in two folders, and as CSV without labels."""
+    folder = tmp_path_factory.mktemp("pictures")
+    test = load_parts("fashion-mini:test").parts.splits["all"].images[:30]
+    for number, image in enumerate(test):
+        place = folder / ("a" if number < 15 else "b")
+        place.mkdir(exist_ok=True)
+        Image.fromarray(image[..., 0]).save(place / f"{number:02}.png")
+    np.savetxt(folder / "pixels.csv", test.reshape(30, -1), fmt="%d", delimiter=",")
+    return folder
+
+
+def expected(small_run: Path) -> list[str]:
+    said = read_predictions(small_run / "predictions-test.safetensors")
+    return [said.classes[guess] for guess in said.logits[:30].argmax(1)]
+
+
+@pytest.mark.parametrize("files", [["a", "b"], ["pixels.csv"], [f"a/{n:02}.png" for n in range(15)] + ["b"]])
+def test_pictures_and_csv_get_the_answers_of_the_test_split(small_run: Path, pictures: Path, files: list[str]) -> None:
+    answers = sightlab.predict(small_run, [pictures / file for file in files])
+    assert [answer.predicted for answer in answers] == expected(small_run)
+
+
+def test_an_answer_names_the_file_and_probabilities_that_fall(small_run: Path, pictures: Path) -> None:
+    (answer,) = sightlab.predict(small_run, [pictures / "a" / "00.png"], top=10)
+    assert answer.file.endswith("00.png")
+    shares = [share for _, share in answer.top]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(1, abs=1e-5)
+    assert answer.top[0] == (answer.predicted, answer.probability)
+
+
+def test_rows_of_a_csv_are_numbered(small_run: Path, pictures: Path) -> None:
+    answers = sightlab.predict(small_run, [pictures / "pixels.csv"])
+    assert answers[0].file.endswith("pixels.csv:1")
+    assert answers[29].file.endswith("pixels.csv:30")
+
+
+def test_colour_and_larger_pictures_are_brought_to_the_models_form(small_run: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (120, 90), "white").save(tmp_path / "large.jpg")
+    (answer,) = sightlab.predict(small_run, [tmp_path / "large.jpg"])
+    assert 0 < answer.probability <= 1
+
+
+def test_a_broken_picture_is_named_or_left_out(small_run: Path, pictures: Path, tmp_path: Path) -> None:
+    whole = (pictures / "a" / "00.png").read_bytes()
+    (tmp_path / "whole.png").write_bytes(whole)
+    (tmp_path / "broken.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"broken\.png"):
+        sightlab.predict(small_run, [tmp_path])
+    told: list[DataError] = []
+    answers = sightlab.predict(small_run, [tmp_path], skip_broken=True, on_broken=told.append)
+    assert len(answers) == len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("labelled.csv", ",".join(["1"] * 785) + "\n", "sightlab test"),
+        ("short.csv", ",".join(["1"] * 783) + "\n", "783"),
+        ("missing.png", None, "no such file"),
+        ("not-a-picture.png", "hello, no picture\x00", "not-a-picture.png"),
+    ],
+)
+def test_what_cannot_be_answered_is_one_line(
+    small_run: Path, tmp_path: Path, name: str, content: str | None, says: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(DataError) as caught:
+        sightlab.predict(small_run, [tmp_path / name])
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,249 @@
+"""A run's life: what it writes, how it is found, stopped, resumed and ended, and its test split opened once."""
+
+import csv
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+import sightlab
+from sightlab import metrics
+from sightlab.data.load import load_parts
+from sightlab.errors import DivergedError, RunError
+from sightlab.recipes.reading import parse_recipe
+from sightlab.runs import Watch
+from sightlab.store.folder import locate, read_facts
+from sightlab.store.tables import read_predictions
+from sightlab.training.loop import Paused
+
+WORDS = ["cnn", "data=fashion-mini", "limit_per_class=60", "epochs=4", "crop_padding=2", "flip=0.5"]
+
+
+def started(folder: Path, *more: str) -> subprocess.Popen[str]:
+    """The real command in a process of its own."""
+    command = [sys.executable, "-m", "sightlab", "train", *WORDS, *more]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def only_run(folder: Path) -> Path:
+    (run,) = (folder / "runs").iterdir()
+    return run
+
+
+def results(run: Path) -> tuple[object, ...]:
+    """All of a run that repeats to the bit: figures without times, weights, predictions."""
+    rows = list(csv.DictReader((run / "metrics.csv").read_text().splitlines()))
+    figures = [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in rows]
+    arrays = {
+        f"{file}:{name}": value.tobytes()
+        for file in ("bundle/weights.safetensors", "predictions-test.safetensors", "predictions-validation.safetensors")
+        for name, value in load_file(run / file).items()
+    }
+    facts = read_facts(run)
+    return figures, arrays, facts["best_epoch"], facts["test"]["accuracy"], facts["validation"]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of WORDS, never stopped."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    process = started(folder)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    return only_run(folder)
+
+
+def test_a_run_folder_holds_what_is_promised(small_run: Path) -> None:
+    names = {p.name for p in small_run.iterdir()}
+    pictures = {f"{name}.{kind}" for name in ("learning-curves", "confusion") for kind in ("png", "svg")}
+    assert names >= pictures | {"bundle", "metrics.csv", "recipe.yaml", "environment.json", "run.json"}
+    assert {p.name for p in (small_run / "bundle").iterdir()} >= {"weights.safetensors", "bundle.json"}
+    recipe = parse_recipe((small_run / "recipe.yaml").read_text(), "recipe.yaml")
+    assert recipe.hash == read_facts(small_run)["recipe_hash"]
+    environment = json.loads((small_run / "environment.json").read_text())
+    assert {"torch", "cpu", "threads", "processes", "python", "sightlab"} <= set(environment)
+    for name in pictures:
+        if name.endswith("png"):
+            with Image.open(small_run / name) as picture:
+                assert picture.size[0] > 300
+
+
+def test_the_stored_predictions_give_the_stored_score(small_run: Path) -> None:
+    run = sightlab.open(small_run)
+    said = read_predictions(small_run / "predictions-test.safetensors")
+    assert run.test is not None
+    assert metrics.score(said, openings=1) == run.test
+    assert said.index.tolist() == list(range(2000))
+    assert (said.labels == load_parts("fashion-mini:test").parts.splits["all"].labels).all()
+
+
+def test_the_test_split_was_opened_once_for_the_epoch_that_validation_chose(small_run: Path) -> None:
+    facts = read_facts(small_run)
+    (opening,) = facts["openings"]
+    assert f"epoch {facts['best_epoch']}" in opening["reason"]
+    best = max(facts["history"], key=lambda e: (e["validation_accuracy"], -e["validation_loss"]))
+    assert best["epoch"] == facts["best_epoch"]
+    assert facts["test"]["openings"] == 1
+
+
+def test_metrics_csv_has_a_row_an_epoch(small_run: Path) -> None:
+    rows = list(csv.DictReader((small_run / "metrics.csv").read_text().splitlines()))
+    history = read_facts(small_run)["history"]
+    assert [float(row["validation_loss"]) for row in rows] == [e["validation_loss"] for e in history]
+
+
+def test_the_bundles_model_gives_the_stored_logits(small_run: Path) -> None:
+    tested = sightlab.test(small_run, "fashion-mini:test")
+    said = read_predictions(small_run / "predictions-test.safetensors")
+    assert (tested.predictions.logits == said.logits).all()
+
+
+@pytest.mark.parametrize("name", ["id", "prefix", "last", "folder", "bundle"])
+def test_a_run_is_found_by_whatever_names_it(small_run: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("SIGHTLAB_RUNS", str(small_run.parent))
+    words = {
+        "id": small_run.name,
+        "prefix": small_run.name[:4],
+        "last": "last",
+        "folder": str(small_run),
+        "bundle": str(small_run / "bundle"),
+    }
+    assert locate(words[name]) == (small_run / "bundle" if name == "bundle" else small_run)
+
+
+def test_a_prefix_that_means_several_runs_is_refused(tmp_path: Path) -> None:
+    for name in ("abc1-x", "abc2-x"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text('{"format": 1}')
+    with pytest.raises(RunError, match="could be any of abc1-x, abc2-x"):
+        locate("abc", tmp_path)
+    with pytest.raises(RunError, match="no run 'zzz'"):
+        locate("zzz", tmp_path)
+
+
+def test_ctrl_c_keeps_the_run_and_a_resume_ends_it_to_the_bit(tmp_path: Path, unbroken: Path) -> None:
+    process = started(tmp_path)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("epoch 1"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    run = only_run(tmp_path)
+    assert process.returncode == 130
+    assert f"sightlab train --resume {run.name}" in errors
+    assert read_facts(run)["status"] == "paused"
+    assert sightlab.resume(run).test is not None
+    assert results(run) == results(unbroken)
+
+
+def test_a_killed_run_resumes_to_the_bit(tmp_path: Path, unbroken: Path) -> None:
+    generator = np.random.default_rng(0)
+    process = started(tmp_path)
+    for _ in range(4):
+        time.sleep(2.5 + 2 * float(generator.random()))
+        process.kill()
+        process.communicate()
+        if not (tmp_path / "runs").exists() or not (only_run(tmp_path) / "recipe.yaml").exists():
+            break
+        command = [sys.executable, "-m", "sightlab", "train", "--resume", "last"]
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.communicate(timeout=120)
+    run = only_run(tmp_path)
+    sightlab.resume(run)
+    assert results(run) == results(unbroken)
+
+
+def test_a_run_that_has_ended_is_given_back_as_it_is(small_run: Path) -> None:
+    before = (small_run / "run.json").read_bytes()
+    said: list[str] = []
+    run = sightlab.resume(small_run, watch=Watch(say=said.append))
+    assert (small_run / "run.json").read_bytes() == before
+    assert run == sightlab.open(small_run)
+    assert "has ended" in said[0]
+
+
+def test_a_pause_from_python_raises_and_keeps(tmp_path: Path) -> None:
+    recipe = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=2)
+    with pytest.raises(Paused):
+        sightlab.train(recipe, runs=tmp_path, watch=Watch(pause=lambda: True))
+    (folder,) = tmp_path.iterdir()
+    run = sightlab.resume(folder)
+    assert len(run.epochs) == 2
+
+
+def test_a_diverged_run_says_what_is_kept(tmp_path: Path) -> None:
+    recipe = sightlab.recipe(
+        "cnn", data="fashion-mini", limit_per_class=20, epochs=2, lr=1e20, schedule="constant", nesterov=False
+    )
+    with pytest.raises(DivergedError, match="no epoch was ended"):
+        sightlab.train(recipe, runs=tmp_path)
+    (folder,) = tmp_path.iterdir()
+    assert read_facts(folder)["status"] == "diverged"
+
+
+def test_own_modules_and_own_arrays_are_trained(tmp_path: Path) -> None:
+    import torch
+
+    pixels = np.random.default_rng(0).integers(0, 256, (120, 9, 9, 1), dtype=np.uint8)
+    data = sightlab.ImageSet(pixels, np.tile(np.arange(2), 60).astype(np.int64), ("even", "odd"))
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(81, 2))
+    run = sightlab.train(sightlab.recipe("cnn", epochs=1), model=net, data=data, runs=tmp_path)
+    assert run.test is not None
+    assert run.test.count == 18
+    again = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(81, 2))
+    assert sightlab.evaluate(run, data, model=again).count == 120
+    with pytest.raises(RunError, match="code of your own"):
+        sightlab.evaluate(run, data)
+
+
+def test_early_stop_ends_before_the_last_epoch(tmp_path: Path) -> None:
+    recipe = sightlab.recipe(
+        "cnn", data="fashion-mini", limit_per_class=20, epochs=30, lr=1e-12, schedule="constant", early_stop=2
+    )
+    run = sightlab.train(recipe, runs=tmp_path)
+    assert len(run.epochs) < 30
+    assert len(run.epochs) - run.best_epoch == 2
+
+
+def limit_files_to(size: int) -> None:
+    """Let this process write no file larger than this: the system's own refusal, as of a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_a_full_disk_while_saving_is_one_line_and_leaves_nothing_torn(tmp_path: Path, own_cache: Path) -> None:
+    load_parts("fashion-mini")  # its pixels are in the cache before the limit comes
+    command = [sys.executable, "-m", "sightlab", "train", *WORDS]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "SIGHTLAB_CACHE": str(own_cache)},
+        preexec_fn=lambda: limit_files_to(2_000_000),
+    )
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("sightlab: ")
+    assert "cannot be written: File too large" in last
+    assert "Traceback" not in done.stderr
+    left = [p for p in only_run(tmp_path).rglob("*") if p.is_file() and p.name.startswith(".")]
+    assert left == []
+
+
+def test_a_folder_that_may_not_be_written_is_one_line() -> None:
+    where = "/sys/kernel" if os.geteuid() == 0 else "/"  # not even root may make a folder there
+    recipe = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
+    with pytest.raises(RunError, match=r"cannot be made: .*; set runs=|cannot be made: "):
+        sightlab.train(recipe, runs=f"{where}/runs")
