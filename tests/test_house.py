@@ -35,7 +35,7 @@ ROOMS = [
     "__init__",
     "__main__",
 ]
-LIGHT = ["errors", "records", "recipes", "store", "charts", "cli"]
+LIGHT = ["errors", "files", "records", "recipes", "store", "charts", "cli"]
 
 
 def room_of(path: Path) -> str:

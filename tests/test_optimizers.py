@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from sightlab.errors import RecipeError
-from sightlab.models import MODELS, build
-from sightlab.optim.optimizers import OPTIMIZERS, build_optimizer, parameter_groups
+from sightlab.optim.groups import norm_biases, parameter_groups
+from sightlab.optim.optimizers import build_optimizer
 
 LR = 0.1
 
@@ -99,19 +99,43 @@ def test_many_steps_equal_torchs_plain_loop_bit_for_bit(name: str, settings: dic
         return list(net.parameters())
 
     ours = trained(lambda net: build_optimizer(net, name, lr=0.01, weight_decay=0.1, **settings))
-    plain = trained(lambda net: theirs(parameter_groups(net, 0.1), lr=0.01, foreach=False, **settings))
+    plain = trained(
+        lambda net: theirs(parameter_groups(net, lr=0.01, weight_decay=0.1), lr=0.01, foreach=False, **settings)
+    )
     assert all(torch.equal(a, b) for a, b in zip(ours, plain, strict=True))
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_every_parameter_is_in_one_group_and_only_weights_decay(name: str) -> None:
-    net = build(name, channels=1, classes=3, height=16, width=16)
-    weights, others = build_optimizer(net, "sgd", lr=LR, weight_decay=5e-4).param_groups
-    assert (weights["weight_decay"], others["weight_decay"]) == (5e-4, 0.0)
-    grouped = [*weights["params"], *others["params"]]
-    assert sorted(map(id, grouped)) == sorted(map(id, net.parameters()))
-    assert all(parameter.ndim >= 2 for parameter in weights["params"])
-    assert all(parameter.ndim == 1 for parameter in others["params"])
+def test_biases_of_norms_have_a_learning_rate_of_their_own_and_the_decay_of_all() -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))
+    settings = {"lr": LR, "weight_decay": 0.5, "decay_norms_and_biases": True, "bias_lr_factor": 64}
+    rest, biases = build_optimizer(net, "sgd", **settings).param_groups
+    assert [id(p) for p in biases["params"]] == [id(net[1].bias)]
+    assert len(rest["params"]) == 5
+    assert biases["lr"] == 64 * LR
+    assert biases["lr"] * biases["weight_decay"] == pytest.approx(rest["lr"] * rest["weight_decay"])
+
+
+def test_biases_of_norms_that_are_spared_the_decay_stay_spared() -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    groups = build_optimizer(net, "sgd", lr=LR, weight_decay=0.5, bias_lr_factor=2).param_groups
+    facts = [(group["lr"], group["weight_decay"], len(group["params"])) for group in groups]
+    assert facts == [(LR, 0.5, 1), (LR, 0, 2), (2 * LR, 0, 1)]
+
+
+def test_the_factor_moves_the_bias_of_a_norm_that_many_times_as_far() -> None:
+    def moved(factor: float) -> torch.Tensor:
+        net = nn.BatchNorm1d(3)
+        optimizer = build_optimizer(net, "sgd", lr=LR, bias_lr_factor=factor)
+        net(torch.tensor([[1.0, 2.0, 3.0], [2.0, 0.0, 1.0]])).square().sum().backward()
+        net.bias.grad = torch.ones(3)
+        optimizer.step()
+        return net.bias.detach()
+
+    assert torch.equal(moved(4), 4 * moved(1))
+
+
+def test_a_norm_without_weights_has_no_biases() -> None:
+    assert list(norm_biases(nn.Sequential(nn.BatchNorm2d(3, affine=False), nn.RMSNorm(4)))) == []
 
 
 def test_norms_and_biases_of_any_shape_are_spared() -> None:
@@ -124,7 +148,7 @@ def test_norms_and_biases_of_any_shape_are_spared() -> None:
             self.weight = nn.Parameter(torch.zeros(2, 2))
 
     model = Odd()
-    weights, others = parameter_groups(model, 0.1)
+    weights, others = parameter_groups(model, lr=LR, weight_decay=0.1)
     assert [id(p) for p in weights["params"]] == [id(model.weight)]
     assert len(others["params"]) == 4
 
@@ -147,11 +171,17 @@ def test_frozen_parameters_are_left_alone() -> None:
     ("name", "settings", "message"),
     [
         ("adam-w", {}, "unknown optimizer 'adam-w'; did you mean adamw?"),
-        ("lion", {}, "unknown optimizer 'lion'; known: adam, adamw, sgd"),
+        ("zebra", {}, "unknown optimizer 'zebra'; known: adam, adamw, lamb, lion, muon, sgd"),
         ("sgd", {"momentum": 0, "nesterov": True}, "optimizer.nesterov needs a momentum above 0, found momentum 0"),
         ("sgd", {"lr": -1.0}, "optimizer sgd: Invalid learning rate: -1.0"),
         ("adam", {"betas": (1.0, 0.9)}, "optimizer adam: Invalid beta parameter at index 0: 1.0"),
         ("adamw", {"weight_decay": -1.0}, "optimizer.weight_decay is -1; it must be a number from 0"),
+        ("lion", {"lr": -1.0}, "optimizer lion: Invalid learning rate: -1.0"),
+        ("lion", {"betas": (0.9, 1.0)}, "optimizer lion: Invalid beta parameter at index 1: 1.0"),
+        ("lamb", {"eps": -1.0}, "optimizer lamb: Invalid epsilon value: -1.0"),
+        ("muon", {"momentum": 1.0}, "optimizer muon: Invalid momentum value: 1.0"),
+        ("sgd", {"bias_lr_factor": 0.0}, "optimizer.bias_lr_factor is 0; it must be a number above 0"),
+        ("muon", {"adamw_lr_factor": math.nan}, "optimizer.adamw_lr_factor is nan; it must be a number above 0"),
     ],
 )
 def test_a_setting_that_cannot_be_is_told_in_one_line(name: str, settings: dict[str, object], message: str) -> None:
@@ -162,11 +192,3 @@ def test_a_setting_that_cannot_be_is_told_in_one_line(name: str, settings: dict[
 def test_a_model_without_parameters_cannot_be_trained() -> None:
     with pytest.raises(RecipeError, match="model Flatten has no parameter that takes a gradient"):
         build_optimizer(nn.Flatten(), "sgd", lr=LR)
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer_takes_the_whole_group_of_settings(name: str) -> None:
-    optimizer = build_optimizer(
-        nn.Linear(2, 2), name, lr=LR, momentum=0.5, nesterov=True, weight_decay=0.1, betas=(0.5, 0.6), eps=1e-3
-    )
-    assert [group["lr"] for group in optimizer.param_groups] == [LR, LR]

@@ -3,8 +3,8 @@
 What the commands do, these functions do:
 
 >>> import sightlab
->>> sightlab.recipe("demo").model.name
-'mini-resnet-v4'
+>>> sightlab.recipe("demo").data.source
+'fashion-mini'
 """
 
 from __future__ import annotations

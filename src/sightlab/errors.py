@@ -7,7 +7,15 @@ from collections.abc import Iterable
 
 
 class SightlabError(Exception):
-    """A mistake or a mishap that the user can mend. The command line prints it as one line, exit status 2."""
+    """A mistake or a mishap that the user can mend. The command line prints it as one line, exit status 2.
+
+    >>> import sightlab
+    >>> try:
+    ...     sightlab.recipe("dmo")
+    ... except sightlab.SightlabError as error:
+    ...     print(error)
+    unknown recipe 'dmo'; did you mean demo?
+    """
 
 
 class DataError(SightlabError):

@@ -19,6 +19,10 @@ class Epoch:
     epoch: from 1. Losses: mean cross-entropy in nats; accuracies: shares in [0, 1]; both over every image of the
     split (train: each image as augmented, with the weights of its step). lr: of the epoch's last step.
     seconds: training and validation together. images_per_second: training alone. best: validation so far.
+
+    >>> epoch = Epoch(1, 0.9, 0.7, 0.8, 0.75, 0.1, 12.0, 800.0, True)
+    >>> Epoch.from_json(epoch.to_json()) == epoch
+    True
     """
 
     epoch: int
@@ -47,6 +51,10 @@ class Predictions:
 
     logits: float32 [N, C], before softmax. labels: int64 [N]. index: int64 [N], each sample's place in its split.
     classes: C names.
+
+    >>> said = Predictions(np.zeros((3, 2), np.float32), np.array([0, 1, 1]), np.arange(3), ("cat", "dog"))
+    >>> len(said)
+    3
     """
 
     logits: NDArray[np.float32]
@@ -65,6 +73,9 @@ class Score:
     accuracy: in [0, 1]; interval: its 95 % Wilson interval. loss: mean cross-entropy in nats. top5: share of
     images whose label is among the five largest logits, None where there are five classes or fewer.
     openings: how often this run has opened this test split, None for a split that is not sealed.
+
+    >>> print(Score(0.9, 0.3, 1000, 900, (0.8799, 0.9171)))
+    90.00% (95 % interval 87.99% to 91.71%, n = 1,000)
     """
 
     accuracy: float
@@ -95,7 +106,11 @@ class Score:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class's scores. precision, recall and f1 in [0, 1]; 0 where undefined. support: images of the class."""
+    """One class's scores. precision, recall and f1 in [0, 1]; 0 where undefined. support: images of the class.
+
+    >>> ClassScore("cat", precision=0.5, recall=1.0, f1=2 / 3, support=4).name
+    'cat'
+    """
 
     name: str
     precision: float
@@ -110,6 +125,9 @@ class Answer:
 
     file: the picture's file, or the CSV file and its row (from 1) as `x.csv:3`. probability: of the predicted class,
     in [0, 1]. top: the most probable classes with their probabilities, the predicted one first.
+
+    >>> Answer("a.png", "cat", 0.9, (("cat", 0.9), ("dog", 0.1))).to_json()["class"]
+    'cat'
     """
 
     file: str
@@ -130,6 +148,11 @@ class Run:
     folder holds recipe.yaml, environment.json, metrics.csv, bundle/, checkpoints/, predictions and pictures.
     validation and test are scores of the checkpoint that validation chose; test is None until the run has ended.
     seconds: training and validation, over all sittings of the run.
+
+    >>> place = Path("runs/3fa2c1-demo")
+    >>> run = Run(place.name, place, "demo", "0" * 16, "cnn", 889_354, (), 0, None, None, 0.0, 0.0)
+    >>> run.to_json()["model"], run.to_json()["test"]
+    ('cnn', None)
     """
 
     id: str

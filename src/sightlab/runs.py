@@ -40,6 +40,12 @@ class Watch:
 
     say: a line of text. epoch: an epoch's facts. tick: how far an epoch is. decoding: pictures done and in all.
     pause: asked after every step; when it says yes the run is kept and Paused raised.
+
+    >>> import sightlab, tempfile
+    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = sightlab.train(tiny, runs=folder, watch=Watch(epoch=lambda facts: print("epoch", facts.epoch)))
+    epoch 1
     """
 
     say: Callable[[str], None] = lambda _: None
@@ -91,6 +97,14 @@ def resume(
     On a CPU the result is bit for bit that of a run that was never stopped. A run that has ended is given back as it
     is. model, data: what the run was started with, where these did not come from its recipe.
     Raises RunError when the run cannot be found or does not fit.
+
+    >>> import sightlab, tempfile
+    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = sightlab.train(tiny, runs=folder)
+    ...     again = sightlab.resume(run)
+    >>> again.test == run.test
+    True
     """
     folder = run.folder if isinstance(run, Run) else locate(str(run))
     facts = read_facts(folder)
@@ -128,7 +142,15 @@ def epochs(recipe: Recipe, model: nn.Module | None = None, data: Data | None = N
 
 
 def open_run(run: str | Path) -> Run:
-    """The run of an id prefix, `last`, or a run folder. Raises RunError."""
+    """The run of an id prefix, `last`, or a run folder. Raises RunError.
+
+    >>> import sightlab, tempfile
+    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = sightlab.train(tiny, runs=folder)
+    ...     sightlab.open(run.folder).best_epoch
+    1
+    """
     return read_run(locate(str(run)))
 
 

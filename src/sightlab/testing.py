@@ -25,7 +25,12 @@ from sightlab.training.workers import choose_device, prepare_process
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """What a test found. seen: how many of its images the model was trained or selected on. notes: a line each."""
+    """What a test found. seen: how many of its images the model was trained or selected on. notes: a line each.
+
+    >>> said = Predictions(np.eye(2, dtype=np.float32), np.arange(2), np.arange(2), ("cat", "dog"))
+    >>> Tested(metrics.score(said), tuple(metrics.class_scores(said)), said, seen=0, notes=()).score.correct
+    2
+    """
 
     score: Score
     classes: tuple[ClassScore, ...]
@@ -59,6 +64,13 @@ def test(
 
     data: an ImageSet, or a source; of a source that is divided, its test split. Classes are matched by name, or by
     number where one side has numbers for names. Raises DataError when classes, size or channels do not fit.
+
+    >>> import sightlab, tempfile
+    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tested = sightlab.test(sightlab.train(tiny, runs=folder), "fashion-mini:test")
+    >>> tested.score.count, [one.name for one in tested.classes][:2], tested.seen
+    (2000, ['T-shirt/top', 'Trouser'], 0)
     """
     bundle = bundle_of(run)
     chosen = choose_device(device)

@@ -62,8 +62,9 @@ def resample(images: Tensor, sources: Tensor, interpolation: str = "nearest") ->
 
     images: uint8 [B, H, W, C]. sources: float32 [B, 2, 3], see `Affine.sources`. interpolation: nearest or
     bilinear. Gives uint8 [B, H, W, C].
-    Equals torchvision's affine and rotate with fill 0: with nearest, wherever the place is not within 0.001 pixel
-    of the line between two pixels (there either may be taken); with bilinear to 1 grey level.
+    Equals torchvision's affine and rotate without a fill (fill=0 darkens their edges twice): with nearest, wherever
+    the place is not within 0.001 pixel of the line between two pixels (there either may be taken); with bilinear to
+    1 grey level.
     """
     height, width = images.shape[1:3]
     xs = torch.arange(width, device=images.device, dtype=torch.float32) - (width - 1) / 2
@@ -71,9 +72,7 @@ def resample(images: Tensor, sources: Tensor, interpolation: str = "nearest") ->
     middle = torch.tensor([(width - 1) / 2, (height - 1) / 2], device=images.device)
     # A sum of a part that depends on the column and one that depends on the row: one addition a pixel.
     along = sources[:, :, 0, None] * xs
-    # fmt: off
     beyond = sources[:, :, 1, None] * ys + (sources[:, :, 2] + middle)[:, :, None]
-    # fmt: on
     columns = along[:, 0, None, :] + beyond[:, 0, :, None]
     rows = along[:, 1, None, :] + beyond[:, 1, :, None]
     return nearest(images, columns, rows) if interpolation == "nearest" else bilinear(images, columns, rows)

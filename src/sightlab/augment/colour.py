@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sightlab.augment.draws import Draws
-from sightlab.augment.groups import beside, change_rows
+from sightlab.augment.groups import change_rows
 from sightlab.augment.tables import (
     autocontrast_tables,
     brightness_tables,
     contrast_tables,
     equalize_tables,
     grey_levels,
-    invert_tables,
     posterize_tables,
     solarize_tables,
     through_tables,
@@ -136,8 +135,7 @@ def colour_jitter(images: Tensor, factors: NDArray[np.float64], order: NDArray[n
     for step in order.T:
         for kind, jitter in enumerate(JITTERS):
             chosen = (step == kind) & ~np.isnan(factors[:, kind])
-            values = beside(factors[chosen, kind], images)
-            change_rows(changed, chosen, lambda part, jitter=jitter, values=values: jitter(part, values))
+            change_rows(changed, np.flatnonzero(chosen), jitter, factors[:, kind])
     return changed
 
 

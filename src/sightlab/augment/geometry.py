@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,46 +22,42 @@ def crop_and_flip(
     """Pad each image, crop its own size out of it, and mirror some left to right.
 
     images: uint8 [B, H, W, C]. top, left: int64 [B], the crop's corner in [0, 2 * padding]. flipped: bool [B].
-    mode: what the padding holds, see `padded`. Gives uint8 [B, H, W, C]. The crop equals torchvision's
+    mode: what the padding holds, see `fill_frame`. Gives uint8 [B, H, W, C]. The crop equals torchvision's
     RandomCrop(size, padding) at the same corner, the mirror its horizontal_flip, byte for byte.
     """
-    wide = padded(images, padding, mode)
     if images.device.type == "cpu":
-        return torch.from_numpy(cropped_on_cpu(wide.numpy(), padding, top.numpy(), left.numpy(), flipped.numpy()))
-    return cropped(wide, padding, top, left, flipped)
+        # Through numpy: its gather copies row by row where torch's goes byte by byte (ten times slower), and it never
+        # waits for threads: a barrier costs milliseconds when another process is using the cores.
+        return torch.from_numpy(
+            cropped_on_cpu(images.numpy(), padding, top.numpy(), left.numpy(), flipped.numpy(), mode)
+        )
+    return cropped(images, padding, top, left, flipped, mode)
 
 
-def cropped(wide: Tensor, padding: int, top: Tensor, left: Tensor, flipped: Tensor) -> Tensor:
-    """The crops of padded images, on any device: every possible crop is a view, and one gather takes one of each.
-
-    wide: uint8 [B, H + 2 * padding, W + 2 * padding, C], contiguous. The rest as in `crop_and_flip`.
-    """
-    count, tall, broad, channels = wide.shape
-    height, width, corners = tall - 2 * padding, broad - 2 * padding, 2 * padding + 1
-    row = broad * channels
-    windows = wide.as_strided((count, corners, corners, height, width * channels), (tall * row, row, channels, row, 1))
+def cropped(images: Tensor, padding: int, top: Tensor, left: Tensor, flipped: Tensor, mode: str) -> Tensor:
+    """`crop_and_flip` on any device: every possible crop is a view, and one gather takes one of each image."""
+    count, height, width, channels = images.shape
+    wide = pad(images, (0, 0, padding, padding, padding, padding)).contiguous()
+    fill_frame(wide, padding, mode)
+    windows = wide.as_strided(*windows_of(wide.shape, padding))
     taken = windows[torch.arange(count, device=wide.device), top, left].view(count, height, width, channels)
     return torch.where(flipped[:, None, None, None], taken.flip(2), taken)
 
 
 def cropped_on_cpu(
-    wide: NDArray[np.uint8],
+    images: NDArray[np.uint8],
     padding: int,
     top: NDArray[np.int64],
     left: NDArray[np.int64],
     flipped: NDArray[np.bool_],
+    mode: str,
 ) -> NDArray[np.uint8]:
-    """The same as `cropped`, through numpy.
-
-    Its gather copies row by row where torch's goes byte by byte (ten times slower), and it never waits for
-    threads: a barrier costs milliseconds when another process is using the cores.
-    """
-    count, tall, broad, channels = wide.shape
-    height, width, corners = tall - 2 * padding, broad - 2 * padding, 2 * padding + 1
-    row = broad * channels
-    windows = np.lib.stride_tricks.as_strided(
-        wide, (count, corners, corners, height, width * channels), (tall * row, row, channels, row, 1)
-    )
+    """The same as `cropped`, byte for byte, through numpy."""
+    count, height, width, channels = images.shape
+    wide = np.zeros((count, height + 2 * padding, width + 2 * padding, channels), np.uint8)
+    wide[:, padding : padding + height, padding : padding + width] = images
+    fill_frame(wide, padding, mode)
+    windows = np.lib.stride_tricks.as_strided(wide, *windows_of(wide.shape, padding))
     taken: NDArray[np.uint8] = windows[np.arange(count), top, left]
     if flipped.any():
         backwards = (np.arange(width)[::-1, None] * channels + np.arange(channels)).ravel()
@@ -67,35 +65,38 @@ def cropped_on_cpu(
     return taken.reshape(count, height, width, channels)
 
 
-def padded(images: Tensor, padding: int, mode: str) -> Tensor:
-    """The images with a frame around them. uint8 [B, H + 2 * padding, W + 2 * padding, C], contiguous.
+def windows_of(shape: Sequence[int], padding: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shape [B, tops, lefts, H, W * C] and strides of a view of every crop of contiguous padded bytes."""
+    count, tall, wide, channels = shape
+    corners, row = 2 * padding + 1, wide * channels
+    sizes = (count, corners, corners, tall - 2 * padding, row - 2 * padding * channels)
+    return sizes, (tall * row, row, channels, row, 1)
 
-    mode: `black` (zeros), or `reflect` (the image mirrored at its outermost pixels, which are not repeated: numpy's
-    and torchvision's padding mode of that name). Raises RecipeError when a reflection would need more pixels than
-    the image has, or for another mode.
+
+def fill_frame(framed: Any, padding: int, mode: str) -> None:
+    """Fill the frame around padded images, in place: left and right, then whole rows.
+
+    framed: a uint8 tensor or array [B, H + 2 * padding, W + 2 * padding, C], the same code serves both.
+    mode: `black` leaves zeros, `reflect` mirrors the image at its outermost pixels, which are not repeated (numpy's
+    and torchvision's mode of that name). Raises RecipeError when a reflection would need more pixels than the image
+    has, or for another mode.
     """
-    if padding == 0:
-        return images.contiguous()
-    framed = pad(images, (0, 0, padding, padding, padding, padding))
-    if mode == "reflect":
-        reflect_frame(framed, padding)
-    elif mode != "black":
+    if mode == "black":
+        return
+    if mode != "reflect":
         raise RecipeError(f"augment.crop_mode is {mode!r}; black and reflect work")
-    return framed
-
-
-def reflect_frame(framed: Tensor, padding: int) -> None:
-    """Fill the frame around padded images with their mirror image, in place: left and right, then whole rows."""
-    tall, broad = framed.shape[1:3]
-    if padding >= min(tall, broad) - 2 * padding:
-        smaller = min(tall, broad) - 2 * padding
+    tall, wide = framed.shape[1:3]
+    smaller = min(tall, wide) - 2 * padding
+    if padding >= smaller:
         raise RecipeError(
-            f"augment.crop_padding is {padding}, but images of {smaller} pixels reflect at most {smaller - 1}"
+            f"augment.crop_padding is {padding}; images of {smaller} pixels reflect at most {smaller - 1}"
         )
-    framed[:, :, :padding] = framed[:, :, padding + 1 : 2 * padding + 1].flip(2)
-    framed[:, :, broad - padding :] = framed[:, :, broad - 2 * padding - 1 : broad - padding - 1].flip(2)
-    framed[:, :padding] = framed[:, padding + 1 : 2 * padding + 1].flip(1)
-    framed[:, tall - padding :] = framed[:, tall - 2 * padding - 1 : tall - padding - 1].flip(1)
+    for step in range(padding):
+        framed[:, :, padding - 1 - step] = framed[:, :, padding + 1 + step]
+        framed[:, :, wide - padding + step] = framed[:, :, wide - padding - 2 - step]
+    for step in range(padding):
+        framed[:, padding - 1 - step] = framed[:, padding + 1 + step]
+        framed[:, tall - padding + step] = framed[:, tall - padding - 2 - step]
 
 
 def translate(images: Tensor, across: Tensor, down: Tensor, largest: int) -> Tensor:
@@ -123,10 +124,12 @@ def draw_alternating_flip(draws: Draws) -> NDArray[np.bool_]:
     """Which images are mirrored in this epoch: those that were not in the epoch before. bool [B].
 
     A hash of the sample decides for the first epoch, then each alternates, so that any two epochs in a row show
-    both sides of every image (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", section 3.6).
+    both sides of every image (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", the
+    section on alternating flip).
     """
     first = replace(draws, epoch=0).integers("alternating flip", 2)[:, 0]
-    return (first + draws.epoch) % 2 == 1
+    flipped: NDArray[np.bool_] = (first + draws.epoch) % 2 == 1
+    return flipped
 
 
 def draw_translation(draws: Draws, largest: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

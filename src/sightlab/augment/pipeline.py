@@ -1,34 +1,259 @@
-"""From a recipe's augmentation to one function of (images, draws)."""
+"""From plain values to functions of (images, draws): one for each image's changes, one for mixing pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-import torch
+import numpy as np
 from torch import Tensor
 
+from sightlab.augment import colour, geometry, mix, policies
+from sightlab.augment.affine import draw_affine, resample
 from sightlab.augment.draws import Draws
-from sightlab.augment.geometry import crop_and_flip
+from sightlab.augment.geometry import (
+    crop_and_flip,
+    draw_alternating_flip,
+    draw_crop,
+    draw_flip,
+    draw_translation,
+)
+from sightlab.augment.groups import beside, change_rows, one_thread
+from sightlab.augment.mix import beta, draw_cutmix, draw_erasing, draw_noise, soft_targets
+from sightlab.errors import RecipeError, suggestion
 
 Augmentation = Callable[[Tensor, Draws], Tensor]
+"""Takes uint8 [B, H, W, C] and the batch's draws; gives the same shape on the same device, its input unchanged."""
+
+Mixing = Callable[[Tensor, Tensor, Tensor, Tensor, int, Draws], tuple[Tensor, Tensor]]
+"""Takes (images, labels, partners, partners' labels, classes, draws), see `mixing`; gives (images, soft targets)."""
+
+FLIP_MODES = ("random", "alternating")
+CROP_MODES = ("black", "reflect")
+INTERPOLATIONS = ("bilinear", "nearest")
+ERASE_FILLS = ("black", "noise")
 
 
-def augmentation(crop_padding: int = 0, flip: float = 0.0) -> Augmentation:
-    """The training images' random changes: crop after padding, then a mirror image with probability `flip`.
+def augmentation(
+    *,
+    crop_padding: int = 0,
+    crop_mode: str = "black",
+    flip: float = 0.0,
+    flip_mode: str = "random",
+    translate: int = 0,
+    rotate: float = 0.0,
+    scale: float = 0.0,
+    interpolation: str = "bilinear",
+    colour_jitter: tuple[float, float, float, float] | None = None,
+    policy: str = "none",
+    randaugment_ops: int = 2,
+    randaugment_magnitude: int = 9,
+    erase: float = 0.0,
+    erase_fill: str = "black",
+) -> Augmentation:
+    """The training images' random changes, in this order; what is not asked for costs nothing.
 
-    The function takes uint8 [B, H, W, C] and the batch's draws, and gives the same shape on the same device.
+    crop_padding: pixels around the image before a crop of its own size; crop_mode: black or reflect. flip:
+    probability of a mirror image; flip_mode: random, or alternating (each image mirrored every other epoch; flip
+    is then 0.5). translate: largest shift in pixels. rotate: largest turn in degrees. scale: largest change of size, a
+    share. interpolation: of turns and changes of size, bilinear or nearest. policy: a key of POLICIES; RandAugment
+    has randaugment_ops steps of randaugment_magnitude (0 to 30). colour_jitter: largest changes of brightness,
+    contrast, saturation and hue. erase: probability that a rectangle is wiped out, filled with black or noise.
+
+    Raises RecipeError for values that describe no augmentation; the function raises it for images it cannot change
+    (a colour change of 2 channels, a reflection larger than the image).
+
+    >>> import torch
+    >>> change = augmentation(crop_padding=2, flip=0.5, policy="trivialaugment", erase=0.25)
+    >>> change(torch.zeros(4, 28, 28, 1, dtype=torch.uint8), Draws(1, 2, np.arange(4))).shape
+    torch.Size([4, 28, 28, 1])
     """
-    if not crop_padding and not flip:
-        return unchanged
+    one_of("crop_mode", crop_mode, CROP_MODES)
+    one_of("flip_mode", flip_mode, FLIP_MODES)
+    one_of("interpolation", interpolation, INTERPOLATIONS)
+    one_of("erase_fill", erase_fill, ERASE_FILLS)
+    one_of("policy", policy, POLICIES)
+    if flip_mode == "alternating" and flip not in (0, 0.5):
+        raise RecipeError(f"augment.flip is {flip}; with flip_mode=alternating half of all are mirrored: 0.5 works")
+    if not 0 <= scale < 1:
+        raise RecipeError(f"augment.scale is {scale}; a share from 0 up to, but not, 1 works")
+    steps: list[Augmentation] = []
+    if crop_padding or flip:
+        steps.append(cropping_and_flipping(crop_padding, crop_mode, flip, flip_mode))
+    if translate:
+        steps.append(translating(translate))
+    if rotate or scale:
+        steps.append(turning(rotate, scale, interpolation))
+    if policy != "none":
+        steps.append(POLICIES[policy](randaugment_ops, randaugment_magnitude))
+    if colour_jitter and any(colour_jitter):
+        steps.append(jittering(*colour_jitter))
+    if erase:
+        steps.append(erasing(erase, erase_fill))
+    return in_turn(steps)
+
+
+def one_of(key: str, value: str, known: Collection[str]) -> None:
+    """Raises RecipeError unless the value is known."""
+    if value not in known:
+        raise RecipeError(f"augment.{key}: unknown {value!r}; {suggestion(value, known)}")
+
+
+def in_turn(steps: list[Augmentation]) -> Augmentation:
+    """One augmentation of several; no steps are no change."""
 
     def apply(images: Tensor, draws: Draws) -> Tensor:
-        corners = torch.from_numpy(draws.integers("crop", 2 * crop_padding + 1, 2)).to(images.device)
-        flipped = torch.from_numpy(draws.uniform("flip")[:, 0] < flip).to(images.device)
-        return crop_and_flip(images, crop_padding, corners[:, 0], corners[:, 1], flipped)
+        with one_thread(images):
+            for step in steps:
+                images = step(images, draws)
+        return images
 
     return apply
 
 
-def unchanged(images: Tensor, draws: Draws) -> Tensor:  # noqa: ARG001 - the shape of every augmentation
-    """No change at all."""
-    return images
+def cropping_and_flipping(padding: int, mode: str, flip: float, flip_mode: str) -> Augmentation:
+    """A crop after padding, then a mirror image."""
+
+    def apply(images: Tensor, draws: Draws) -> Tensor:
+        if padding:
+            top, left = draw_crop(draws, padding)
+        else:
+            top = left = np.zeros(len(images), np.int64)
+        if flip and flip_mode == "alternating":
+            flipped = draw_alternating_flip(draws)
+        elif flip:
+            flipped = draw_flip(draws, flip)
+        else:
+            flipped = np.zeros(len(images), np.bool_)
+        return crop_and_flip(images, padding, beside(top, images), beside(left, images), beside(flipped, images), mode)
+
+    return apply
+
+
+def translating(largest: int) -> Augmentation:
+    """A shift by whole pixels."""
+
+    def apply(images: Tensor, draws: Draws) -> Tensor:
+        across, down = draw_translation(draws, largest)
+        return geometry.translate(images, beside(across, images), beside(down, images), largest)
+
+    return apply
+
+
+def turning(degrees: float, scale: float, interpolation: str) -> Augmentation:
+    """A turn and a change of size around the centre, in one resampling."""
+
+    def apply(images: Tensor, draws: Draws) -> Tensor:
+        sources = draw_affine(draws, degrees, scale).sources(len(images))
+        return resample(images, beside(sources, images), interpolation)
+
+    return apply
+
+
+def jittering(brightness: float, contrast: float, saturation: float, hue: float) -> Augmentation:
+    """ColorJitter."""
+    if min(brightness, contrast, saturation, hue) < 0 or hue > 0.5:
+        found = [brightness, contrast, saturation, hue]
+        raise RecipeError(f"augment.colour_jitter is {found}; amounts from 0 work, and a hue up to 0.5")
+
+    def apply(images: Tensor, draws: Draws) -> Tensor:
+        return colour.colour_jitter(images, *colour.draw_colour_jitter(draws, brightness, contrast, saturation, hue))
+
+    return apply
+
+
+def autoaugmenting(policy: str) -> Callable[[int, int], Augmentation]:
+    """AutoAugment by this policy, which reads no settings."""
+
+    def apply(images: Tensor, draws: Draws) -> Tensor:
+        return policies.apply(images, policies.draw_autoaugment(draws, policy, *images.shape[1:3]))
+
+    return lambda ops, magnitude: apply  # noqa: ARG005 - all policies are made alike
+
+
+def randaugmenting(ops: int, magnitude: int) -> Augmentation:
+    """RandAugment. Raises RecipeError for a magnitude it does not have."""
+    policies.check_randaugment(ops, magnitude)
+
+    def apply(images: Tensor, draws: Draws) -> Tensor:
+        return policies.apply(images, policies.draw_randaugment(draws, ops, magnitude, *images.shape[1:3]))
+
+    return apply
+
+
+def trivialaugmenting(ops: int, magnitude: int) -> Augmentation:  # noqa: ARG001 - all policies are made alike
+    """TrivialAugment, wide."""
+
+    def apply(images: Tensor, draws: Draws) -> Tensor:
+        return policies.apply(images, policies.draw_trivialaugment(draws, *images.shape[1:3]))
+
+    return apply
+
+
+POLICIES: dict[str, Callable[[int, int], Augmentation]] = {
+    "none": lambda ops, magnitude: in_turn([]),  # noqa: ARG005
+    "autoaugment-cifar10": autoaugmenting("cifar10"),
+    "autoaugment-svhn": autoaugmenting("svhn"),
+    "autoaugment-imagenet": autoaugmenting("imagenet"),
+    "randaugment": randaugmenting,
+    "trivialaugment": trivialaugmenting,
+}
+
+
+def erasing(probability: float, fill: str) -> Augmentation:
+    """A rectangle wiped out of some images."""
+
+    def apply(images: Tensor, draws: Draws) -> Tensor:
+        height, width, channels = images.shape[1:]
+        boxes = draw_erasing(draws, probability, height, width)
+        chosen = np.flatnonzero(boxes[:, 2])
+        noise = beside(draw_noise(draws, chosen, height, width, channels), images) if fill == "noise" else None
+        changed = images.clone()
+        change_rows(changed, chosen, lambda part, here: mix.erase(part, here, noise), boxes)
+        return changed
+
+    return apply
+
+
+def mixing(*, mixup: float = 0.0, cutmix: float = 0.0, probability: float = 1.0) -> Mixing:
+    """Training on mixed pairs: mixup, CutMix, or for each sample either, as likely.
+
+    mixup, cutmix: alpha of Beta(alpha, alpha), drawn for each sample; 0 leaves that one out. probability: share of
+    samples that are mixed at all. Raises RecipeError for values out of range.
+
+    The function takes images uint8 [B, H, W, C] and labels int64 [B], the partners' images and labels (the same
+    shapes, augmented already; `with_partners` says which), the number of classes, and the draws of the images. It
+    gives the mixed images and soft targets float32 [B, classes] for a cross-entropy with probabilities. Images are
+    float32, levels 0 to 255, where mixup is asked for (bytes would round away shares of a level), and stay uint8
+    with CutMix alone.
+
+    >>> import torch
+    >>> images, labels = torch.zeros(2, 8, 8, 1, dtype=torch.uint8), torch.tensor([0, 1])
+    >>> mixed, targets = mixing(cutmix=1.0)(images, labels, images, labels, 3, Draws(1, 2, np.arange(2)))
+    >>> mixed.dtype, targets.tolist()
+    (torch.uint8, [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    """
+    if mixup < 0 or cutmix < 0 or not 0 <= probability <= 1:
+        raise RecipeError(
+            f"mixup {mixup}, cutmix {cutmix}, probability {probability}: alphas from 0 and a probability of 0 to 1 work"
+        )
+    boxed_share = 0.0 if not cutmix else 0.5 if mixup else 1.0
+
+    def apply(
+        images: Tensor, labels: Tensor, partners: Tensor, partner_labels: Tensor, classes: int, draws: Draws
+    ) -> tuple[Tensor, Tensor]:
+        drawn = draws.uniform("mixing", 6)
+        mixed, boxed = drawn[:, 0] < probability, drawn[:, 1] < boxed_share
+        shares = np.ones(len(images))
+        with one_thread(images):
+            if cutmix:
+                boxes, left = draw_cutmix(drawn[:, 2:], cutmix, *images.shape[1:3])
+                boxes[~(mixed & boxed)] = 0
+                shares = np.where(mixed & boxed, left, shares)
+                images = mix.cutmix(images, partners, beside(boxes, images))
+            if mixup:
+                weights = np.where(mixed & ~boxed, beta(drawn[:, 2:4], mixup), 1.0)
+                shares = np.minimum(shares, weights)
+                images = mix.mixup(images.float(), partners.float(), beside(weights, images))
+            return images, soft_targets(labels, partner_labels, beside(shares, images), classes)
+
+    return apply

@@ -16,9 +16,20 @@ HISTOGRAMS_AT_ONCE = 32
 
 def through_tables(images: Tensor, tables: Tensor) -> Tensor:
     """Each byte replaced by what its image's table says. images: uint8 [B, H, W, C]. Gives the same shape."""
-    firsts = torch.arange(len(tables) * tables.shape[1], device=images.device, dtype=torch.int32) * 256
-    places = images.to(torch.int32).add_(firsts.view(len(tables), 1, 1, -1))
-    return tables.reshape(-1).index_select(0, places.view(-1)).view(images.shape)
+    return tables.reshape(-1).index_select(0, table_places(images, tables.shape[1])).view(images.shape)
+
+
+def table_places(images: Tensor, tables: int) -> Tensor:
+    """Where each byte is found in all tables of a batch: 256 x its table's number + its value. int32 [B * H * W * C].
+
+    tables: an image; 1, or one for each channel.
+    """
+    count, height, width, channels = images.shape
+    firsts = torch.arange(count * tables, device=images.device, dtype=torch.int32).view(count, 1, tables) * 256
+    if tables > 1:
+        # A line's worth of offsets: additions over long rows are several times faster than over pixels of 3 bytes.
+        firsts = firsts.repeat(1, 1, width)
+    return images.reshape(count, height, width * channels).to(torch.int32).add_(firsts).view(-1)
 
 
 def levels(images: Tensor) -> Tensor:
@@ -79,22 +90,20 @@ def equalize_tables(images: Tensor) -> Tensor:
     With n pixels outside the brightest level that occurs and step = n // 255, level v becomes
     (pixels darker than v + step // 2) // step, at most 255; a channel with step 0 stays.
     """
-    count, channels = len(images), images.shape[3]
-    counts = torch.cat([histograms(part) for part in images.split(HISTOGRAMS_AT_ONCE)])
-    darker = counts.cumsum(2) - counts
-    brightest = images.flatten(1, 2).amax(1).long()[:, :, None]
-    step = (darker.gather(2, brightest)).floor_divide_(255)
-    spread = torch.floor_divide(darker.add_(step // 2), step.clamp(min=1)).clamp_(max=255)
-    same = torch.arange(256, device=images.device).expand(count, channels, 256)
-    return torch.where(step > 0, spread, same).to(torch.uint8)
+    counts = torch.cat([histograms(part) for part in torch.split(images, HISTOGRAMS_AT_ONCE)])
+    # Counts are below 2**24, so that float32 and the floor of its quotients are exact; dividing integers is slow.
+    darker = counts.cumsum(2).sub_(counts).float()
+    outside = darker.masked_fill(counts == 0, 0).amax(2, keepdim=True)
+    step = outside.div_(255).floor_()
+    spread = darker.add_(step.div(2).floor_()).div_(step.clamp(min=1)).clamp_(max=255)
+    return torch.where(step > 0, spread, levels(images)).to(torch.uint8)
 
 
 def histograms(images: Tensor) -> Tensor:
     """How often each level occurs, a channel each. images: uint8 [B, H, W, C]. Gives int64 [B, C, 256]."""
     count, channels = len(images), images.shape[3]
-    firsts = torch.arange(count * channels, device=images.device, dtype=torch.int32) * 256
-    places = images.to(torch.int32).add_(firsts.view(count, 1, 1, channels))
-    return torch.bincount(places.view(-1), minlength=count * channels * 256).view(count, channels, 256)
+    places = table_places(images, channels)
+    return torch.bincount(places, minlength=count * channels * 256).view(count, channels, 256)
 
 
 def grey_levels(images: Tensor) -> Tensor:

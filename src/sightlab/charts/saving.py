@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sightlab.errors import RunError, one_line
-from sightlab.files import whole
+from sightlab.files import write_bytes
 
 if TYPE_CHECKING:
     import altair as alt
@@ -23,16 +22,16 @@ def save_chart(chart: alt.TopLevelMixin, *paths: Path) -> None:
     for path in paths:
         if path.suffix.lower() not in (".png", ".svg"):
             raise RunError(f"{path}: a chart is saved as .png or .svg, not {path.suffix or 'without a suffix'}")
-    contents = []
-    for path in paths:
-        if path.suffix.lower() == ".png":
-            picture = io.BytesIO()
-            chart.save(picture, format="png", scale_factor=2)
-            contents.append(picture.getvalue())
-        else:
-            drawing = io.StringIO()
-            chart.save(drawing, format="svg")
-            contents.append(drawing.getvalue().encode())
+    import vl_convert
+
+    # Altair's own save would check the chart against its schema anew for every path, the slowest part of drawing.
+    spec = chart.to_dict()
+    contents = [
+        vl_convert.vegalite_to_png(spec, scale=2)
+        if path.suffix.lower() == ".png"
+        else vl_convert.vegalite_to_svg(spec).encode()
+        for path in paths
+    ]
     for path, content in zip(paths, contents, strict=True):
         write_whole(path, content)
 
@@ -43,7 +42,6 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises RunError naming the file when it cannot be written.
     """
     try:
-        with whole(path) as draft:
-            draft.write_bytes(content)
+        write_bytes(path, content)
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror or one_line(error)})") from error

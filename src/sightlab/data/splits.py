@@ -52,6 +52,11 @@ class Splits:
 
     train, validation: seen by training and selection. test: sealed. source: what the user named; key: the content
     of its files as a hash, "" for arrays given from Python. notes: what reading and dividing has to say.
+
+    >>> import sightlab
+    >>> splits = sightlab.load("fashion-mini", validation=0.1)
+    >>> len(splits.train), len(splits.validation), len(splits.test), splits.duplicates
+    (9000, 1000, 2000, {})
     """
 
     train: ImageSet

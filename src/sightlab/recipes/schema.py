@@ -132,6 +132,9 @@ class Recipe(Group):
     clip_norm: the gradients' largest global norm; None does not clip. early_stop: epochs without a better
     validation accuracy after which training ends; None never does. device: auto, cpu, cuda, cuda:N or mps.
     notes: what the author of the recipe states: command, expected time and accuracy with n.
+
+    >>> Recipe(model="cnn", epochs=3).model.name
+    'cnn'
     """
 
     format: int = FORMAT

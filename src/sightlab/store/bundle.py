@@ -67,7 +67,17 @@ class Facts(BaseModel):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle on disk, its facts read and checked, its weights not yet."""
+    """A bundle on disk, its facts read and checked, its weights not yet.
+
+    >>> import sightlab, tempfile
+    >>> from sightlab.store.bundle import open_model, read_bundle
+    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     bundle = read_bundle(sightlab.train(tiny, runs=folder).folder)
+    ...     model = open_model(bundle)
+    >>> bundle.facts.model, len(bundle.facts.classes), type(model).__name__
+    ('cnn', 10, 'Classifier')
+    """
 
     folder: Path
     facts: Facts

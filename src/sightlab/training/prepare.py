@@ -161,7 +161,7 @@ def plan_of(recipe: Recipe, train_images: int) -> Plan:
         seed=recipe.seed,
         schedule=schedule,
         loss=nn.CrossEntropyLoss(label_smoothing=recipe.loss.label_smoothing),
-        augment=augmentation(recipe.augment.crop_padding, recipe.augment.flip),
+        augment=augmentation(crop_padding=recipe.augment.crop_padding, flip=recipe.augment.flip),
         clip_norm=recipe.clip_norm,
         early_stop=recipe.early_stop,
     )

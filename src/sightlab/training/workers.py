@@ -43,10 +43,11 @@ def prepare_process(threads: int | None = None) -> None:
     """Set this process up for training: call it before the first parallel operation.
 
     Denormal numbers are flushed to zero (they make a step tens of times slower on some processors), and threads are
-    as many as physical cores: two threads of one core share its arithmetic units.
+    as many as OMP_NUM_THREADS says, else as physical cores: two threads of one core share its arithmetic units.
     """
+    asked = os.environ.get("OMP_NUM_THREADS", "")
     torch.set_flush_denormal(True)
-    torch.set_num_threads(threads or physical_cores())
+    torch.set_num_threads(threads or (int(asked) if asked.isdecimal() and int(asked) else physical_cores()))
 
 
 def physical_cores() -> int:

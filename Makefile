@@ -1,0 +1,47 @@
+# make demo        install into .venv and train the demo: the shortest way to see sightlab work
+# make test        install what the tests need; ruff, mypy, pytest
+# make test-slow   the tests that take minutes
+# make bench       the benchmarks of bench/
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test test-slow lint bench clean
+
+demo: $(VENV)/core
+	$(BIN)/sightlab train
+
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadgroup
+
+test-slow: lint
+	$(BIN)/python -m pytest -m slow --timeout 3600
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/bench
+	$(BIN)/python bench/csv_reading.py
+
+# The files core, dev and bench in .venv say that its installation is as new as pyproject.toml. The constraints name
+# the releases that sightlab is tested with; pip alone takes any that pyproject.toml allows.
+$(VENV)/core: pyproject.toml tools/constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint tools/constraints.txt --editable .
+	touch $@
+
+$(VENV)/dev: pyproject.toml tools/constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint tools/constraints.txt --editable ".[dev]"
+	touch $@ $(VENV)/core
+
+$(VENV)/bench: pyproject.toml tools/constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint tools/constraints.txt --editable ".[bench]"
+	touch $@ $(VENV)/core
+
+clean:
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

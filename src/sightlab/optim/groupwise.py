@@ -1,0 +1,64 @@
+"""What sightlab's own optimizers have in common: a step moves one group of weights after another."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+Group = dict[str, Any]
+
+
+class GroupwiseOptimizer(torch.optim.Optimizer):
+    """An optimizer that moves a group's weights with calls on all of them at once.
+
+    Its state is tensors and numbers, each under its weight; settings are plain values that JSON can hold.
+    Raises ValueError for a learning rate, a beta, an eps or a momentum out of range.
+    """
+
+    def __init__(self, params: ParamsT, **defaults: Any) -> None:
+        super().__init__(params, defaults)
+        for group in (defaults, *self.param_groups):
+            check_ranges(group)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Move every weight that has a gradient. closure: computes the loss anew, which is then given back."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if weights:
+                self.move(group, weights, [weight.grad for weight in weights])
+        return loss
+
+    @abstractmethod
+    def move(self, group: Group, weights: list[Tensor], gradients: list[Tensor]) -> None:
+        """Move these weights of the group in place, and their state. The gradients are left as they are."""
+
+    def kept(self, key: str, weights: list[Tensor]) -> list[Tensor]:
+        """The state of this name of each weight: zeros in the weight's shape and memory order at first."""
+        states = [self.state[weight] for weight in weights]
+        for weight, state in zip(weights, states, strict=True):
+            if key not in state:
+                state[key] = torch.zeros_like(weight, memory_format=torch.preserve_format)
+        return [state[key] for state in states]
+
+
+def check_ranges(group: Group) -> None:
+    """Raises ValueError, in torch's words, for a setting that no step could use."""
+    if not group["lr"] >= 0:
+        raise ValueError(f"Invalid learning rate: {group['lr']}")
+    for place, beta in enumerate(group.get("betas", ())):
+        if not 0 <= beta < 1:
+            raise ValueError(f"Invalid beta parameter at index {place}: {beta}")
+    if not group.get("eps", 0) >= 0:
+        raise ValueError(f"Invalid epsilon value: {group['eps']}")
+    if not 0 <= group.get("momentum", 0) < 1:
+        raise ValueError(f"Invalid momentum value: {group['momentum']}")

@@ -1,0 +1,121 @@
+"""The README and the docs say what is so: their commands and examples are run, their tables compared with the code."""
+
+import doctest
+import importlib
+import inspect
+import os
+import re
+import shlex
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+import sightlab
+from tests.conftest import ROOT
+from tests.test_cli import commands
+from tests.test_house import ROOMS
+
+README = (ROOT / "README.md").read_text()
+pytestmark = pytest.mark.xdist_group("readme")
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", README, re.DOTALL)
+
+
+def environment() -> dict[str, str]:
+    """The tests' own environment, with the command of this installation first on the path."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all commands: a reader types them one after the other."""
+    return tmp_path_factory.mktemp("reader")
+
+
+@pytest.mark.parametrize("command", [line for block in blocks("sh") for line in block.splitlines()])
+def test_a_command_of_the_readme_works(folder: Path, command: str) -> None:
+    done = subprocess.run(
+        shlex.split(command), cwd=folder, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    if command == "sightlab train":
+        accuracy = re.search(r"test accuracy +([\d.]+)%", done.stdout)
+        assert accuracy is not None
+        assert float(accuracy.group(1)) >= 88
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_the_python_of_the_readme_works(folder: Path, code: str) -> None:
+    subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment(), check=True, capture_output=True)
+
+
+def test_the_table_of_commands_has_them_all() -> None:
+    table = README.split("## Commands")[1]
+    for words in commands():
+        group = re.escape(words[0])
+        assert re.search(rf"`sightlab {group}[ `]", table)
+    assert {words[1] for words in commands() if words[0] == "data"} == {"show", "import", "list"}
+
+
+def test_what_else_the_readme_names_is_in_the_makefile() -> None:
+    targets = set(re.findall(r"`make ([a-z-]+)`", README))
+    assert targets == {"demo", "test", "test-slow"}
+    assert targets <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_the_architecture_page_names_every_room_in_order() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = [row.split("|")[1] for row in page.splitlines() if row.startswith("| `")]
+    named = [name.strip("`/").removesuffix(".py") for row in rows for name in re.findall(r"`[a-z_]+(?:\.py|/)`", row)]
+    assert named == [room for room in ROOMS if room not in ("version", "__init__", "__main__")]
+
+
+def test_all_is_sorted_and_every_public_docstring_has_an_example() -> None:
+    assert sightlab.__all__ == sorted(sightlab.__all__)
+    for name in set(sightlab.__all__) - {"__version__"}:
+        doc = inspect.getdoc(getattr(sightlab, name)) or ""
+        assert doctest.DocTestParser().get_examples(doc), f"sightlab.{name} has no example"
+
+
+def python_modules() -> list[str]:
+    source = ROOT / "src"
+    paths = [p.relative_to(source).with_suffix("") for p in sorted(source.rglob("*.py"))]
+    return [".".join(path.parts).removesuffix(".__init__") for path in paths]
+
+
+@pytest.mark.parametrize("name", python_modules())
+def test_the_examples_of_a_module_work(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.failed == 0
+
+
+@pytest.mark.slow
+def test_a_clean_clone_makes_its_demo(tmp_path: Path) -> None:
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(tmp_path / "clone")], check=True)
+    done = subprocess.run(["make", "demo"], cwd=tmp_path / "clone", capture_output=True, text=True, check=True)
+    accuracy = re.search(r"test accuracy +([\d.]+)%", done.stdout)
+    assert accuracy is not None
+    assert float(accuracy.group(1)) >= 88
+
+
+@pytest.mark.slow
+def test_a_wheel_works_in_an_empty_folder(tmp_path: Path) -> None:
+    """As a user would: the wheel alone, in an environment of its own that sees this one's libraries."""
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)],
+        check=True,
+    )
+    (wheel,) = tmp_path.glob("sightlab-*.whl")
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", str(wheel)], check=True)
+    command = [tmp_path / "venv" / "bin" / "sightlab", "train", "cnn", "epochs=1", "limit_per_class=50"]
+    # PYTHONPATH lends this environment's libraries, but not its editable sightlab: that is known by a .pth file alone.
+    lent = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")}
+    done = subprocess.run(command, cwd=tmp_path, env=lent, capture_output=True, text=True, check=True)
+    assert "test accuracy" in done.stdout
