@@ -17,6 +17,7 @@ from sightlab.augment import colour
 from sightlab.augment.draws import Draws
 from sightlab.errors import RecipeError
 from tests.torchvisions import SHAPES, UNLIKELY, each, furthest, pictures
+from tests.torchvisions import one_thread as one_thread
 
 COUNT = 16
 shapes = pytest.mark.parametrize("shape", SHAPES, ids=str)

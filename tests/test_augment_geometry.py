@@ -29,6 +29,7 @@ from sightlab.augment.groups import beside
 from sightlab.augment.resized_crop import draw_resized_crop, resized_crop
 from sightlab.errors import RecipeError
 from tests.torchvisions import SHAPES, UNLIKELY, each, furthest, pictures
+from tests.torchvisions import one_thread as one_thread
 
 COUNT = 16
 shapes = pytest.mark.parametrize("shape", [*SHAPES, (9, 6, 4)], ids=str)

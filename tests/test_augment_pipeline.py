@@ -17,6 +17,7 @@ from sightlab.augment.groups import one_thread as in_one_thread
 from sightlab.augment.pipeline import POLICIES, augmentation
 from sightlab.errors import RecipeError
 from tests.torchvisions import each, pictures
+from tests.torchvisions import one_thread as one_thread
 
 EVERYTHING: list[dict[str, Any]] = [
     {"crop_padding": 4, "flip": 0.5},

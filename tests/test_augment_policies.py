@@ -14,6 +14,7 @@ from sightlab.augment.draws import Draws
 from sightlab.augment.policies import GEOMETRIC, NUMBER, OPERATIONS, magnitudes_of
 from sightlab.errors import RecipeError
 from tests.torchvisions import SHAPES, UNLIKELY, each, furthest, pictures
+from tests.torchvisions import one_thread as one_thread
 
 MANY = Draws(3, 4, np.arange(20_000))
 THEIRS = {

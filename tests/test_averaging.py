@@ -159,6 +159,8 @@ def test_lookahead_lands_on_the_slow_weights() -> None:
     assert all(torch.equal(value, slow[key]) for key, value in net.named_parameters())
     assert torch.equal(net[1].running_mean, slow["1.running_mean"])
     assert net[1].num_batches_tracked.item() == 6
+    # The slow count follows at each full cycle; the model keeps its own.
+    assert slow["1.num_batches_tracked"].item() == 4
 
 
 def test_lookaheads_alpha_may_change_with_the_step() -> None:
@@ -178,31 +180,20 @@ def test_airbenchs_alpha_falls_from_1_to_its_floor() -> None:
     assert [alpha(step) for step in (19, 39)] == pytest.approx([1 - 0.95**5 / 8, 1 - 0.95**5])
     path = [alpha(step) for step in range(40)]
     assert path == sorted(path, reverse=True)
-    assert path[0] < 1
 
 
 @every_kind
-def test_the_averaged_model_is_there_in_the_block_only(make: Make) -> None:
+def test_the_averaged_model_is_there_in_the_block_only_whatever_ends_it(make: Make) -> None:
     net = network()
     average = make(net)
     train(net, range(3), average.update)
     before, averages = copied(net.state_dict()), copied(average.state_tensors())
     assert not same(before, averages)
-    with average.averaged():
-        assert same(net.state_dict(), averages)
-    assert same(net.state_dict(), before)
-    assert same(average.state_tensors(), averages)
-
-
-@every_kind
-def test_the_models_own_values_come_back_after_an_error(make: Make) -> None:
-    net = network()
-    average = make(net)
-    train(net, range(3), average.update)
-    before = copied(net.state_dict())
     with pytest.raises(KeyboardInterrupt), average.averaged():
+        assert same(net.state_dict(), averages)
         raise KeyboardInterrupt
     assert same(net.state_dict(), before)
+    assert same(average.state_tensors(), averages)
 
 
 @every_kind
@@ -274,16 +265,6 @@ def test_a_model_that_moved_in_memory_is_still_followed(make: Make) -> None:
     average.update(0)
     average.update(1)
     assert average.state_tensors()["weight"].item() > 0
-
-
-@every_kind
-def test_the_averages_load_into_a_model(make: Make) -> None:
-    net = network()
-    average = make(net)
-    train(net, range(4), average.update)
-    other = network()
-    other.load_state_dict(average.state_tensors())
-    assert same(other.state_dict(), average.state_tensors())
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sightlab.augment.draws import GOLDEN, WORD, Draws, mixed
+from sightlab.augment.draws import GOLDEN, WORD, Draws, mixed, mixed_word
 
 MANY = Draws(3, 4, np.arange(20_000))
 # Seeds are fixed, so a test either always passes or never; chance alone would put a p-value below this once in 10,000.
@@ -26,6 +28,21 @@ def test_the_finaliser_gives_splitmix64s_published_sequence() -> None:
     ]
     states = np.array([(1234567 + GOLDEN * (step + 1)) & WORD for step in range(5)], np.uint64)
     assert mixed(states).tolist() == published
+
+
+@given(st.integers(0, WORD))
+def test_one_word_is_mixed_as_in_an_array(word: int) -> None:
+    assert mixed_word(word) == int(mixed(np.array([word], np.uint64))[0])
+
+
+def test_a_samples_word_is_two_finalisers_over_the_key_of_seed_epoch_and_stream() -> None:
+    # Numbers of earlier versions must come back: the definition, written out with Python's integers.
+    key = 0
+    for part in (3, 4, zlib.crc32(b"crop")):
+        key = mixed_word((key + GOLDEN * (part + 1)) & WORD)
+    sample = mixed_word((17 * GOLDEN + key) & WORD)
+    expected = [mixed_word((sample + GOLDEN * counter) & WORD) for counter in (1, 2, 3)]
+    assert MANY.words("crop", 3)[17].tolist() == expected
 
 
 @given(

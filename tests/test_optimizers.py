@@ -112,6 +112,7 @@ def test_biases_of_norms_have_a_learning_rate_of_their_own_and_the_decay_of_all(
     assert [id(p) for p in biases["params"]] == [id(net[1].bias)]
     assert len(rest["params"]) == 5
     assert biases["lr"] == 64 * LR
+    assert not biases["spared"]
     assert biases["lr"] * biases["weight_decay"] == pytest.approx(rest["lr"] * rest["weight_decay"])
 
 

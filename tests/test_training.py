@@ -9,11 +9,12 @@ import torch
 from torch import nn
 
 import sightlab
-from sightlab.data.batches import batch_places, epoch_order, steps_per_epoch
-from sightlab.errors import DeviceError, DivergedError, RecipeError, RunError
+from sightlab.data.batches import Batches, epoch_order
+from sightlab.errors import DeviceError, DivergedError, RunError
 from sightlab.evaluation import predictions
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
+from sightlab.runs import Watch, stepping
 from sightlab.training import checkpoint, loop
 from sightlab.training.prepare import Prepared, prepare
 from sightlab.training.workers import choose_device
@@ -34,8 +35,8 @@ def run_loop(prepared: Prepared, pause_after: int | None = None) -> list[Epoch]:
         steps += 1
         return steps == pause_after
 
-    splits = prepared.splits
-    return list(loop.epochs(prepared.training, prepared.plan, splits.train, splits.validation, pause=pause))
+    with stepping(prepared, Watch(pause=pause)) as facts:
+        return list(facts)
 
 
 def weights(prepared: Prepared) -> dict[str, torch.Tensor]:
@@ -105,8 +106,8 @@ def test_clipping_bounds_the_gradients() -> None:
 
 @pytest.mark.parametrize(("count", "batch"), [(10, 4), (9, 4), (8, 4), (1, 4), (3, 1), (5, 100)])
 def test_an_epoch_sees_every_image_once(count: int, batch: int) -> None:
-    order = epoch_order(count, seed=3, epoch=1)
-    seen = [batch_places(order, step, batch) for step in range(steps_per_epoch(count, batch))]
+    batches = Batches(count, batch, seed=3)
+    seen = [batches.places(1, step) for step in range(batches.steps)]
     assert sorted(np.concatenate(seen).tolist()) == list(range(count))
     assert count == 1 or batch == 1 or min(len(places) for places in seen) > 1
 
@@ -212,11 +213,11 @@ def test_the_callers_randomness_is_left_alone(tmp_path: Path) -> None:
 def two_checkpoints(tmp_path: Path) -> Iterator[tuple[Path, Prepared]]:
     """A folder with the checkpoints of the first and the second epoch."""
     prepared = prepare(tiny())
-    splits = prepared.splits
-    for facts in loop.epochs(prepared.training, prepared.plan, splits.train, splits.validation):
-        checkpoint.save(tmp_path, prepared.training, prepared.identity)
-        if facts.epoch == 2:
-            break
+    with stepping(prepared) as epochs:
+        for facts in epochs:
+            checkpoint.save(tmp_path, prepared.training, prepared.identity)
+            if facts.epoch == 2:
+                break
     yield tmp_path, prepared
 
 
@@ -268,9 +269,3 @@ def test_what_a_killed_process_left_is_cleared_away(two_checkpoints: tuple[Path,
 def test_no_checkpoint_is_no_error(tmp_path: Path) -> None:
     prepared = prepare(tiny())
     assert not checkpoint.restore(tmp_path / "nothing", prepared.training, prepared.identity)
-
-
-@pytest.mark.parametrize("key", ["workers=2"])
-def test_what_cannot_be_done_yet_is_refused_not_ignored(key: str) -> None:
-    with pytest.raises(RecipeError, match="workers"):
-        prepare(tiny(workers=2))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from sightlab import charts, metrics, pictures
 from sightlab.data.imageset import ImageSet, Progress
 from sightlab.data.splits import Splits, fingerprints
 from sightlab.errors import DivergedError, RunError
-from sightlab.evaluation import predictions
 from sightlab.files import write_text
 from sightlab.recipes.reading import parse_recipe
 from sightlab.recipes.schema import Recipe
@@ -28,7 +28,8 @@ from sightlab.store.folder import locate, new_folder, read_facts, read_run, runs
 from sightlab.store.tables import save_predictions
 from sightlab.testing import content_of
 from sightlab.training import checkpoint, loop
-from sightlab.training.prepare import Prepared, prepare
+from sightlab.training.distributed import agreed
+from sightlab.training.prepare import Prepared, predictions_of, prepare, stepper_of
 from sightlab.training.workers import environment
 
 Data = Splits | ImageSet | Mapping[str, ImageSet]
@@ -138,7 +139,8 @@ def epochs(recipe: Recipe, model: nn.Module | None = None, data: Data | None = N
     [1, 2]
     """
     prepared = prepare(recipe, model, data)
-    yield from loop.epochs(prepared.training, prepared.plan, prepared.splits.train, prepared.splits.validation)
+    with stepping(prepared) as facts:
+        yield from facts
 
 
 def open_run(run: str | Path) -> Run:
@@ -158,21 +160,12 @@ def carry_on(prepared: Prepared, folder: Path, watch: Watch, extra: dict[str, An
     """Train from where the training stands to its end, keeping every epoch; then end the run."""
     training = prepared.training
     note(prepared, folder, "training", extra)
-    facts = loop.epochs(
-        training,
-        prepared.plan,
-        prepared.splits.train,
-        prepared.splits.validation,
-        tick=watch.tick,
-        pause=watch.pause,
-    )
     try:
-        for epoch in facts:
-            checkpoint.save(folder / "checkpoints", training, prepared.identity)
-            note(prepared, folder, "training", extra)
-            watch.epoch(epoch)
-            if watch.pause() and training.epoch <= prepared.plan.epochs:
-                raise loop.Paused
+        with stepping(prepared, watch) as facts:
+            for epoch in facts:
+                checkpoint.save(folder / "checkpoints", training, prepared.identity)
+                note(prepared, folder, "training", extra)
+                watch.epoch(epoch)
     except loop.Paused:
         checkpoint.save(folder / "checkpoints", training, prepared.identity)
         note(prepared, folder, "paused", extra)
@@ -184,13 +177,33 @@ def carry_on(prepared: Prepared, folder: Path, watch: Watch, extra: dict[str, An
     return end(prepared, folder, extra)
 
 
+@contextmanager
+def stepping(prepared: Prepared, watch: Watch = SILENT) -> Iterator[Iterator[Epoch]]:
+    """The training's epochs; its worker processes end with the block."""
+    stepper = stepper_of(prepared)
+    pause = watch.pause
+    if prepared.place.processes > 1:
+        pause = partial(agreed, watch.pause, prepared.training.device)
+    try:
+        yield loop.epochs(
+            prepared.training,
+            prepared.plan,
+            stepper,
+            lambda classifier: predictions_of(prepared, classifier, prepared.splits.validation),
+            tick=watch.tick,
+            pause=pause,
+        )
+    finally:
+        stepper.close()
+
+
 def end(prepared: Prepared, folder: Path, extra: dict[str, Any]) -> Run:
     """Open the test split once for the best epoch's weights; write bundle, predictions and pictures."""
     training, splits = prepared.training, prepared.splits
     training.classifier.load_state_dict(training.best)
-    validation = predictions(training.classifier, splits.validation, training.device)
+    validation = predictions_of(prepared, training.classifier, splits.validation)
     test_images = splits.test.open(f"final score of run {folder.name}, epoch {training.best_epoch}")
-    test = predictions(training.classifier, test_images, training.device)
+    test = predictions_of(prepared, training.classifier, test_images)
     scores = {"validation": metrics.score(validation), "test": metrics.score(test, openings=1)}
     bundle = folder / "bundle"
     (bundle / "openings.jsonl").unlink(missing_ok=True)  # of an ending that was cut off: its score was never seen

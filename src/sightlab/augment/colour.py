@@ -109,16 +109,18 @@ def hue(images: Tensor, shifts: Tensor) -> Tensor:
     spread = most - torch.minimum(torch.minimum(red, green), blue)
     divisor = spread.clamp(min=1)
     # Sixths of the circle, from red. Where two channels are brightest, the earlier decides, as in torchvision.
-    sixths = torch.where(most == green, (blue - red) / divisor + 2, (red - green) / divisor + 4)
-    sixths = torch.where(most == red, (green - blue) / divisor, sixths)
-    sixths = (sixths * (1 / 6) + shifts.view(-1, 1, 1)).remainder_(1).mul_(6)
-    channels = []
-    for offset in (5, 3, 1):
-        distance = (sixths + offset).remainder_(6)
-        dip = torch.minimum(distance, 4 - distance).clamp_(0, 1)
+    # (A lerp by 0 or 1 gives one of its ends exactly, and is several times as fast as a where.)
+    sixths = ((red - green) / divisor).add_(4)
+    sixths.lerp_(((blue - red) / divisor).add_(2), (most == green).float())
+    sixths.lerp_((green - blue) / divisor, (most == red).float()).add_(6 * shifts.view(-1, 1, 1))
+    sixths.sub_(torch.floor(sixths * (1 / 6)).mul_(6))
+    result = torch.empty_like(images)
+    for channel, full in enumerate((0, 2, 4)):
+        # A channel is brightest up to a sixth from its own hue, darkest from two sixths on, and linear in between.
+        dip = (sixths - full).abs_().sub_(3).abs_().neg_().add_(2).clamp_(0, 1)
         # torchvision rounds down after scaling by 255.999, so that whole levels stay.
-        channels.append((most - spread * dip).mul_(255.999 / 255).to(torch.uint8))
-    return torch.stack(channels, dim=3)
+        result[..., channel] = (most - dip.mul_(spread)).mul_(255.999 / 255)
+    return result
 
 
 JITTERS: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (brightness, contrast, saturation, hue)

@@ -24,6 +24,17 @@ def mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return words ^ (words >> np.uint64(31))
 
 
+def mixed_word(word: int) -> int:
+    """`mixed` of one word, ten times as fast as through an array of one.
+
+    >>> mixed_word(GOLDEN) == int(mixed(np.array([GOLDEN], np.uint64))[0])
+    True
+    """
+    word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9 & WORD
+    word = (word ^ (word >> 27)) * 0x94D049BB133111EB & WORD
+    return word ^ (word >> 31)
+
+
 @dataclass(frozen=True, eq=False)
 class Draws:
     """The random numbers of a batch's samples in one epoch.
@@ -42,10 +53,10 @@ class Draws:
 
     def words(self, stream: str, count: int) -> NDArray[np.uint64]:
         """count words a sample. uint64 [B, count]. stream: a name; another one gives other, independent words."""
-        key = np.uint64(0)
+        key = 0
         for part in (self.seed, self.epoch, zlib.crc32(stream.encode())):
-            key = mixed(np.array([(int(key) + GOLDEN * (part + 1)) & WORD], np.uint64))[0]
-        samples = mixed(self.index.astype(np.uint64) * np.uint64(GOLDEN) + key)
+            key = mixed_word((key + GOLDEN * (part + 1)) & WORD)
+        samples = mixed(self.index.astype(np.uint64) * np.uint64(GOLDEN) + np.uint64(key))
         counters = (np.arange(1, count + 1, dtype=np.uint64) * np.uint64(GOLDEN))[None, :]
         return mixed(samples[:, None] + counters)
 

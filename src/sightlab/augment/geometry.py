@@ -59,10 +59,10 @@ def cropped_on_cpu(
     fill_frame(wide, padding, mode)
     windows = np.lib.stride_tricks.as_strided(wide, *windows_of(wide.shape, padding))
     taken: NDArray[np.uint8] = windows[np.arange(count), top, left]
+    crops = taken.reshape(count, height, width, channels)
     if flipped.any():
-        backwards = (np.arange(width)[::-1, None] * channels + np.arange(channels)).ravel()
-        taken[flipped] = taken[flipped].take(backwards, axis=2)
-    return taken.reshape(count, height, width, channels)
+        crops[flipped] = torch.from_numpy(crops[flipped]).flip(2).numpy()
+    return crops
 
 
 def windows_of(shape: Sequence[int], padding: int) -> tuple[tuple[int, ...], tuple[int, ...]]:

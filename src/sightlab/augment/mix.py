@@ -75,12 +75,12 @@ def beta(drawn: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
     T = sqrt(2 alpha (U**(-1 / alpha) - 1)) cos(2 pi V) (Bailey 1994, "Polar generation of random variates with the
     t-distribution"). No rejection, so the counters a sample uses are known beforehand.
     """
-    # U in (0, 1]. T**2 / (2 alpha) is at most 1e300 in this form, which is as good as infinite.
-    power = np.exp(np.minimum(-np.log1p(-drawn[:, 0]) / alpha, 690.0)) - 1
+    # U is in (0, 1]. T**2 / (2 alpha) stops at 1e299, which is as good as infinite.
     cosine = np.cos(2 * np.pi * drawn[:, 1])
-    square = power * cosine**2
-    shares: NDArray[np.float64] = 0.5 + 0.5 * np.sign(cosine) * np.sqrt(square / (1 + square))
-    return shares
+    square = np.expm1(np.minimum(-np.log1p(-drawn[:, 0]) / alpha, 690.0)) * cosine**2
+    # (1 - |T| / sqrt(2 alpha + T**2)) / 2 without the difference of nearly equal numbers.
+    smaller: NDArray[np.float64] = 0.5 / ((1 + square) * (1 + np.sqrt(square / (1 + square))))
+    return np.where(cosine < 0, smaller, 1 - smaller)
 
 
 def mixup(images: Tensor, partners: Tensor, shares: Tensor) -> Tensor:

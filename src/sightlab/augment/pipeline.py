@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -144,7 +145,9 @@ def turning(degrees: float, scale: float, interpolation: str) -> Augmentation:
 
     def apply(images: Tensor, draws: Draws) -> Tensor:
         sources = draw_affine(draws, degrees, scale).sources(len(images))
-        return resample(images, beside(sources, images), interpolation)
+        changed = images.clone()
+        change_rows(changed, np.arange(len(images)), partial(resample, interpolation=interpolation), sources)
+        return changed
 
     return apply
 
@@ -206,9 +209,13 @@ def erasing(probability: float, fill: str) -> Augmentation:
         height, width, channels = images.shape[1:]
         boxes = draw_erasing(draws, probability, height, width)
         chosen = np.flatnonzero(boxes[:, 2])
-        noise = beside(draw_noise(draws, chosen, height, width, channels), images) if fill == "noise" else None
         changed = images.clone()
-        change_rows(changed, chosen, lambda part, here: mix.erase(part, here, noise), boxes)
+        if fill == "noise":
+            noise = np.zeros(images.shape, np.uint8)
+            noise[chosen] = draw_noise(draws, chosen, height, width, channels)
+            change_rows(changed, chosen, mix.erase, boxes, noise)
+        else:
+            change_rows(changed, chosen, mix.erase, boxes)
         return changed
 
     return apply

@@ -7,7 +7,7 @@ groups, whatever the operations: tables of grey levels, one affine resampling, c
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 from sightlab.augment.affine import Affine, resample
 from sightlab.augment.colour import saturation, sharpness
 from sightlab.augment.draws import Draws
-from sightlab.augment.groups import beside, change_rows
+from sightlab.augment.groups import change_rows, parts
 from sightlab.augment.policy_tables import AUTOAUGMENT
 from sightlab.augment.tables import (
     autocontrast_tables,
@@ -74,34 +74,35 @@ def apply_step(images: Tensor, operations: NDArray[np.int64], magnitudes: NDArra
     """One step, in place. operations: int64 [B]. magnitudes: float64 [B]."""
 
     alike = np.argsort(operations, kind="stable")
-    by_table, moved = alike[BY_TABLE[operations[alike]]], alike[MOVED[operations[alike]]]
-    change_rows(images, by_table, lambda part: change_levels(part, operations[by_table], magnitudes[by_table]))
-    change_rows(images, moved, lambda part: move(part, operations[moved], magnitudes[moved]))
+    by_table, moved = alike[BY_TABLE[operations[alike]]], np.flatnonzero(MOVED[operations])
+    for rows in parts(images, by_table):
+        change_rows(images, rows, partial(change_levels, operations=operations[rows]), magnitudes)
+    change_rows(images, moved, resample, sources_of(operations, magnitudes, *images.shape[1:3]))
     change_rows(images, np.flatnonzero(operations == NUMBER["Color"]), saturation, 1 + magnitudes)
     change_rows(images, np.flatnonzero(operations == NUMBER["Sharpness"]), sharpness, 1 + magnitudes)
 
 
-def change_levels(images: Tensor, operations: NDArray[np.int64], magnitudes: NDArray[np.float64]) -> Tensor:
+def change_levels(images: Tensor, magnitudes: Tensor, operations: NDArray[np.int64]) -> Tensor:
     """Every operation that is a table of grey levels: tables by operation, then one gather. uint8 [B, H, W, C].
 
-    operations: int64 [B], sorted.
+    magnitudes: float32 [B]. operations: int64 [B], sorted.
     """
     numbers, starts = np.unique(operations, return_index=True)
-    amounts, channels = beside(magnitudes, images), images.shape[3]
-    tables = []
+    tables, channels = [], images.shape[3]
     for number, start, stop in zip(numbers, starts, [*starts[1:], len(operations)], strict=True):
-        made = TABLES[OPERATIONS[number]](images[start:stop], amounts[start:stop])
+        made = TABLES[OPERATIONS[number]](images[start:stop], magnitudes[start:stop])
         tables.append(made.expand(-1, channels, -1))
     return through_tables(images, torch.cat(tables))
 
 
-def move(images: Tensor, operations: NDArray[np.int64], magnitudes: NDArray[np.float64]) -> Tensor:
-    """Every geometric operation: a matrix by operation, then one resampling. uint8 [B, H, W, C]."""
-    height, width = images.shape[1:3]
+def sources_of(
+    operations: NDArray[np.int64], magnitudes: NDArray[np.float64], height: int, width: int
+) -> NDArray[np.float64]:
+    """What geometric operations are to `resample`; no change for the others. float64 [B, 2, 3]."""
     amounts = {name: np.where(operations == NUMBER[name], magnitudes, 0.0) for name in GEOMETRIC}
     sheared = (operations == NUMBER["ShearX"]) | (operations == NUMBER["ShearY"])
     # Shears keep the top left corner in place, and their magnitude is a slope, not an angle.
-    sources = Affine(
+    change = Affine(
         angle=-amounts["Rotate"],
         across=np.trunc(amounts["TranslateX"]),
         down=np.trunc(amounts["TranslateY"]),
@@ -109,8 +110,8 @@ def move(images: Tensor, operations: NDArray[np.int64], magnitudes: NDArray[np.f
         shear_y=np.rad2deg(np.arctan(amounts["ShearY"])),
         centre_x=np.where(sheared, -width / 2, 0.0),
         centre_y=np.where(sheared, -height / 2, 0.0),
-    ).sources(len(images))
-    return resample(images, beside(sources, images))
+    )
+    return change.sources(len(operations))
 
 
 @lru_cache(maxsize=64)

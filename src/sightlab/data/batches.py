@@ -35,10 +35,28 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     return max(1, whole + (rest > 1 or (rest == 1 and batch_size == 1)))
 
 
-def batch_places(order: NDArray[np.int64], step: int, batch_size: int) -> NDArray[np.int64]:
-    """The places in the split that a step (from 0) of an epoch sees. int64 [B]."""
-    last = step == steps_per_epoch(len(order), batch_size) - 1
-    return order[step * batch_size :] if last else order[step * batch_size : (step + 1) * batch_size]
+class Batches:
+    """Which images each step of each epoch sees: a function of (seed, epoch, step) alone.
+
+    >>> batches = Batches(count=10, batch_size=4, seed=1)
+    >>> batches.steps, [len(batches.places(1, step)) for step in range(3)]
+    (3, [4, 4, 2])
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+        self.count = count
+        self.batch_size = batch_size
+        self.seed = seed
+        self.steps = steps_per_epoch(count, batch_size)
+        self._epoch = 0
+        self._order = np.empty(0, np.int64)
+
+    def places(self, epoch: int, step: int) -> NDArray[np.int64]:
+        """The places in the split that a step (from 0) of an epoch (from 1) sees. int64 [B]."""
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, epoch_order(self.count, self.seed, epoch)
+        start = step * self.batch_size
+        return self._order[start:] if step == self.steps - 1 else self._order[start : start + self.batch_size]
 
 
 def in_turn(count: int, batch_size: int) -> Iterator[NDArray[np.int64]]:

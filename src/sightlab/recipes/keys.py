@@ -10,8 +10,15 @@ from pydantic import BaseModel
 from sightlab.errors import RecipeError, suggestion
 from sightlab.recipes.schema import Group, Recipe
 
-GROUPS = ("data", "model", "augment", "optimizer", "schedule", "loss")
-SHORT = {"data": "data.source", "model": "model.name", "optimizer": "optimizer.name", "schedule": "schedule.name"}
+GROUPS = ("data", "model", "augment", "optimizer", "schedule", "loss", "averaging")
+SHORT = {
+    "data": "data.source",
+    "model": "model.name",
+    "optimizer": "optimizer.name",
+    "schedule": "schedule.name",
+    "loss": "loss.name",
+    "averaging": "averaging.name",
+}
 
 
 def leaf_keys() -> list[str]:

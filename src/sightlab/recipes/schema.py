@@ -80,27 +80,55 @@ class Model(Group):
 
 
 class Augment(Group):
-    """What is done to training images only. crop_padding: pixels of black around the image before a random crop
+    """What is done to training images only, in this order.
 
-    of its own size. flip: probability of a mirror image, left to right.
+    crop_padding: pixels around the image before a random crop of its own size; crop_mode: what they are. flip:
+    probability of a mirror image; alternating mirrors each image every other epoch (Jordan 2024). translate: largest
+    shift in pixels. rotate: largest turn in degrees. scale: largest change of size, a share. policy: AutoAugment,
+    RandAugment or TrivialAugment. colour_jitter: largest changes of brightness, contrast, saturation and hue. erase:
+    probability that a rectangle is wiped out. mixup, cutmix: alpha of the Beta distribution, 0 for none; mixed: the
+    share of images that are mixed at all.
     """
 
     crop_padding: Annotated[int, Field(ge=0, le=512)] = 0
+    crop_mode: Literal["black", "reflect"] = "black"
     flip: Share = 0.0
+    flip_mode: Literal["random", "alternating"] = "random"
+    translate: Annotated[int, Field(ge=0, le=512)] = 0
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    interpolation: Literal["bilinear", "nearest"] = "bilinear"
+    policy: Literal[
+        "none", "autoaugment-cifar10", "autoaugment-svhn", "autoaugment-imagenet", "randaugment", "trivialaugment"
+    ] = "none"
+    randaugment_ops: Annotated[int, Field(ge=1, le=16)] = 2
+    randaugment_magnitude: Annotated[int, Field(ge=0, le=30)] = 9
+    colour_jitter: tuple[NotNegative, NotNegative, NotNegative, Annotated[float, Field(ge=0, le=0.5)]] | None = None
+    erase: Share = 0.0
+    erase_fill: Literal["black", "noise"] = "black"
+    mixup: NotNegative = 0.0
+    cutmix: NotNegative = 0.0
+    mixed: Share = 1.0
 
 
 class Optimizer(Group):
-    """How weights move. decay_norms_and_biases: weight decay also on these (left out by default)."""
+    """How weights move. momentum, nesterov, betas, eps: None takes the optimizer's own.
+
+    decay_norms_and_biases: weight decay also on these (left out by default). bias_lr_factor: biases of norms move at
+    lr times this. adamw_lr_factor: what muon leaves to AdamW moves at lr times this.
+    """
 
     short_for = "name"
-    name: Literal["sgd", "adam", "adamw"] = "sgd"
+    name: Literal["sgd", "adam", "adamw", "lion", "lamb", "muon"] = "sgd"
     lr: Positive = 0.1
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    nesterov: bool = False
+    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
+    nesterov: bool | None = None
     weight_decay: NotNegative = 0.0
     decay_norms_and_biases: bool = False
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
-    eps: Positive = 1e-8
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] | None = None
+    eps: Positive | None = None
+    bias_lr_factor: Positive = 1.0
+    adamw_lr_factor: Positive = 1.0
 
 
 class Schedule(Group):
@@ -121,9 +149,28 @@ class Schedule(Group):
 
 
 class Loss(Group):
-    """Cross-entropy. label_smoothing: share of each label spread evenly over the classes (Szegedy et al. 2016, 7)."""
+    """Cross-entropy, or binary cross-entropy of each class (bce; Wightman et al. 2021, 2: for mixed labels).
 
+    label_smoothing: share of each label spread evenly over the classes (Szegedy et al. 2016, 7).
+    """
+
+    short_for = "name"
+    name: Literal["cross-entropy", "bce"] = "cross-entropy"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class Averaging(Group):
+    """Averages of the weights, which are then what is validated, kept and shipped.
+
+    ema: decay, and warmup_power p that bounds it by 1 - (step + 1)**-p. lookahead: every so many steps, by alpha.
+    """
+
+    short_for = "name"
+    name: Literal["none", "ema", "lookahead"] = "none"
+    decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    warmup_power: Positive | None = None
+    every: Annotated[int, Field(ge=1)] = 5
+    alpha: Annotated[float, Field(gt=0, le=1)] = 0.5
 
 
 class Recipe(Group):
@@ -131,13 +178,16 @@ class Recipe(Group):
 
     clip_norm: the gradients' largest global norm; None does not clip. early_stop: epochs without a better
     validation accuracy after which training ends; None never does. device: auto, cpu, cuda, cuda:N or mps.
+    workers: processes that share each batch on a CPU. compile: torch.compile, auto where a measured probe says it
+    pays. precision: of GPUs; CPUs work in float32. deterministic: ask torch for deterministic kernels alone.
+    test_flips: also report the score of each image and its mirror image together, beside the plain one.
     notes: what the author of the recipe states: command, expected time and accuracy with n.
 
     >>> Recipe(model="cnn", epochs=3).model.name
     'cnn'
     """
 
-    format: int = FORMAT
+    format: Annotated[int, Field(ge=1, le=FORMAT)] = FORMAT
     name: Annotated[str, Field(min_length=1, max_length=80)] = "demo"
     notes: str = ""
     data: Data = Data()
@@ -146,6 +196,7 @@ class Recipe(Group):
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     loss: Loss = Loss()
+    averaging: Averaging = Averaging()
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     clip_norm: Positive | None = None
@@ -153,6 +204,9 @@ class Recipe(Group):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
     device: str = "auto"
     workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    deterministic: bool = False
+    test_flips: bool = False
     compile: Literal["auto", "on", "off"] = "auto"
 
     @field_validator("compile", mode="before")
@@ -165,19 +219,25 @@ class Recipe(Group):
     def hash(self) -> str:
         """Sixteen hex digits: equal for two recipes that describe the same result.
 
-        The name and the notes are left out, and so are the settings that the chosen optimizer and schedule do not
-        read.
+        The name and the notes are left out, and so is what the chosen optimizer, schedule and averaging do not read.
+        Defaults are left out too, so that a key that a later version adds does not change the hashes of before.
 
         >>> a = Recipe(name="a", schedule=Schedule(gamma=0.5))
         >>> a.hash == Recipe(name="b").hash, a.hash == Recipe(seed=1).hash
         (True, False)
         """
-        values = self.model_dump(mode="json", exclude={"name", "notes", "format"})
-        for group, unread in (("optimizer", UNREAD_BY_OPTIMIZER), ("schedule", UNREAD_BY_SCHEDULE)):
-            for key in unread.get(values[group]["name"], ()):
-                del values[group][key]
-        if values["schedule"]["warmup_epochs"] == 0:
-            del values["schedule"]["warmup_factor"]
+        values = self.model_dump(mode="json", exclude={"name", "notes", "format", "test_flips"}, exclude_defaults=True)
+        unread = {
+            "optimizer": UNREAD_BY_OPTIMIZER.get(self.optimizer.name, ()),
+            "schedule": UNREAD_BY_SCHEDULE[self.schedule.name],
+            "averaging": UNREAD_BY_AVERAGING[self.averaging.name],
+        }
+        if self.schedule.warmup_epochs == 0:
+            unread["schedule"] = (*unread["schedule"], "warmup_factor")
+        for group, keys in unread.items():
+            kept = {key: value for key, value in values.pop(group, {}).items() if key not in keys}
+            if kept:
+                values[group] = kept
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -186,7 +246,18 @@ class Recipe(Group):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-UNREAD_BY_OPTIMIZER = {"sgd": ("betas", "eps"), "adam": ("momentum", "nesterov"), "adamw": ("momentum", "nesterov")}
+UNREAD_BY_OPTIMIZER = {
+    "sgd": ("betas", "eps", "adamw_lr_factor"),
+    "adam": ("momentum", "nesterov", "adamw_lr_factor"),
+    "adamw": ("momentum", "nesterov", "adamw_lr_factor"),
+    "lion": ("momentum", "nesterov", "eps", "adamw_lr_factor"),
+    "lamb": ("momentum", "nesterov", "adamw_lr_factor"),
+}
+UNREAD_BY_AVERAGING = {
+    "none": ("decay", "warmup_power", "every", "alpha"),
+    "ema": ("every", "alpha"),
+    "lookahead": ("decay", "warmup_power"),
+}
 UNREAD_BY_SCHEDULE = {
     "constant": ("step_epochs", "gamma", "final_factor", "peak_at"),
     "step": ("final_factor", "peak_at"),

@@ -47,6 +47,7 @@ def save(folder: Path, training: Training, identity: str) -> None:
         "correct": int(training.correct),
         "history": [epoch.to_json() for epoch in training.history],
         "optimizer": optimizer_facts,
+        "scaler": training.scaler.state_dict(),
     }
     write_text(folder / f"{name}.json", json.dumps(facts))
     remove_old(folder)
@@ -76,10 +77,13 @@ def put_back(training: Training, facts: dict[str, Any], tensors: dict[str, Tenso
     """Set every part of the training to what the checkpoint holds."""
     part = {
         prefix: {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-        for prefix in ("weights.", "best.", "optimizer.")
+        for prefix in ("weights.", "best.", "average.", "optimizer.")
     }
     training.classifier.load_state_dict(part["weights."])
     training.best = {key: value.to(training.device) for key, value in part["best."].items()}
+    if training.averages:
+        training.averages.load_state_tensors(part["average."])
+    training.scaler.load_state_dict(facts["scaler"])
     training.optimizer.load_state_dict(unflattened(part["optimizer."], facts["optimizer"]))
     match_layouts(training.optimizer)
     training.start_epoch(facts["epoch"])
@@ -90,9 +94,10 @@ def put_back(training: Training, facts: dict[str, Any], tensors: dict[str, Tenso
 
 
 def tensors_of(training: Training) -> dict[str, Tensor]:
-    """The weights now and at the best epoch."""
-    now = {f"weights.{key}": value for key, value in training.classifier.state_dict().items()}
-    return now | {f"best.{key}": value for key, value in training.best.items()}
+    """The weights now and at the best epoch, and their averages."""
+    averages = training.averages.state_tensors() if training.averages else {}
+    parts = {"weights": training.classifier.state_dict(), "best": training.best, "average": averages}
+    return {f"{part}.{key}": value for part, tensors in parts.items() for key, value in tensors.items()}
 
 
 def plain(tensor: Tensor) -> Tensor:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 
-from sightlab.augment.draws import Draws
-from sightlab.augment.pipeline import Augmentation
-from sightlab.data.batches import batch_places, epoch_order, images_at, labels_at, steps_per_epoch
-from sightlab.data.imageset import ImageSet
 from sightlab.errors import DivergedError
-from sightlab.evaluation import predictions
 from sightlab.metrics import mean_cross_entropy, top_k_accuracy
-from sightlab.records import Epoch
+from sightlab.optim.averaging import Averages
+from sightlab.records import Epoch, Predictions
+from sightlab.training.step import Stepper
 
 LOOK_EVERY = 20
 
@@ -30,16 +29,16 @@ class Paused(Exception):  # noqa: N818 - no error: the caller asked for it
 class Plan:
     """What the loop is to do, in plain values.
 
-    schedule: step (from 0) -> factor of each group's base learning rate. early_stop: epochs without a better
-    validation accuracy after which to end, or None. clip_norm: the largest global norm of the gradients, or None.
+    schedule: step (from 0 over the whole training) -> factor of each group's base learning rate. early_stop: epochs
+    without a better validation accuracy after which to end, or None. clip_norm: the largest global norm of the
+    gradients, or None.
     """
 
     epochs: int
+    images: int
     batch_size: int
-    seed: int
+    steps_per_epoch: int
     schedule: Callable[[int], float]
-    loss: Callable[[Tensor, Tensor], Tensor]
-    augment: Augmentation
     clip_norm: float | None = None
     early_stop: int | None = None
 
@@ -50,12 +49,15 @@ class Training:
 
     epoch: the epoch under way, from 1. step: steps of it that are done. loss_sum (float64), correct (int64): over
     its images so far, on the device. first_bad: its first step whose loss was no number, -1 for none. best: a copy
-    of the weights that validation liked most.
+    of the weights that validation liked most. averages: of the weights, None where there are none; what is validated
+    and kept as best is then the average. scaler: of float16 losses, which does nothing for other precisions.
     """
 
     classifier: nn.Module
     optimizer: torch.optim.Optimizer
     device: torch.device
+    averages: Averages | None = None
+    scaler: GradScaler = field(default_factory=lambda: GradScaler("cpu", enabled=False))
     epoch: int = 1
     step: int = 0
     seconds: float = 0.0
@@ -98,8 +100,8 @@ class Tick:
 def epochs(
     training: Training,
     plan: Plan,
-    train: ImageSet,
-    validation: ImageSet,
+    stepper: Stepper,
+    validate: Callable[[nn.Module], Predictions],
     *,
     tick: Callable[[Tick], None] | None = None,
     pause: Callable[[], bool] = lambda: False,
@@ -111,73 +113,75 @@ def epochs(
     Raises DivergedError when a loss is not a finite number, naming epoch, step and learning rate.
     """
     while training.epoch <= plan.epochs and not out_of_patience(training.history, plan.early_stop):
-        train_epoch(training, plan, train, tick, pause)
+        train_epoch(training, plan, stepper, tick, pause)
         started = time.perf_counter()
-        said = predictions(training.classifier, validation, training.device)
-        if not np.isfinite(said.logits).all():
-            raise diverged(training, "validation", training.step)
-        score = (top_k_accuracy(said.logits, said.labels, 1), mean_cross_entropy(said.logits, said.labels))
+        with training.averages.averaged() if training.averages else nullcontext():
+            said = validate(training.classifier)
+            if not np.isfinite(said.logits).all():
+                raise diverged(training, "validation", training.step)
+            score = (top_k_accuracy(said.logits, said.labels, 1), mean_cross_entropy(said.logits, said.labels))
+            best = is_better(score, training.history)
+            if best:
+                training.best = {name: value.clone() for name, value in training.classifier.state_dict().items()}
         facts = Epoch(
             epoch=training.epoch,
-            train_loss=float(training.loss_sum) / len(train),
-            train_accuracy=int(training.correct) / len(train),
+            train_loss=float(training.loss_sum) / plan.images,
+            train_accuracy=int(training.correct) / plan.images,
             validation_loss=score[1],
             validation_accuracy=score[0],
             lr=training.optimizer.param_groups[0]["lr"],
             seconds=training.seconds + time.perf_counter() - started,
-            images_per_second=len(train) / training.seconds,
-            best=is_better(score, training.history),
+            images_per_second=plan.images / training.seconds,
+            best=best,
         )
-        if facts.best:
-            training.best = {name: value.clone() for name, value in training.classifier.state_dict().items()}
         training.history.append(facts)
         training.start_epoch(training.epoch + 1)
         yield facts
 
 
 def train_epoch(
-    training: Training, plan: Plan, images: ImageSet, tick: Callable[[Tick], None] | None, pause: Callable[[], bool]
+    training: Training,
+    plan: Plan,
+    stepper: Stepper,
+    tick: Callable[[Tick], None] | None,
+    pause: Callable[[], bool],
 ) -> None:
     """The steps of the epoch under way that are still to be done."""
-    order = epoch_order(len(images), plan.seed, training.epoch)
-    steps = steps_per_epoch(len(images), plan.batch_size)
     training.classifier.train()
     earlier, started = training.seconds, time.perf_counter()
-    while training.step < steps:
-        places = batch_places(order, training.step, plan.batch_size)
-        batch = plan.augment(images_at(images, places, training.device), Draws(plan.seed, training.epoch, places))
-        train_step(training, plan, batch, labels_at(images, places, training.device), steps)
+    while training.step < plan.steps_per_epoch:
+        train_step(training, plan, stepper)
         training.seconds = earlier + time.perf_counter() - started
-        if training.step % LOOK_EVERY == 0 or training.step == steps:
+        if training.step % LOOK_EVERY == 0 or training.step == plan.steps_per_epoch:
             if (bad := int(training.first_bad)) >= 0:
                 raise diverged(training, "training", bad + 1)
             if tick:
-                tick(progress_of(training, min(training.step * plan.batch_size, len(images)), len(images)))
+                tick(progress_of(training, plan))
         if pause():
             raise Paused
 
 
-def train_step(training: Training, plan: Plan, images: Tensor, labels: Tensor, steps: int) -> None:
-    """One step: forward, backward, update. images: uint8 [B, H, W, C]. labels: int64 [B]. Nothing waits for a GPU."""
-    step = (training.epoch - 1) * steps + training.step
+def train_step(training: Training, plan: Plan, stepper: Stepper) -> None:
+    """One step: gradients, update, sums. Nothing in it waits for a GPU."""
+    optimizer, scaler = training.optimizer, training.scaler
+    step = (training.epoch - 1) * plan.steps_per_epoch + training.step
     factor = plan.schedule(step)
-    for group in training.optimizer.param_groups:
+    for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * factor
-    # Dropout and its like draw from torch's global generator: seeding it here makes them a function of the step.
-    torch.manual_seed((plan.seed * 1_000_003 + step) % 2**63)
-    logits = training.classifier(images)
-    loss = plan.loss(logits, labels)
-    training.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.zero_grad(set_to_none=True)
+    sums = stepper(training.classifier, training.epoch, training.step)
     if plan.clip_norm is not None:
+        scaler.unscale_(optimizer)
         torch.nn.utils.clip_grad_norm_(training.classifier.parameters(), plan.clip_norm)
-    training.optimizer.step()
-    with torch.no_grad():
-        # The first bad step is kept on the device: looking at every loss would make a GPU wait for each step.
-        is_first_bad = (training.first_bad < 0) & ~torch.isfinite(loss)
-        training.first_bad.masked_fill_(is_first_bad, training.step)
-        training.loss_sum += loss.detach() * len(labels)
-        training.correct += (logits.detach().argmax(1) == labels).sum()
+    scaler.step(optimizer)
+    scaler.update()
+    if training.averages:
+        training.averages.update(step)
+    # The first bad step is kept on the device: looking at every loss would make a GPU wait for each step.
+    is_first_bad = (training.first_bad < 0) & ~torch.isfinite(sums.loss)
+    training.first_bad.masked_fill_(is_first_bad, training.step)
+    training.loss_sum += sums.loss
+    training.correct += sums.correct
     training.step += 1
 
 
@@ -201,7 +205,8 @@ def diverged(training: Training, split: str, step: int) -> DivergedError:
     )
 
 
-def progress_of(training: Training, done: int, total: int) -> Tick:
+def progress_of(training: Training, plan: Plan) -> Tick:
     """What a progress bar shows. This waits for the device."""
+    done = plan.images if training.step == plan.steps_per_epoch else training.step * plan.batch_size
     loss, accuracy = float(training.loss_sum) / done, int(training.correct) / done
-    return Tick(training.epoch, done, total, loss, accuracy, done / max(training.seconds, 1e-9))
+    return Tick(training.epoch, done, plan.images, loss, accuracy, done / max(training.seconds, 1e-9))

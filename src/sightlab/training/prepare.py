@@ -9,22 +9,31 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.amp.grad_scaler import GradScaler
 
-from sightlab.augment.pipeline import augmentation
-from sightlab.data.batches import steps_per_epoch
+from sightlab.augment.pipeline import augmentation, mixing
+from sightlab.data.batches import Batches
 from sightlab.data.imageset import ImageSet, Progress
 from sightlab.data.load import load
 from sightlab.data.splits import Splits, as_splits
 from sightlab.errors import RecipeError
+from sightlab.evaluation import predictions
 from sightlab.models import build, parameter_count
 from sightlab.models.check import check_output
 from sightlab.models.classifier import Classifier
 from sightlab.models.names import check_name
+from sightlab.optim.averaging import EMA, Averages, Lookahead
 from sightlab.optim.optimizers import build_optimizer
 from sightlab.optim.schedules import build_schedule
 from sightlab.recipes.schema import Recipe
+from sightlab.records import Predictions
+from sightlab.training import distributed
+from sightlab.training.distributed import Distributed, Place
 from sightlab.training.loop import Plan, Training
-from sightlab.training.workers import choose_device, prepare_process
+from sightlab.training.losses import build_loss
+from sightlab.training.replicas import Replicas
+from sightlab.training.step import Alone, Stepper, Work
+from sightlab.training.workers import choose_device, prepare_process, threads
 
 Say = Callable[[str], None]
 
@@ -41,6 +50,8 @@ class Prepared:
     splits: Splits
     training: Training
     plan: Plan
+    work: Work
+    place: Place
     model: str
     parameters: int
     mean: tuple[float, ...]
@@ -60,12 +71,11 @@ def prepare(
     model: a network of the caller's own, taking float32 [N, C, H, W]; it is trained in place. data: images of the
     caller's own. Either stands for the recipe's. say: told what was decided, a line each.
     """
-    if recipe.workers > 1:
-        raise RecipeError(f"workers: this version trains in one process, found {recipe.workers}; workers=1 works")
-    if recipe.compile == "on":
-        raise RecipeError("compile: this version does not compile models, found 'on'; compile=auto works")
-    device = choose_device(recipe.device)
+    place = distributed.place()
+    device = choose_device(recipe.device, place.local_rank)
+    check_processes(recipe, device, place)
     prepare_process()
+    torch.use_deterministic_algorithms(recipe.deterministic)
     if model is None:
         check_name(recipe.model.name)
     splits = splits_of(recipe, data, progress)
@@ -80,17 +90,87 @@ def prepare(
     for group in optimizer.param_groups:
         group.setdefault("initial_lr", group["lr"])
     key = splits.key or content_of(splits)
+    work = work_of(recipe, splits.train, device)
+    scaler = GradScaler(device.type, enabled=work.precision is torch.float16)
     return Prepared(
         recipe=recipe,
         splits=splits,
-        training=Training(classifier, optimizer, device),
-        plan=plan_of(recipe, len(splits.train)),
+        training=Training(classifier, optimizer, device, averages_of(recipe, classifier), scaler),
+        plan=plan_of(recipe, work.batches),
+        work=work,
+        place=place,
         model=name,
         parameters=parameter_count(classifier),
         mean=mean,
         std=std,
         identity=f"{recipe.hash}-{key[:16]}-{name}",
     )
+
+
+def check_processes(recipe: Recipe, device: torch.device, place: Place) -> None:
+    """Raise RecipeError for processes, or a precision, that do not go together with the device."""
+    if recipe.workers > 1 and device.type != "cpu":
+        raise RecipeError(
+            f"workers: {recipe.workers} share batches on a CPU alone, the device is {device}; use torchrun"
+        )
+    if recipe.workers > 1 and place.processes > 1:
+        raise RecipeError(f"workers: {recipe.workers} under torchrun; give torchrun the processes and leave workers=1")
+    if recipe.precision in ("bfloat16", "float16") and device.type != "cuda":
+        raise RecipeError(f"precision: {recipe.precision} is for CUDA devices, the device is {device}; float32 works")
+
+
+def stepper_of(prepared: Prepared) -> Stepper:
+    """How the steps' gradients come about: alone, with worker processes, or with torchrun's.
+
+    Worker processes see the weights as they are now: ask for them once the training is restored.
+    """
+    training, work = prepared.training, prepared.work
+    if prepared.place.processes > 1:
+        distributed.join(training.device)
+        return Distributed(work, training.classifier, training.device, prepared.place, training.scaler)
+    if prepared.recipe.workers > 1:
+        return Replicas(work, training.classifier, prepared.recipe.workers)
+    return Alone(work, training.device, training.scaler)
+
+
+def predictions_of(prepared: Prepared, classifier: nn.Module, images: ImageSet) -> Predictions:
+    """The logits of a whole split, by all processes there are."""
+    device = prepared.training.device
+    if prepared.place.processes > 1:
+        return distributed.shared_predictions(classifier, images, device, prepared.place)
+    with threads(max(prepared.recipe.workers, torch.get_num_threads())):
+        return predictions(classifier, images, device)
+
+
+def work_of(recipe: Recipe, images: ImageSet, device: torch.device) -> Work:
+    """What the steps work on."""
+    asked = recipe.augment
+    pairs = {"mixup": asked.mixup, "cutmix": asked.cutmix}
+    mixing_keys = {"mixup", "cutmix", "mixed"}
+    return Work(
+        images=images,
+        batches=Batches(len(images), recipe.batch_size, recipe.seed),
+        seed=recipe.seed,
+        augment=augmentation(**asked.model_dump(exclude=mixing_keys)),
+        loss=build_loss(recipe.loss.name, recipe.loss.label_smoothing),
+        mixing=mixing(**pairs, probability=asked.mixed) if any(pairs.values()) else None,
+        precision=precision_of(recipe.precision, device),
+    )
+
+
+def precision_of(name: str, device: torch.device) -> torch.dtype:
+    """The type of the forward pass: float32 but on CUDA devices that have bfloat16, or where asked for."""
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
+
+
+def averages_of(recipe: Recipe, classifier: nn.Module) -> Averages | None:
+    """The averages of weights that a recipe asks for."""
+    asked = recipe.averaging
+    if asked.name == "ema":
+        return EMA(classifier, asked.decay, warmup_power=asked.warmup_power)
+    return Lookahead(classifier, asked.every, asked.alpha) if asked.name == "lookahead" else None
 
 
 def splits_of(
@@ -146,22 +226,18 @@ def classifier_of(
     return Classifier(model, mean, std), f"module {kind.__module__}.{kind.__qualname__}"
 
 
-def plan_of(recipe: Recipe, train_images: int) -> Plan:
+def plan_of(recipe: Recipe, batches: Batches) -> Plan:
     """What the loop is to do."""
     asked = recipe.schedule
     schedule = build_schedule(
-        asked.name,
-        steps_per_epoch=steps_per_epoch(train_images, recipe.batch_size),
-        epochs=recipe.epochs,
-        **asked.model_dump(exclude={"name"}),
+        asked.name, steps_per_epoch=batches.steps, epochs=recipe.epochs, **asked.model_dump(exclude={"name"})
     )
     return Plan(
         epochs=recipe.epochs,
+        images=batches.count,
         batch_size=recipe.batch_size,
-        seed=recipe.seed,
+        steps_per_epoch=batches.steps,
         schedule=schedule,
-        loss=nn.CrossEntropyLoss(label_smoothing=recipe.loss.label_smoothing),
-        augment=augmentation(crop_padding=recipe.augment.crop_padding, flip=recipe.augment.flip),
         clip_norm=recipe.clip_norm,
         early_stop=recipe.early_stop,
     )

@@ -6,6 +6,8 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -14,13 +16,17 @@ from sightlab.errors import DeviceError
 from sightlab.version import __version__
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, local_rank: int = 0) -> torch.device:
     """The device of this name; `auto` takes cuda, then mps, then cpu, whichever this machine has first.
+
+    local_rank: which of torchrun's processes on this machine this is; each takes a CUDA device of its own.
 
     Raises DeviceError for a name that is no device, or a device that is not here.
     """
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        return torch.device("cuda", local_rank)
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps() else "cpu")
+        return torch.device("mps" if has_mps() else "cpu")
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
         raise DeviceError(f"device {name!r} is not a name that is known; auto, cpu, cuda, cuda:0 or mps would be")
     if name.startswith("cuda"):
@@ -50,6 +56,17 @@ def prepare_process(threads: int | None = None) -> None:
     torch.set_num_threads(threads or (int(asked) if asked.isdecimal() and int(asked) else physical_cores()))
 
 
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """So many threads in the block, then as many as before: worker processes sleep while their parent evaluates."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def physical_cores() -> int:
     """Physical cores that this process may use; as many as logical ones where the system does not tell."""
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
@@ -73,7 +90,7 @@ def cpu_name() -> str:
     return found.group(1).strip() if found else platform.machine()
 
 
-def environment(device: torch.device) -> dict[str, object]:
+def environment(device: torch.device, processes: int = 1) -> dict[str, object]:
     """What of this machine and its software a result may depend on."""
     return {
         "sightlab": __version__,
@@ -83,7 +100,7 @@ def environment(device: torch.device) -> dict[str, object]:
         "cpu": cpu_name(),
         "cores": physical_cores(),
         "threads": torch.get_num_threads(),
-        "processes": 1,
+        "processes": processes,
         "device": str(device),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
     }

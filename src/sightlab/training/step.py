@@ -1,0 +1,144 @@
+"""A step's gradients: what one process does of it, and how several share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
+
+from sightlab.augment.draws import Draws, mixed
+from sightlab.augment.mix import with_partners
+from sightlab.augment.pipeline import Augmentation, Mixing
+from sightlab.data.batches import Batches, images_at, labels_at
+from sightlab.data.imageset import ImageSet
+
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the steps of a training work on, the same in every process.
+
+    loss: (logits [B, C], targets: int64 [B] or float [B, C]) -> mean over the batch. mixing: None trains on single
+    images. precision: of the forward pass on GPUs; CPUs always work in float32.
+    """
+
+    images: ImageSet
+    batches: Batches
+    seed: int
+    augment: Augmentation
+    loss: Callable[[Tensor, Tensor], Tensor]
+    mixing: Mixing | None = None
+    precision: torch.dtype = torch.float32
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Over the images of a step, on the device: loss (float), right answers (int64)."""
+
+    loss: Tensor
+    correct: Tensor
+
+
+class Stepper(Protocol):
+    """Leaves a step's gradients in the weights' .grad, and gives its sums."""
+
+    def __call__(self, classifier: nn.Module, epoch: int, step: int) -> Sums:
+        """epoch: from 1. step: from 0, within the epoch."""
+
+    def close(self) -> None:
+        """End the other processes, if there are any."""
+
+
+class Alone:
+    """One process does the whole batch."""
+
+    def __init__(self, work: Work, device: torch.device, scaler: GradScaler) -> None:
+        self.work = work
+        self.device = device
+        self.scaler = scaler
+
+    def __call__(self, classifier: nn.Module, epoch: int, step: int) -> Sums:
+        """See Stepper."""
+
+        def backward(loss: Tensor) -> None:
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+
+        return share_of_step(classifier, self.work, self.device, epoch, step, backward=backward)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def share_bounds(count: int, rank: int, processes: int) -> tuple[int, int]:
+    """Where a process's share of `count` things begins and ends; shares differ by one at the most.
+
+    >>> [share_bounds(7, rank, 3) for rank in range(3)]
+    [(0, 3), (3, 5), (5, 7)]
+    """
+    size, more = divmod(count, processes)
+    start = rank * size + min(rank, more)
+    return start, start + size + (rank < more)
+
+
+def share_of_step(
+    classifier: nn.Module,
+    work: Work,
+    device: torch.device,
+    epoch: int,
+    step: int,
+    rank: int = 0,
+    processes: int = 1,
+    *,
+    backward: Callable[[Tensor], None],
+) -> Sums:
+    """Forward and backward over this process's share of a batch.
+
+    The gradients are those of the share's part of the batch's mean loss, so that those of all shares sum to the
+    whole batch's. A share without images goes through the motions with weight 0: the other processes wait for it.
+    """
+    places = work.batches.places(epoch, step)
+    start, stop = share_bounds(len(places), rank, processes)
+    counted = stop - start
+    if not counted:
+        start, stop = 0, min(2, len(places))
+    # Dropout and its like draw from torch's global generator: seeding it here makes them a function of the step.
+    torch.manual_seed(step_seed(work.seed, epoch, step, rank))
+    batch, targets, labels = batch_of(work, places, start, stop, epoch, device)
+    with torch.autocast(device.type, work.precision, enabled=work.precision is not torch.float32):
+        logits = classifier(batch)
+        loss = work.loss(logits.float(), targets)
+    backward(loss * (counted / len(places)))
+    with torch.no_grad():
+        right = (logits.argmax(1) == labels)[:counted].sum()
+        return Sums(loss.detach() * counted, right)
+
+
+def step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
+    """A seed for a step's own randomness in one process. From 0 to 2**63 - 1."""
+    words = Draws(seed, epoch, np.array([rank])).words("step", 1) ^ np.uint64(step * 0x9E3779B97F4A7C15 % 2**64)
+    return int(mixed(words)[0, 0]) >> 1
+
+
+def batch_of(
+    work: Work, places: Places, start: int, stop: int, epoch: int, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(images, targets, labels) of a share of a batch, augmented, and mixed with their partners where asked for."""
+    own = places[start:stop]
+    draws = Draws(work.seed, epoch, own)
+    if work.mixing is None:
+        batch = work.augment(images_at(work.images, own, device), draws)
+        labels = labels_at(work.images, own, device)
+        return batch, labels, labels
+    both = with_partners(places, start, stop)
+    batch = work.augment(images_at(work.images, both, device), Draws(work.seed, epoch, both))
+    labels = labels_at(work.images, both, device)
+    classes = len(work.images.classes)
+    mixed_batch, targets = work.mixing(batch[1:], labels[1:], batch[:-1], labels[:-1], classes, draws)
+    return mixed_batch, targets, labels[1:]
