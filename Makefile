@@ -25,6 +25,8 @@ lint: $(VENV)/dev
 
 bench: $(VENV)/bench
 	$(BIN)/python bench/csv_reading.py
+	$(BIN)/python bench/augmentation.py
+	$(BIN)/python bench/training.py
 
 # The files core, dev and bench in .venv say that its installation is as new as pyproject.toml. The constraints name
 # the releases that sightlab is tested with; pip alone takes any that pyproject.toml allows.

@@ -1,7 +1,6 @@
 """Makes the picture files, folders and archives that the tests of reading them need."""
 
 import io
-import os
 import tarfile
 import zipfile
 from collections.abc import Mapping
@@ -13,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-DATA = Path(os.environ.get("SIGHTLAB_DATA") or Path(__file__).parents[2] / "shared" / "data")
+from tests.conftest import REAL_DATA
 
 
 def real(name: str) -> Path:
     """A file of the real data, or the test is skipped."""
-    path = DATA / name
+    path = REAL_DATA / name
     if not path.exists():
         pytest.skip(f"{name} is not in the folder of real data (SIGHTLAB_DATA)")
     return path

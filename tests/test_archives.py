@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from picture_files import add, encoded, flat, noise, real, spread, tarred, zipped
 from sightlab.data.pictures import containers
 from sightlab.data.pictures.containers import member_name
 from sightlab.data.pictures.decode import Decoding
 from sightlab.data.pictures.read import open_container, read_pictures
 from sightlab.data.pictures.tarballs import read_tar
 from sightlab.errors import DataError
+from tests.picture_files import add, encoded, flat, noise, real, spread, tarred, zipped
 
 FILES = {
     f"set/{split}/{label}/{n}.png": encoded(noise(6, 5, 3, seed=n))

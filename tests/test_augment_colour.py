@@ -156,6 +156,9 @@ def test_colour_jitter_factors_are_drawn_from_torchvisions_ranges() -> None:
         assert stats.kstest(column, "uniform", args=(low, high - low)).pvalue > UNLIKELY
     orders = np.unique(order @ [64, 16, 4, 1], return_counts=True)[1]
     assert len(orders) == 24 and stats.chisquare(orders).pvalue > UNLIKELY
+    for kind, column in enumerate(factors.T):
+        first = order[:, 0] == kind
+        assert stats.ks_2samp(column[first], column[~first]).pvalue > UNLIKELY
 
 
 def test_a_jitter_of_0_leaves_its_change_out() -> None:

@@ -55,9 +55,10 @@ def test_black_and_noise_are_erased_as_torchvision_erases(shape: tuple[int, int,
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (20, 45)])
-def test_erased_boxes_are_drawn_as_torchvision_draws_them(height: int, width: int) -> None:
-    boxes = draw_erasing(MANY, 1.0, height, width)
-    theirs, image = v2.RandomErasing(p=1), [torch.zeros(1, height, width)]
+@pytest.mark.parametrize("ratio", [(0.3, 3.3), (0.2, 0.6)], ids=str)
+def test_erased_boxes_are_drawn_as_torchvision_draws_them(height: int, width: int, ratio: tuple[float, float]) -> None:
+    boxes = draw_erasing(MANY, 1.0, height, width, ratio=ratio)
+    theirs, image = v2.RandomErasing(p=1, ratio=ratio), [torch.zeros(1, height, width)]
     torch.manual_seed(0)
     drawn = [theirs.make_params(image) for _ in range(4000)]
     for column, key in zip(boxes.T, "ijhw", strict=True):

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from csv_tables import put, table, text_of
 from sightlab.data.formats.csv import open_sheet, read_csv, read_csv_pair, read_pixels, read_unlabelled_csv
 from sightlab.data.formats.idx import read_idx_folder
 from sightlab.data.imageset import natural_key
 from sightlab.errors import DataError
+from tests.csv_tables import put, table, text_of
 
 DATA = Path(os.environ.get("SIGHTLAB_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from csv_tables import put, table, text_of
 from sightlab.data.formats import digits
 from sightlab.data.formats.csv import open_sheet, read_csv
 from sightlab.data.formats.digits import read_table
 from sightlab.data.formats.rows import read_rows
 from sightlab.data.imageset import natural_key
 from sightlab.errors import DataError
+from tests.csv_tables import put, table, text_of
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from picture_files import encoded, noise
 from sightlab.data.pictures.decode import MAX_PIXELS, decode, look
 from sightlab.errors import DataError
+from tests.picture_files import encoded, noise
 
 COLOUR = noise(5, 7, 3)
 GREY = noise(5, 7, 1)

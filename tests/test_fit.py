@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision.transforms import v2
 
-from picture_files import noise, real
 from sightlab.data.pictures.decode import Decoding, decode, fit
 from sightlab.data.pictures.tarballs import read_tar
 from sightlab.errors import DataError
+from tests.picture_files import noise, real
 
 
 def torchvision_fit(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

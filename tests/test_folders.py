@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from picture_files import encoded, flat, noise, spread
 from sightlab.data.pictures.decode import Decoding, fit
 from sightlab.data.pictures.fill import closed_up
 from sightlab.data.pictures.layout import PICTURE_SUFFIXES, suffix_of
 from sightlab.data.pictures.pipeline import in_threads
 from sightlab.data.pictures.read import read_pictures
 from sightlab.errors import DataError
+from tests.picture_files import encoded, flat, noise, spread
 
 PETS = {"cat/1.png": flat(1), "cat/2.png": flat(2), "dog/1.png": flat(3)}
 

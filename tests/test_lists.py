@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picture_files import flat, real, spread, tarred, zipped
 from sightlab.data.pictures.lists import entries
 from sightlab.data.pictures.read import read_pictures
 from sightlab.errors import DataError
+from tests.picture_files import flat, real, spread, tarred, zipped
 
 FOUR = {f"{n}.png": flat(n) for n in range(1, 5)}
 

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from picture_files import flat, noise
 from sightlab.data.imageset import ImageSet
 from sightlab.data.pictures.decode import Decoding
 from sightlab.data.pictures.parquet import read_parquet, write_parquet
 from sightlab.errors import DataError
+from tests.picture_files import flat, noise
 
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 

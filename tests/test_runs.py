@@ -4,10 +4,12 @@ import csv
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from sightlab import metrics
 from sightlab.data.load import load_parts
 from sightlab.errors import DivergedError, RunError
 from sightlab.recipes.reading import parse_recipe
-from sightlab.runs import Watch
+from sightlab.runs.life import Watch
 from sightlab.store.folder import locate, read_facts
 from sightlab.store.tables import read_predictions
 from sightlab.training.loop import Paused
@@ -30,7 +32,8 @@ WORDS = ["cnn", "data=fashion-mini", "limit_per_class=60", "epochs=4", "crop_pad
 
 def started(folder: Path, *more: str) -> subprocess.Popen[str]:
     """The real command in a process of its own."""
-    command = [sys.executable, "-m", "sightlab", "train", *WORDS, *more]
+    changes = {word.partition("=")[0]: word for word in (*WORDS, *more)}
+    command = [sys.executable, "-m", "sightlab", "train", *changes.values()]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -146,21 +149,41 @@ def test_ctrl_c_keeps_the_run_and_a_resume_ends_it_to_the_bit(tmp_path: Path, un
     assert results(run) == results(unbroken)
 
 
-def test_a_killed_run_resumes_to_the_bit(tmp_path: Path, unbroken: Path) -> None:
-    generator = np.random.default_rng(0)
-    process = started(tmp_path)
-    for _ in range(4):
-        time.sleep(2.5 + 2 * float(generator.random()))
+def killed_and_resumed(folder: Path, kills: int, seed: int, more: Sequence[str] = ()) -> Path:
+    """Kill the command this often, each time after up to four seconds, and resume it; the last time let it end."""
+    generator = np.random.default_rng(seed)
+    process = started(folder, *more)
+    for _ in range(kills):
+        time.sleep(1.5 + 2.5 * float(generator.random()))
         process.kill()
         process.communicate()
-        if not (tmp_path / "runs").exists() or not (only_run(tmp_path) / "recipe.yaml").exists():
-            break
+        begun = (folder / "runs").exists() and (only_run(folder) / "run.json").exists()
+        if not begun:
+            shutil.rmtree(folder / "runs", ignore_errors=True)
+            process = started(folder, *more)
+            continue
         command = [sys.executable, "-m", "sightlab", "train", "--resume", "last"]
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process.communicate(timeout=120)
-    run = only_run(tmp_path)
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.communicate(timeout=200)
+    run = only_run(folder)
     sightlab.resume(run)
-    assert results(run) == results(unbroken)
+    return run
+
+
+def test_a_killed_run_resumes_to_the_bit(tmp_path: Path, unbroken: Path) -> None:
+    assert results(killed_and_resumed(tmp_path, 3, seed=0)) == results(unbroken)
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_twenty_random_moments_ends_with_the_same_bits(tmp_path: Path) -> None:
+    """Epochs of a fifth of a second: about every third kill meets the writing of a checkpoint."""
+    words = ["epochs=40", "limit_per_class=30"]
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    with started(tmp_path / "whole", *words) as process:
+        process.communicate(timeout=200)
+    killed = killed_and_resumed(tmp_path / "killed", 20, seed=1, more=words)
+    assert results(killed) == results(only_run(tmp_path / "whole"))
 
 
 def test_a_run_that_has_ended_is_given_back_as_it_is(small_run: Path) -> None:

@@ -14,7 +14,7 @@ from sightlab.errors import DeviceError, DivergedError, RunError
 from sightlab.evaluation import predictions
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
-from sightlab.runs import Watch, stepping
+from sightlab.runs.life import Watch, stepping
 from sightlab.training import checkpoint, loop
 from sightlab.training.prepare import Prepared, prepare
 from sightlab.training.workers import choose_device
@@ -202,11 +202,15 @@ def test_a_device_that_is_not_here_is_refused(name: str, says: str) -> None:
     assert says in str(caught.value)
 
 
-def test_the_callers_randomness_is_left_alone(tmp_path: Path) -> None:
+def test_the_callers_randomness_and_arithmetic_are_left_alone(tmp_path: Path) -> None:
     torch.manual_seed(5)
+    torch.set_num_threads(1)
     before = torch.get_rng_state()
-    sightlab.train(tiny(epochs=1, limit_per_class=5), runs=tmp_path)
+    sightlab.train(tiny(epochs=1, limit_per_class=5, deterministic=True), runs=tmp_path)
     assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == 1
+    assert torch.tensor(1e-40) * 1 > 0
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 @pytest.fixture

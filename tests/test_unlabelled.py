@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from picture_files import flat, spread, zipped
 from sightlab.data.pictures.decode import Decoding
 from sightlab.data.pictures.read import read_unlabelled
 from sightlab.errors import DataError
+from tests.picture_files import flat, spread, zipped
 
 
 def test_unlabelled_pictures_come_from_files_folders_and_below_in_natural_order(tmp_path: Path) -> None:

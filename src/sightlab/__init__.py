@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sightlab.recipes.changes import recipe
     from sightlab.recipes.schema import Recipe
     from sightlab.records import Answer, ClassScore, Epoch, Predictions, Run, Score
-    from sightlab.runs import Watch, epochs, resume, train
-    from sightlab.runs import open_run as open  # noqa: A004 - sightlab.open, as the builtin opens files
+    from sightlab.runs.life import Watch, epochs, resume, train
+    from sightlab.runs.life import open_run as open  # noqa: A004 - sightlab.open, as the builtin opens files
     from sightlab.store.bundle import Bundle
     from sightlab.testing import Tested, evaluate, test
 
@@ -44,16 +44,16 @@ HOMES = {
     "SightlabError": "errors",
     "Splits": "data.splits",
     "Tested": "testing",
-    "Watch": "runs",
-    "epochs": "runs",
+    "Watch": "runs.life",
+    "epochs": "runs.life",
     "evaluate": "testing",
     "load": "data.load",
-    "open": "runs:open_run",
+    "open": "runs.life:open_run",
     "predict": "prediction",
     "recipe": "recipes.changes",
-    "resume": "runs",
+    "resume": "runs.life",
     "test": "testing",
-    "train": "runs",
+    "train": "runs.life",
 }
 
 __all__ = [

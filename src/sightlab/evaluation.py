@@ -6,13 +6,30 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sightlab.data.batches import images_at, in_turn
 from sightlab.data.imageset import ImageSet
 from sightlab.records import Predictions
 
 EVALUATION_BATCH = 256
+
+
+class WithMirror(nn.Module):
+    """A classifier that looks at each image and at its mirror image, and gives the mean of both logits.
+
+    Test-time augmentation in its simplest form (Krizhevsky et al. 2012, 4.1). Takes what the classifier takes:
+    uint8 [N, H, W, C].
+    """
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The mean logits, float32 [N, C]."""
+        both: Tensor = self.classifier(images) + self.classifier(images.flip(2))
+        return both / 2
 
 
 def predictions(

@@ -20,7 +20,7 @@ from sightlab.metrics import probabilities
 from sightlab.records import Answer, Run
 from sightlab.store.bundle import Bundle, Facts, open_model
 from sightlab.testing import bundle_of
-from sightlab.training.workers import choose_device, prepare_process
+from sightlab.training.workers import choose_device, own_process
 
 BATCH = 256
 Named = tuple[str, NDArray[np.uint8]]
@@ -55,14 +55,14 @@ def predict(
     """
     bundle = bundle_of(run)
     chosen = choose_device(device)
-    prepare_process()
-    classifier = open_model(bundle, model).to(chosen)
     named = pictures_of([Path(f).expanduser() for f in files], bundle.facts, skip_broken, on_broken)
-    return [
-        answer
-        for batch in batched(named, BATCH)
-        for answer in answers_of(batch, logits_of(classifier, batch, chosen), bundle.facts.classes, top)
-    ]
+    with own_process():
+        classifier = open_model(bundle, model).to(chosen)
+        return [
+            answer
+            for batch in batched(named, BATCH)
+            for answer in answers_of(batch, logits_of(classifier, batch, chosen), bundle.facts.classes, top)
+        ]
 
 
 def pictures_of(

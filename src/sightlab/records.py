@@ -147,6 +147,7 @@ class Run:
 
     folder holds recipe.yaml, environment.json, metrics.csv, bundle/, checkpoints/, predictions and pictures.
     validation and test are scores of the checkpoint that validation chose; test is None until the run has ended.
+    test_flips: of each test image and its mirror image together, where the recipe asks for it; never instead of test.
     seconds: training and validation, over all sittings of the run.
 
     >>> place = Path("runs/3fa2c1-demo")
@@ -167,12 +168,14 @@ class Run:
     test: Score | None
     seconds: float
     images_per_second: float
+    test_flips: Score | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The facts that `sightlab train --json` prints."""
         best = next((e for e in self.epochs if e.epoch == self.best_epoch), None)
         validation = {"accuracy": best.validation_accuracy, "loss": best.validation_loss} if best else None
         test = self.test.to_json() if self.test else None
+        flips = {"test_flips": self.test_flips.to_json()} if self.test_flips else {}
         return {
             "run": self.id,
             "folder": str(self.folder),
@@ -184,6 +187,7 @@ class Run:
             "best_epoch": self.best_epoch,
             "validation": validation,
             "test": test,
+            **flips,
             "seconds": round(self.seconds, 3),
             "images_per_second": round(self.images_per_second, 1),
         }

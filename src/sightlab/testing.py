@@ -20,7 +20,7 @@ from sightlab.evaluation import predictions
 from sightlab.records import ClassScore, Predictions, Run, Score
 from sightlab.store.bundle import Bundle, open_model, read_bundle, record_opening, seen_images
 from sightlab.store.folder import locate
-from sightlab.training.workers import choose_device, prepare_process
+from sightlab.training.workers import choose_device, own_process
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,15 +74,15 @@ def test(
     """
     bundle = bundle_of(run)
     chosen = choose_device(device)
-    prepare_process()
     notes: list[str] = []
     if isinstance(data, ImageSet):
         images, source = data, "arrays"
     else:
         images, source = labelled(bundle, data, label, skip_broken, progress, notes), str(data)
     images = matched(images, bundle, source, notes)
-    classifier = open_model(bundle, model).to(chosen)
-    said = predictions(classifier, images, chosen, tick=tick)
+    with own_process():
+        classifier = open_model(bundle, model).to(chosen)
+        said = predictions(classifier, images, chosen, tick=tick)
     openings = record_opening(bundle, content_of(images), source, "sightlab test")
     seen = int(np.isin(fingerprints(images), seen_images(bundle)).sum())
     return Tested(metrics.score(said, openings=openings), tuple(metrics.class_scores(said)), said, seen, tuple(notes))

@@ -83,9 +83,11 @@ def nearest(images: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
     count, height, width, channels = images.shape
     framed = pad(images, (0, 0, 1, 1, 1, 1))
     # Places outside are moved into a black frame of one pixel, which saves four comparisons and a mask.
-    right = columns.round_().clamp_(-1, width).long()
-    first = torch.arange(count, device=images.device) * ((height + 2) * (width + 2)) + width + 3
-    places = rows.round_().clamp_(-1, height).long().mul_(width + 2).add_(right).add_(first[:, None, None])
+    area = (height + 2) * (width + 2)
+    kind = torch.int32 if count * area < 2**31 else torch.int64
+    right = columns.round_().clamp_(-1, width).to(kind)
+    first = torch.arange(count, device=images.device, dtype=kind) * area + width + 3
+    places = rows.round_().clamp_(-1, height).to(kind).mul_(width + 2).add_(right).add_(first[:, None, None])
     return framed.view(-1, channels).index_select(0, places.view(-1)).view(images.shape)
 
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sightlab.augment.affine import Affine, resample
+from sightlab.augment.affine import resample
 from sightlab.augment.colour import saturation, sharpness
 from sightlab.augment.draws import Draws
 from sightlab.augment.groups import change_rows, parts
@@ -98,20 +98,18 @@ def change_levels(images: Tensor, magnitudes: Tensor, operations: NDArray[np.int
 def sources_of(
     operations: NDArray[np.int64], magnitudes: NDArray[np.float64], height: int, width: int
 ) -> NDArray[np.float64]:
-    """What geometric operations are to `resample`; no change for the others. float64 [B, 2, 3]."""
-    amounts = {name: np.where(operations == NUMBER[name], magnitudes, 0.0) for name in GEOMETRIC}
-    sheared = (operations == NUMBER["ShearX"]) | (operations == NUMBER["ShearY"])
-    # Shears keep the top left corner in place, and their magnitude is a slope, not an angle.
-    change = Affine(
-        angle=-amounts["Rotate"],
-        across=np.trunc(amounts["TranslateX"]),
-        down=np.trunc(amounts["TranslateY"]),
-        shear_x=np.rad2deg(np.arctan(amounts["ShearX"])),
-        shear_y=np.rad2deg(np.arctan(amounts["ShearY"])),
-        centre_x=np.where(sheared, -width / 2, 0.0),
-        centre_y=np.where(sheared, -height / 2, 0.0),
+    """What geometric operations are to `resample`; no change for the others. float64 [B, 2, 3].
+
+    `Affine.sources` written out for one operation at a time. Shears keep the top left corner in place, and their
+    magnitude is a slope; shifts are cut to whole pixels.
+    """
+    slope_x, slope_y, across, down, degrees = (
+        np.where(operations == NUMBER[name], magnitudes, 0.0) for name in GEOMETRIC
     )
-    return change.sources(len(operations))
+    cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    from_column = (cosine, slope_x - sine, slope_x * (height / 2) - np.trunc(across))
+    from_row = (slope_y + sine, cosine, slope_y * (width / 2) - np.trunc(down))
+    return np.stack((*from_column, *from_row), axis=1).reshape(-1, 2, 3)
 
 
 @lru_cache(maxsize=64)

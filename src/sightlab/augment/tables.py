@@ -28,7 +28,7 @@ def table_places(images: Tensor, tables: int) -> Tensor:
     firsts = torch.arange(count * tables, device=images.device, dtype=torch.int32).view(count, 1, tables) * 256
     if tables > 1:
         # A line's worth of offsets: additions over long rows are several times faster than over pixels of 3 bytes.
-        firsts = firsts.repeat(1, 1, width)
+        firsts = firsts.expand(count, width, tables).reshape(count, 1, width * tables)
     return images.reshape(count, height, width * channels).to(torch.int32).add_(firsts).view(-1)
 
 
@@ -78,9 +78,9 @@ def autocontrast_tables(images: Tensor) -> Tensor:
     """Each channel's levels stretched so that its darkest is 0 and its brightest 255; a flat channel stays."""
     count, height, width, channels = images.shape
     # Whole lines first, then the pixels of one line: long rows reduce ten times faster than pixels of 3 bytes.
-    lines = images.reshape(count, height, width * channels)
-    low = lines.amin(1).view(count, width, channels).amin(1).float()
-    high = lines.amax(1).view(count, width, channels).amax(1).float()
+    lines = images.reshape(count, height, width * channels).aminmax(dim=1)
+    low = lines.min.view(count, width, channels).amin(1).float()
+    high = lines.max.view(count, width, channels).amax(1).float()
     flat = high == low
     low.masked_fill_(flat, 0)
     step = ((high - low) * (1 / 255)).masked_fill_(flat, 1)
@@ -94,13 +94,13 @@ def equalize_tables(images: Tensor) -> Tensor:
     With n pixels outside the brightest level that occurs and step = n // 255, level v becomes
     (pixels darker than v + step // 2) // step, at most 255; a channel with step 0 stays.
     """
-    counts = torch.cat([histograms(part) for part in torch.split(images, HISTOGRAMS_AT_ONCE)])
     # Counts are below 2**24, so that float32 and the floor of its quotients are exact; dividing integers is slow.
-    darker = counts.cumsum(2).sub_(counts).float()
-    outside = darker.masked_fill(counts == 0, 0).amax(2, keepdim=True)
-    step = outside.div_(255).floor_()
+    counts = torch.cat([histograms(part) for part in torch.split(images, HISTOGRAMS_AT_ONCE)]).float()
+    darker = counts.cumsum(2).sub_(counts)
+    # The brightest level that occurs has the most darker pixels of all levels that occur.
+    step = (counts.clamp_(max=1).mul_(darker).amax(2, keepdim=True) / 255).floor_()
     spread = darker.add_(step.div(2).floor_()).div_(step.clamp(min=1)).clamp_(max=255)
-    return torch.where(step > 0, spread, levels(images)).to(torch.uint8)
+    return spread.lerp_(levels(images), (step == 0).float()).to(torch.uint8)
 
 
 def histograms(images: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ them with Altair. Altair and vl-convert are imported when a chart is drawn, not 
 from sightlab.charts.confusions import confusion, confusion_rows
 from sightlab.charts.curves import curve_rows, learning_curves
 from sightlab.charts.looks import printable, short_names
+from sightlab.charts.ranges import learning_rates, range_rows
 from sightlab.charts.saving import save_chart, write_whole
 
 __all__ = [
@@ -14,7 +15,9 @@ __all__ = [
     "confusion_rows",
     "curve_rows",
     "learning_curves",
+    "learning_rates",
     "printable",
+    "range_rows",
     "save_chart",
     "short_names",
     "write_whole",

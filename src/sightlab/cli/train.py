@@ -19,7 +19,7 @@ from sightlab.errors import RunError
 if TYPE_CHECKING:
     from sightlab.recipes.schema import Recipe
     from sightlab.records import Run
-    from sightlab.runs import Watch
+    from sightlab.runs.life import Watch
 
 EXAMPLES = """\b
 Examples:
@@ -54,6 +54,8 @@ def train(
     run = watched(recipe, resume)
     if run is None:
         return STOPPED
+    if os.environ.get("RANK", "0") != "0":
+        return 0  # the first of torchrun's processes speaks for all
     if json:
         as_json(run.to_json())
     else:
@@ -77,7 +79,7 @@ def recipe_of(words: list[str]) -> Recipe:
 def watched(recipe: Recipe | None, resume: str | None) -> Run | None:
     """Train or resume with a progress bar; None when Ctrl-C paused it."""
     with progress_bar("reading pictures") as decoding, asked_to_pause() as asked:
-        from sightlab import runs
+        from sightlab.runs import life
         from sightlab.store.folder import locate, read_facts
         from sightlab.training.loop import Paused
 
@@ -88,7 +90,7 @@ def watched(recipe: Recipe | None, resume: str | None) -> Run | None:
             epochs = recipe.epochs
         with training_watch(epochs, decoding, asked) as watch:
             try:
-                return runs.train(recipe, watch=watch) if recipe else runs.resume(str(resume), watch=watch)
+                return life.train(recipe, watch=watch) if recipe else life.resume(str(resume), watch=watch)
             except Paused as paused:
                 say(f"paused; go on with: sightlab train --resume {paused}")
                 return None
@@ -97,11 +99,14 @@ def watched(recipe: Recipe | None, resume: str | None) -> Run | None:
 @contextlib.contextmanager
 def training_watch(epochs: int, decoding: object, asked: list[int]) -> Iterator[Watch]:
     """What is shown while training: a bar for a person, a line an epoch for everyone."""
-    from sightlab.runs import Watch
+    from sightlab.runs.life import Watch
 
     def pause() -> bool:
         return bool(asked)
 
+    if os.environ.get("RANK", "0") != "0":
+        yield Watch(pause=pause)
+        return
     if not sys.stderr.isatty():
         yield Watch(say, lambda e: say(epoch_line(e, epochs)), None, decoding, pause)  # type: ignore[arg-type]
         return
@@ -138,6 +143,8 @@ def result(run: Run) -> None:
     best = next(epoch for epoch in run.epochs if epoch.epoch == run.best_epoch)
     short = run.id.partition("-")[0]
     out(f"test accuracy   {run.test}")
+    if run.test_flips:
+        out(f"with flips      {run.test_flips}: each image and its mirror image together")
     out(f"best epoch      {run.best_epoch} of {len(run.epochs)}, by validation ({best.validation_accuracy:.2%} there)")
     out(f"model           {run.model}, {run.parameters:,} parameters; {run.images_per_second:,.0f} images/s")
     out(f"run             {run.folder}/  (bundle, metrics, predictions, learning curves, confusion matrix)")

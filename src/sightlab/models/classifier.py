@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sightlab.augment.groups import one_thread
+
 
 class Classifier(nn.Module):
     """A network with the normalisation its images were trained with.
@@ -30,10 +32,11 @@ class Classifier(nn.Module):
         self.register_buffer("scale", scale.view(1, -1, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits of a batch. images: uint8 [N, H, W, C]. Gives float32 [N, classes]."""
+        """Logits of a batch. images: uint8 [N, H, W, C], or float with values from 0 to 255. Gives [N, classes]."""
         logits: Tensor = self.net(self.normalised(images))
         return logits
 
     def normalised(self, images: Tensor) -> Tensor:
         """float32 [N, C, H, W] in channels_last order: bytes [N, H, W, C] are in that order already."""
-        return images.permute(0, 3, 1, 2).to(torch.float32).sub_(self.mean).mul_(self.scale)
+        with one_thread(images):
+            return (images.permute(0, 3, 1, 2).to(torch.float32) - self.mean).mul_(self.scale)

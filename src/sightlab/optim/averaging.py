@@ -26,6 +26,10 @@ class Averages:
         self._model = model
         self._averages = {name: value.clone() for name, value in values_of(model).items()}
 
+    def update(self, step: int) -> None:
+        """Take in the model's values after a step. step: its number in the training, from 0."""
+        raise NotImplementedError
+
     def state_tensors(self) -> dict[str, Tensor]:
         """The averages under the names of the model's state_dict: what a checkpoint keeps, and the averaged model.
 
@@ -119,7 +123,7 @@ class Lookahead(Averages):
     0.8). The inner optimizer keeps its state. alpha: a number in (0, 1], or a function of the step (see falling_alpha).
     Batch norm's statistics go along, as in Jordan 2024: slow weights need statistics of their own.
 
-    The paper's model is the slow one. Between two such steps it is seen in `averaged`; `land` makes it the model.
+    The paper's model is the slow one. Between two such steps it is seen in `averaged`.
 
     Raises RecipeError for a value out of range.
 
@@ -150,12 +154,6 @@ class Lookahead(Averages):
         torch._foreach_lerp_(slow, fast, self._alpha(step) if callable(self._alpha) else self._alpha)
         copy_all(fast, slow)
         copy_all(whole_slow, whole_fast)
-
-    @torch.no_grad()
-    def land(self) -> None:
-        """Make the slow values the model's: at the end of a training, whose last steps need not fill `every`."""
-        (slow, fast), _ = self._pairs()
-        copy_all(fast, slow)
 
 
 def falling_alpha(steps: int, every: int = 5, decay: float = 0.95, power: float = 3.0) -> Alpha:

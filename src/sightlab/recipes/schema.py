@@ -162,7 +162,8 @@ class Loss(Group):
 class Averaging(Group):
     """Averages of the weights, which are then what is validated, kept and shipped.
 
-    ema: decay, and warmup_power p that bounds it by 1 - (step + 1)**-p. lookahead: every so many steps, by alpha.
+    ema: decay, and warmup_power p that bounds it by 1 - (step + 1)**-p. lookahead: every so many steps, by alpha, a
+    share or `falling` as in airbench (Jordan 2024).
     """
 
     short_for = "name"
@@ -170,7 +171,7 @@ class Averaging(Group):
     decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     warmup_power: Positive | None = None
     every: Annotated[int, Field(ge=1)] = 5
-    alpha: Annotated[float, Field(gt=0, le=1)] = 0.5
+    alpha: Annotated[float, Field(gt=0, le=1)] | Literal["falling"] = 0.5
 
 
 class Recipe(Group):

@@ -103,6 +103,7 @@ def run_from(folder: Path, facts: Mapping[str, Any]) -> Run:
             test=Score.from_json(facts["test"]) if facts["test"] else None,
             seconds=facts["seconds"],
             images_per_second=facts["images_per_second"],
+            test_flips=Score.from_json(facts["test_flips"]) if facts.get("test_flips") else None,
         )
     except (KeyError, TypeError) as error:
         raise RunError(f"{folder / 'run.json'}: damaged: {error}") from error

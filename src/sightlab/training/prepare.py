@@ -22,7 +22,7 @@ from sightlab.models import build, parameter_count
 from sightlab.models.check import check_output
 from sightlab.models.classifier import Classifier
 from sightlab.models.names import check_name
-from sightlab.optim.averaging import EMA, Averages, Lookahead
+from sightlab.optim.averaging import EMA, Averages, Lookahead, falling_alpha
 from sightlab.optim.optimizers import build_optimizer
 from sightlab.optim.schedules import build_schedule
 from sightlab.recipes.schema import Recipe
@@ -33,7 +33,7 @@ from sightlab.training.loop import Plan, Training
 from sightlab.training.losses import build_loss
 from sightlab.training.replicas import Replicas
 from sightlab.training.step import Alone, Stepper, Work
-from sightlab.training.workers import choose_device, prepare_process, threads
+from sightlab.training.workers import choose_device, threads
 
 Say = Callable[[str], None]
 
@@ -74,8 +74,6 @@ def prepare(
     place = distributed.place()
     device = choose_device(recipe.device, place.local_rank)
     check_processes(recipe, device, place)
-    prepare_process()
-    torch.use_deterministic_algorithms(recipe.deterministic)
     if model is None:
         check_name(recipe.model.name)
     splits = splits_of(recipe, data, progress)
@@ -91,11 +89,12 @@ def prepare(
         group.setdefault("initial_lr", group["lr"])
     key = splits.key or content_of(splits)
     work = work_of(recipe, splits.train, device)
+    averages = averages_of(recipe, classifier, work.batches.steps * recipe.epochs)
     scaler = GradScaler(device.type, enabled=work.precision is torch.float16)
     return Prepared(
         recipe=recipe,
         splits=splits,
-        training=Training(classifier, optimizer, device, averages_of(recipe, classifier), scaler),
+        training=Training(classifier, optimizer, device, averages, scaler),
         plan=plan_of(recipe, work.batches),
         work=work,
         place=place,
@@ -108,7 +107,9 @@ def prepare(
 
 
 def check_processes(recipe: Recipe, device: torch.device, place: Place) -> None:
-    """Raise RecipeError for processes, or a precision, that do not go together with the device."""
+    """Raise RecipeError for processes, a precision or a compilation that cannot be had on the device."""
+    if recipe.compile == "on":
+        raise RecipeError("compile: this version does not compile models, found 'on'; compile=auto works")
     if recipe.workers > 1 and device.type != "cpu":
         raise RecipeError(
             f"workers: {recipe.workers} share batches on a CPU alone, the device is {device}; use torchrun"
@@ -165,12 +166,15 @@ def precision_of(name: str, device: torch.device) -> torch.dtype:
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
 
 
-def averages_of(recipe: Recipe, classifier: nn.Module) -> Averages | None:
-    """The averages of weights that a recipe asks for."""
+def averages_of(recipe: Recipe, classifier: nn.Module, steps: int) -> Averages | None:
+    """The averages of weights that a recipe asks for. steps: of the whole training."""
     asked = recipe.averaging
     if asked.name == "ema":
         return EMA(classifier, asked.decay, warmup_power=asked.warmup_power)
-    return Lookahead(classifier, asked.every, asked.alpha) if asked.name == "lookahead" else None
+    if asked.name == "none":
+        return None
+    alpha = falling_alpha(steps, asked.every) if asked.alpha == "falling" else asked.alpha
+    return Lookahead(classifier, asked.every, alpha)
 
 
 def splits_of(

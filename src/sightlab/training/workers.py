@@ -45,15 +45,26 @@ def has_mps() -> bool:
     return torch.backends.mps.is_available()
 
 
-def prepare_process(threads: int | None = None) -> None:
-    """Set this process up for training: call it before the first parallel operation.
+@contextmanager
+def own_process(deterministic: bool = False) -> Iterator[None]:
+    """Set this process up for training or testing in the block; afterwards it is as the caller had it.
 
     Denormal numbers are flushed to zero (they make a step tens of times slower on some processors), and threads are
-    as many as OMP_NUM_THREADS says, else as physical cores: two threads of one core share its arithmetic units.
+    as many as OMP_NUM_THREADS says, else as physical cores: two threads of one core share its arithmetic units. Torch's
+    generators are the caller's own again, though training seeds them at every step. Enter it before the first
+    parallel operation: threads keep the arithmetic they started with.
     """
     asked = os.environ.get("OMP_NUM_THREADS", "")
+    flushed = bool(torch.tensor(1e-40) * 1 == 0)
+    strict = torch.are_deterministic_algorithms_enabled()
     torch.set_flush_denormal(True)
-    torch.set_num_threads(threads or (int(asked) if asked.isdecimal() and int(asked) else physical_cores()))
+    torch.use_deterministic_algorithms(deterministic or strict)
+    try:
+        with torch.random.fork_rng(), threads(int(asked) if asked.isdecimal() and int(asked) else physical_cores()):
+            yield
+    finally:
+        torch.set_flush_denormal(flushed)
+        torch.use_deterministic_algorithms(strict)
 
 
 @contextmanager

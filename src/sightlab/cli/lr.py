@@ -1,0 +1,57 @@
+"""`sightlab lr`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sightlab.cli.show import JSON_OPTION, as_json, out, progress_bar, say
+from sightlab.cli.train import recipe_of
+
+EXAMPLES = """\b
+Examples:
+  sightlab lr
+  sightlab lr mini-resnet-v4 data=kmnist batch_size=128
+  sightlab lr cnn --high 1 --steps 200 --picture lr.svg
+"""
+
+
+def lr(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RECIPE] [KEY=VALUE ...]", help="A recipe's name or YAML file, and changes to it."),
+    ] = None,
+    low: Annotated[float, typer.Option(help="Learning rate of the first step.")] = 1e-5,
+    high: Annotated[float, typer.Option(help="Learning rate of the last step.")] = 10.0,
+    steps: Annotated[int, typer.Option(min=10, help="Steps in all.")] = 100,
+    picture: Annotated[Path, typer.Option(metavar="FILE", help="Where the picture goes, .png or .svg.")] = Path(
+        "learning-rates.png"
+    ),
+    json: bool = JSON_OPTION,
+) -> None:
+    """Find a learning rate: train a little while it rises, and see where the loss falls and where it breaks away.
+
+    Nothing is kept, and neither validation nor test data are looked at.
+    """
+    recipe = recipe_of(words or [])
+    with progress_bar("reading pictures") as decoding, progress_bar("steps") as bar:
+        from sightlab import charts
+        from sightlab.training.prepare import prepare
+        from sightlab.training.range_test import range_test
+        from sightlab.training.workers import own_process
+
+        with own_process(recipe.deterministic):
+            prepared = prepare(recipe, say=say, progress=decoding)
+            found = range_test(prepared, low, high, steps, tick=lambda tick: bar(tick.done, tick.total))
+    charts.save_chart(charts.learning_rates(found.lrs, found.losses, found.suggestion), picture)
+    if json:
+        facts = {"suggestion": found.suggestion, "lrs": found.lrs, "losses": found.losses, "picture": str(picture)}
+        as_json(facts)
+        return
+    least = min(found.losses)
+    where = found.lrs[found.losses.index(least)]
+    out(f"suggestion   lr={found.suggestion:g}")
+    out(f"lowest loss  {least:.4f} at lr {where:.3g}, from {found.losses[0]:.4f} at the start")
+    out(f"picture      {picture}")

@@ -1,0 +1,101 @@
+"""The end of a run: its test split opened once, and what is kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from sightlab import charts, metrics, pictures
+from sightlab.data.imageset import ImageSet
+from sightlab.data.splits import Splits, fingerprints
+from sightlab.evaluation import WithMirror
+from sightlab.records import Epoch, Predictions, Run, Score
+from sightlab.runs.noting import note
+from sightlab.store.bundle import OPENINGS, record_opening, save_bundle
+from sightlab.store.tables import save_predictions
+from sightlab.testing import content_of
+from sightlab.training.prepare import Prepared, predictions_of
+
+
+def end(prepared: Prepared, folder: Path, extra: dict[str, Any]) -> Run:
+    """Open the test split once for the best epoch's weights; write bundle, predictions and pictures."""
+    training, splits = prepared.training, prepared.splits
+    training.classifier.load_state_dict(training.best)
+    validation = predictions_of(prepared, training.classifier, splits.validation)
+    test_images = splits.test.open(f"final score of run {folder.name}, epoch {training.best_epoch}")
+    test = predictions_of(prepared, training.classifier, test_images)
+    scores = {"validation": metrics.score(validation), "test": metrics.score(test, openings=1)}
+    if prepared.recipe.test_flips:
+        mirrored = predictions_of(prepared, WithMirror(training.classifier), test_images)
+        scores["test_flips"] = metrics.score(mirrored, openings=1)
+    bundle = folder / "bundle"
+    (bundle / OPENINGS).unlink(missing_ok=True)  # of an ending that was cut off: its score was never seen
+    saved = save_bundle(bundle, bundle_facts(prepared, scores), net_of(training.classifier), seen_by(splits))
+    record_opening(saved, content_of(test_images), splits.source, f"final score of run {folder.name}")
+    save_predictions(folder / "predictions-validation.safetensors", validation)
+    save_predictions(folder / "predictions-test.safetensors", test)
+    draw(folder, training.history, test, test_images)
+    return note(prepared, folder, "done", extra, scores)
+
+
+def draw(folder: Path, history: list[Epoch], test: Predictions, images: ImageSet) -> None:
+    """Learning curves, confusion matrix and a sheet of test images with what the model took them for."""
+    curves = charts.learning_curves(history)
+    charts.save_chart(curves, folder / "learning-curves.png", folder / "learning-curves.svg")
+    matrix = metrics.confusion_matrix(test)
+    charts.save_chart(charts.confusion(matrix, test.classes), folder / "confusion.png", folder / "confusion.svg")
+    pictures.save_picture(prediction_sheet(test, images), folder / "predictions.png")
+
+
+def prediction_sheet(test: Predictions, images: ImageSet, most: int = 50) -> Image.Image:
+    """The first images of a split with the predicted class under each; wrong ones marked and the true class named."""
+    shown = min(most, len(test))
+    predicted = test.logits[:shown].argmax(1)
+    wrong = predicted != test.labels[:shown]
+    captions = [
+        f"{test.classes[guess]}\n({test.classes[label]})" if bad else test.classes[guess]
+        for guess, label, bad in zip(predicted, test.labels[:shown], wrong, strict=True)
+    ]
+    title = f"The first {shown} test images and what the model takes them for (true class in brackets where wrong)"
+    return pictures.contact_sheet(images.gather(np.arange(shown)), captions, wrong=wrong.tolist(), title=title)
+
+
+def bundle_facts(prepared: Prepared, scores: Mapping[str, Score]) -> dict[str, Any]:
+    """What a bundle says of itself."""
+    height, width, channels = prepared.splits.shape
+    recipe = prepared.recipe
+    return {
+        "model": prepared.model,
+        "stem": recipe.model.stem,
+        "options": recipe.model.options,
+        "parameters": prepared.parameters,
+        "classes": prepared.splits.classes,
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "mean": prepared.mean,
+        "std": prepared.std,
+        "recipe": recipe.model_dump(mode="json"),
+        "recipe_hash": recipe.hash,
+        "data": prepared.splits.source,
+        "data_key": prepared.splits.key,
+        "scores": {name: score.to_json() for name, score in scores.items()},
+    }
+
+
+def net_of(classifier: nn.Module) -> nn.Module:
+    """The network inside a classifier."""
+    net = classifier.net
+    assert isinstance(net, nn.Module)
+    return net
+
+
+def seen_by(splits: Splits) -> NDArray[np.uint64]:
+    """Fingerprints of all images that training and selection see. uint64 [train + validation]."""
+    return np.concatenate([fingerprints(splits.train), fingerprints(splits.validation)])

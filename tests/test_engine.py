@@ -1,0 +1,298 @@
+"""The engine: work shared by processes, precision, averages, range test; the same bits whatever is asked of it."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import sightlab
+from sightlab.data.imageset import ImageSet
+from sightlab.errors import RecipeError, RunError
+from sightlab.evaluation import WithMirror, predictions
+from sightlab.recipes.schema import Recipe
+from sightlab.training import checkpoint
+from sightlab.training.loop import Paused
+from sightlab.training.losses import binary_cross_entropy
+from sightlab.training.prepare import prepare, stepper_of
+from sightlab.training.range_test import range_test
+from sightlab.training.step import share_bounds, step_seed
+from sightlab.training.workers import own_process
+from tests.test_training import run_loop, same, tiny, weights, without_times
+
+CPU = torch.device("cpu")
+
+
+class Plain(nn.Module):
+    """A network without batch norm: its gradients are sums over images."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.body = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 26**2, classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.body(x)
+        return logits
+
+
+def gradients(recipe: Recipe, step: int = 0) -> list[Tensor]:
+    """The first epoch's gradients at a step, weights as they start."""
+    prepared = prepare(recipe, model=Plain())
+    stepper = stepper_of(prepared)
+    try:
+        prepared.training.classifier.train()
+        stepper(prepared.training.classifier, 1, step)
+        return [w.grad.clone() for w in prepared.training.classifier.parameters() if w.grad is not None]
+    finally:
+        stepper.close()
+
+
+MIXED = {"mixup": 0.4, "cutmix": 1.0, "loss": "bce", "flip": 0.5, "crop_padding": 2}
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("extra", [{}, MIXED], ids=["plain", "mixed"])
+@pytest.mark.parametrize("batch_size", [64, 50])
+def test_the_gradient_of_several_processes_is_that_of_one(
+    processes: int, extra: dict[str, object], batch_size: int
+) -> None:
+    """400 images: a batch of 50 leaves no rest, one of 64 a last batch of 16, shared 6, 5 and 5."""
+    recipe = tiny(batch_size=batch_size, **extra)
+    last = -(-400 // batch_size) - 1
+    for step in (0, last):
+        one = gradients(recipe, step)
+        several = gradients(tiny(batch_size=batch_size, workers=processes, **extra), step)
+        for alone, together in zip(one, several, strict=True):
+            assert float((alone - together).abs().max()) <= 1e-6
+
+
+def test_shares_cover_a_batch_once() -> None:
+    for count in range(10):
+        for processes in range(1, 5):
+            bounds = [share_bounds(count, rank, processes) for rank in range(processes)]
+            assert [b[0] for b in bounds[1:]] == [b[1] for b in bounds[:-1]]
+            assert (bounds[0][0], bounds[-1][1]) == (0, count)
+
+
+def test_a_batch_smaller_than_the_processes_leaves_the_gradient_right() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (18, 28, 28, 1), dtype=np.uint8)
+    data = ImageSet(pixels, np.tile(np.arange(2), 9).astype(np.int64), ("a", "b"))
+    found = []
+    for workers in (1, 3):
+        prepared = prepare(tiny(batch_size=2, workers=workers, limit_per_class=None), model=Plain(2), data=data)
+        stepper = stepper_of(prepared)
+        stepper(prepared.training.classifier, 1, 0)
+        found.append([w.grad.clone() for w in prepared.training.classifier.parameters() if w.grad is not None])
+        stepper.close()
+    for alone, together in zip(*found, strict=True):
+        assert float((alone - together).abs().max()) <= 1e-6
+
+
+def test_two_runs_with_workers_are_equal_to_the_bit_and_resume_so(tmp_path: Path) -> None:
+    recipe = tiny(workers=2, model="mini-resnet-v1", options={"dropout": 0.2}, flip=0.5, epochs=2)
+    one, two = prepare(recipe), prepare(recipe)
+    assert without_times(run_loop(one)) == without_times(run_loop(two))
+    assert same(weights(one), weights(two))
+    first = prepare(recipe)
+    with pytest.raises(Paused):
+        run_loop(first, pause_after=9)
+    checkpoint.save(tmp_path, first.training, first.identity)
+    second = prepare(recipe)
+    assert checkpoint.restore(tmp_path, second.training, second.identity)
+    run_loop(second)
+    assert same(weights(second), weights(one))
+
+
+def test_worker_processes_end_with_the_training() -> None:
+    prepared = prepare(tiny(workers=3, epochs=1))
+    stepper = stepper_of(prepared)
+    children = [process for process, _ in stepper.children]  # type: ignore[attr-defined]
+    stepper.close()
+    for process in children:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(process, os.WNOHANG)
+
+
+def test_a_worker_that_is_killed_is_one_line() -> None:
+    prepared = prepare(tiny(workers=2, epochs=1))
+    stepper = stepper_of(prepared)
+    os.kill(stepper.children[0][0], 9)  # type: ignore[attr-defined]
+    with pytest.raises(RunError, match="a worker process has gone"):
+        stepper(prepared.training.classifier, 1, 0)
+    stepper.close()
+
+
+def test_workers_of_a_killed_parent_end_by_themselves(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sightlab", "train", "cnn", "workers=2", "epochs=50", "limit_per_class=100"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("epoch 1"):
+                break
+        listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.kill()
+    assert listed
+    for child in listed:
+        for _ in range(100):
+            if not Path(f"/proc/{child}").exists():
+                break
+            time.sleep(0.1)
+        assert not Path(f"/proc/{child}").exists()
+
+
+def test_torchrun_trains_as_one_process_does(tmp_path: Path) -> None:
+    """Two processes over gloo, on a network without batch norm: the same losses to rounding, one run folder."""
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\ndef net(channels, classes):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(784 * channels, 32), nn.ReLU(), nn.Linear(32, classes))\n"
+    )
+    words = ["train", "cnn", "model=net.py:net", "limit_per_class=50", "epochs=2", "batch_size=48", "crop_padding=0"]
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    figures = []
+    for name, command in (("one", [sys.executable]), ("two", run)):
+        folder = tmp_path / name
+        done = subprocess.run(
+            [*command, "-m", "sightlab", *words, "--runs", str(folder), "--json"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+        )
+        assert done.returncode == 0, done.stderr
+        (made,) = folder.iterdir()
+        figures.append(sightlab.open(made))
+    for alone, together in zip(figures[0].epochs, figures[1].epochs, strict=True):
+        assert together.train_loss == pytest.approx(alone.train_loss, rel=1e-4)
+        assert together.validation_loss == pytest.approx(alone.validation_loss, rel=1e-4)
+    assert figures[0].test is not None and figures[1].test is not None
+    assert figures[1].test.count == figures[0].test.count == 2000
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"averaging": "ema", "decay": 0.9},
+        {"averaging": "lookahead"},
+        {"optimizer": "muon"},
+        MIXED,
+        {"optimizer": "lion"},
+    ],
+    ids=lambda words: " ".join(map(str, words)),
+)
+def test_every_way_of_training_resumes_to_the_bit(tmp_path: Path, words: dict[str, object]) -> None:
+    recipe = tiny(lr=0.002, epochs=2, **words) if "lr" not in words else tiny(**words)
+    whole, first, second = prepare(recipe), prepare(recipe), prepare(recipe)
+    run_loop(whole)
+    with pytest.raises(Paused):
+        run_loop(first, pause_after=9)
+    checkpoint.save(tmp_path, first.training, first.identity)
+    assert checkpoint.restore(tmp_path, second.training, second.identity)
+    run_loop(second)
+    assert same(weights(second), weights(whole))
+    assert same(second.training.best, whole.training.best)
+
+
+def test_the_average_is_what_is_validated_and_kept() -> None:
+    prepared = prepare(tiny(averaging="ema", decay=0.99, epochs=1))
+    (facts,) = run_loop(prepared)
+    assert prepared.training.averages is not None
+    assert same(prepared.training.best, prepared.training.averages.state_tensors())
+    assert not same(prepared.training.best, weights(prepared))
+    prepared.training.classifier.load_state_dict(prepared.training.best)
+    said = predictions(prepared.training.classifier, prepared.splits.validation, CPU)
+    assert float((said.logits.argmax(1) == said.labels).mean()) == facts.validation_accuracy
+
+
+def test_binary_cross_entropy_is_torchs_summed_over_classes() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(7, 5, generator=generator)
+    soft = torch.rand(7, 5, generator=generator)
+    labels = torch.arange(7) % 5
+    theirs = nn.functional.multilabel_soft_margin_loss
+    assert float(binary_cross_entropy(logits, soft)) == pytest.approx(5 * float(theirs(logits, soft)), rel=1e-6)
+    hot = nn.functional.one_hot(labels, 5).float()
+    assert float(binary_cross_entropy(logits, labels)) == pytest.approx(5 * float(theirs(logits, hot)), rel=1e-6)
+    smooth = hot * 0.9 + 0.1 / 5
+    assert float(binary_cross_entropy(logits, labels, 0.1)) == pytest.approx(
+        5 * float(theirs(logits, smooth)), rel=1e-6
+    )
+
+
+def test_flips_are_reported_beside_the_plain_score(tmp_path: Path) -> None:
+    plain = sightlab.train(tiny(epochs=1), runs=tmp_path)
+    flips = sightlab.train(tiny(epochs=1, test_flips=True), runs=tmp_path)
+    assert plain.test == flips.test
+    assert plain.test_flips is None
+    assert flips.test_flips is not None
+    assert flips.test_flips.count == 2000
+    assert sightlab.open(flips.folder).test_flips == flips.test_flips
+
+
+def test_the_mirror_counts_as_much_as_the_image() -> None:
+    images = torch.arange(2 * 4 * 4, dtype=torch.uint8).view(2, 4, 4, 1)
+    first = nn.Sequential(nn.Flatten(), nn.Flatten())
+    pixels = images.view(2, 16).float()
+    mirrored = images.flip(2).reshape(2, 16).float()
+
+    class AsFloat(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            flat: Tensor = first(x.float())
+            return flat
+
+    assert torch.equal(WithMirror(AsFloat())(images), (pixels + mirrored) / 2)
+
+
+def test_a_range_test_finds_where_a_loss_breaks_away() -> None:
+    prepared = prepare(tiny(nesterov=False, momentum=0))
+    found = range_test(prepared, low=1e-4, high=1e6, steps=60)
+    assert 1e-4 <= found.suggestion < 10
+    assert found.losses[-1] > min(found.losses)
+    ratios = np.diff(np.log(found.lrs))
+    assert np.allclose(ratios, ratios[0])
+
+
+def test_a_range_that_is_none_is_refused() -> None:
+    with pytest.raises(RecipeError, match="are no range"):
+        range_test(prepare(tiny()), low=1.0, high=0.1)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ({"precision": "float16"}, "is for CUDA devices"),
+        ({"compile": "on"}, "compile"),
+        ({"policy": "randaugmnt"}, "augment.policy"),
+        ({"colour_jitter": [1, 1, 1, 0.9]}, "augment.colour_jitter"),
+    ],
+)
+def test_what_cannot_be_had_is_refused(words: dict[str, object], says: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        prepare(tiny(**words))
+    assert says in str(caught.value)
+
+
+def test_step_seeds_differ_between_steps_epochs_ranks_and_seeds() -> None:
+    seeds = {step_seed(s, e, t, r) for s in range(3) for e in range(1, 4) for t in range(50) for r in range(3)}
+    assert len(seeds) == 3 * 3 * 50 * 3
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_a_step_has_no_hidden_copies_of_layout() -> None:
+    """In a profile of a step of a residual net, no convolution's input is brought into another memory order."""
+    with own_process():
+        prepared = prepare(sightlab.recipe("mini-resnet-v4", data="fashion-mini", limit_per_class=20))
+        stepper = stepper_of(prepared)
+        prepared.training.classifier.train()
+        stepper(prepared.training.classifier, 1, 0)
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profile:
+            stepper(prepared.training.classifier, 1, 1)
+    copies = [event for event in profile.events() if event.name in ("aten::contiguous", "aten::clone")]
+    large = [e for e in copies if e.input_shapes and len(e.input_shapes[0]) == 4 and e.input_shapes[0][1] >= 32]
+    assert large == []
