@@ -17,6 +17,7 @@ from sightlab.errors import RecipeError, RunError
 from sightlab.evaluation import WithMirror, predictions
 from sightlab.recipes.schema import Recipe
 from sightlab.training import checkpoint
+from sightlab.training.forecast import forecast
 from sightlab.training.loop import Paused
 from sightlab.training.losses import binary_cross_entropy
 from sightlab.training.prepare import prepare, stepper_of
@@ -296,3 +297,25 @@ def test_a_step_has_no_hidden_copies_of_layout() -> None:
     copies = [event for event in profile.events() if event.name in ("aten::contiguous", "aten::clone")]
     large = [e for e in copies if e.input_shapes and len(e.input_shapes[0]) == 4 and e.input_shapes[0][1] >= 32]
     assert large == []
+
+
+def test_a_forecast_leaves_the_training_as_it_was() -> None:
+    recipe = tiny(options={"dropout": 0.3}, flip=0.5)
+    plain, probed = prepare(recipe), prepare(recipe)
+    said = forecast(probed)
+    assert said.epochs == 3
+    assert said.steps == probed.plan.steps_per_epoch
+    assert said.seconds > 0
+    assert 0.05 < said.gigabytes < 20
+    run_loop(plain)
+    run_loop(probed)
+    assert same(weights(plain), weights(probed))
+    assert str(said).startswith("3 epochs of 7 steps, about ")
+
+
+def test_a_forecast_is_of_the_right_size() -> None:
+    """Of a training of some seconds, within a factor of three: the machine may be busy."""
+    prepared = prepare(sightlab.recipe("mini-resnet-v1", data="fashion-mini", limit_per_class=300, epochs=2))
+    said = forecast(prepared)
+    spent = sum(epoch.seconds for epoch in run_loop(prepared))
+    assert spent / 3 < said.seconds < spent * 3

@@ -6,10 +6,11 @@ import html
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the command line imports this room, and must answer at once
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Predictions:
     logits: float32 [N, C], before softmax. labels: int64 [N]. index: int64 [N], each sample's place in its split.
     classes: C names.
 
+    >>> import numpy as np
     >>> said = Predictions(np.zeros((3, 2), np.float32), np.array([0, 1, 1]), np.arange(3), ("cat", "dog"))
     >>> len(said)
     3
@@ -205,3 +207,15 @@ class Run:
             "<table><tr><th>epoch</th><th>train loss</th><th>train accuracy</th><th>validation loss</th>"
             f"<th>validation accuracy</th></tr>{rows}</table>"
         )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    >>> duration(8.2), duration(95), duration(4000)
+    ('8 s', '1:35 min', '1:06 h')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60}:{whole % 60:02} min" if whole < 3600 else f"{whole // 3600}:{whole % 3600 // 60:02} h"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, as_json, out, progress_bar, say, table
+from sightlab.cli.show import JSON_OPTION, as_json, out, plain_name, progress_bar, say, table
 from sightlab.errors import DataError
 
 if TYPE_CHECKING:
@@ -78,11 +78,6 @@ def show(
         as_json(facts | {"sheet": str(target)})
     else:
         result(splits, facts, target)
-
-
-def plain_name(source: str) -> str:
-    """A source's name as part of a file's name."""
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(source).name or "data")
 
 
 def facts_of(splits: Splits, source: str) -> dict[str, Any]:

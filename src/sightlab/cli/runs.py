@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, as_json, duration, out, table
+from sightlab.cli.show import JSON_OPTION, as_json, out, table
 from sightlab.errors import RunError
+from sightlab.records import duration
 
 EXAMPLES = """\b
 Examples:

@@ -7,9 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from sightlab.records import duration
 
 if TYPE_CHECKING:
     from sightlab.records import Epoch
@@ -108,13 +111,10 @@ class TrainingBar:
         self.bar.update(self.task, completed=tick.done, total=tick.total, description=text, epoch=tick.epoch)
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person says them.
+def plain_name(source: str) -> str:
+    """A source's name as part of a file's name.
 
-    >>> duration(8.2), duration(95), duration(4000)
-    ('8 s', '1:35 min', '1:06 h')
+    >>> plain_name("../data/kmnist:test")
+    'kmnist-test'
     """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    return f"{whole // 60}:{whole % 60:02} min" if whole < 3600 else f"{whole // 3600}:{whole % 3600 // 60:02} h"
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(source).name or "data")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, as_json, out, progress_bar, say, table
+from sightlab.cli.show import JSON_OPTION, as_json, out, plain_name, progress_bar, say, table
 
 if TYPE_CHECKING:
     from sightlab.testing import Tested
@@ -78,8 +79,9 @@ def written_files(
 
     said = tested.predictions
     matrix = metrics.confusion_matrix(said)
-    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(source).name)
-    target = confusion or folder.parent / f"confusion-{plain}.png"
+    # Beside the run's own pictures where there is a run that may be written to, else where the user stands.
+    in_run = (folder.parent / "run.json").is_file() and os.access(folder.parent, os.W_OK)
+    target = confusion or (folder.parent if in_run else Path()) / f"confusion-{plain_name(source)}.png"
     charts.save_chart(charts.confusion(matrix, said.classes, title=f"{source}: true against predicted"), target)
     written = {"confusion": str(target)}
     if predictions is not None:

@@ -6,7 +6,8 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -48,10 +49,7 @@ def train(
     """
     if resume is not None and words:
         raise RunError(f"--resume takes a run's own recipe; leave out {' '.join(words)!r}, or start a new run")
-    recipe = None if resume is not None else recipe_of(words or [])
-    if runs is not None:
-        os.environ["SIGHTLAB_RUNS"] = str(runs)
-    run = watched(recipe, resume)
+    run = watched(words or [], resume, runs)
     if run is None:
         return STOPPED
     if os.environ.get("RANK", "0") != "0":
@@ -76,21 +74,23 @@ def recipe_of(words: list[str]) -> Recipe:
     return recipe
 
 
-def watched(recipe: Recipe | None, resume: str | None) -> Run | None:
-    """Train or resume with a progress bar; None when Ctrl-C paused it."""
-    with progress_bar("reading pictures") as decoding, asked_to_pause() as asked:
-        from sightlab.runs import life
-        from sightlab.store.folder import locate, read_facts
-        from sightlab.training.loop import Paused
+def watched(words: list[str], resume: str | None, runs: Path | None) -> Run | None:
+    """Train the recipe of these words, or resume a run, with a progress bar; None when Ctrl-C paused it."""
+    recipe = recipe_of(words) if resume is None else None
+    from sightlab.runs import life
+    from sightlab.store.folder import locate, read_facts
+    from sightlab.training.loop import Paused
 
-        if recipe is None:
-            assert resume is not None
-            epochs = read_facts(locate(resume)).get("planned_epochs", 0)
+    with progress_bar("reading pictures") as decoding, asked_to_pause() as asked:
+        begin: Callable[..., Run]
+        if recipe is not None:
+            begin, epochs = partial(life.train, recipe, runs=runs), recipe.epochs
         else:
-            epochs = recipe.epochs
+            folder = locate(str(resume), runs)
+            begin, epochs = partial(life.resume, folder), read_facts(folder).get("planned_epochs", 0)
         with training_watch(epochs, decoding, asked) as watch:
             try:
-                return life.train(recipe, watch=watch) if recipe else life.resume(str(resume), watch=watch)
+                return begin(watch=watch)
             except Paused as paused:
                 say(f"paused; go on with: sightlab train --resume {paused}")
                 return None

@@ -26,6 +26,7 @@ from sightlab.runs.ending import end
 from sightlab.runs.noting import note, processes_of
 from sightlab.store.folder import locate, new_folder, read_facts, read_run, runs_folder
 from sightlab.training import checkpoint, distributed, loop
+from sightlab.training.forecast import forecast
 from sightlab.training.prepare import Prepared, predictions_of, prepare, stepper_of
 from sightlab.training.workers import environment, own_process
 
@@ -164,6 +165,8 @@ def carry_on(prepared: Prepared, folder: Path, watch: Watch, extra: dict[str, An
     """Train from where the training stands to its end, keeping every epoch; then end the run."""
     training = prepared.training
     note(prepared, folder, "training", extra)
+    if training.epoch <= prepared.plan.epochs:
+        watch.say(str(forecast(prepared)))
     try:
         with stepping(prepared, watch) as facts:
             for epoch in facts:
