@@ -2,7 +2,7 @@
 
 Command: python bench/training.py [--json FILE] [--seconds 6]
 
-MiniResNet-v4 on 28 x 28 grey images, batch 64 and 128, crop of 2 pixels and flip. The plain loop is what a tutorial has:
+MiniResNet-v4 on 28 x 28 grey images, batch 64 and 128, crop of 2 pixels, flip. The plain loop is what a tutorial has:
 a DataLoader (num_workers 0) with PIL transforms, the model in its default memory order, as many threads as cores. Rates
 are images a second, medians of 5 rounds; each round runs every side once. The machine's own float32 matrix product
 stands beside them.
