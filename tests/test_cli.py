@@ -192,3 +192,33 @@ def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout == "format: 1\n"
     assert done.stderr == ""
+
+
+def test_a_person_at_a_terminal_sees_a_bar_and_then_the_result_alone(tmp_path: Path) -> None:
+    """The command in a terminal of its own: escape codes while it works, every line of the result at the end."""
+    import os
+    import pty
+
+    own, theirs = pty.openpty()
+    command = [sys.executable, "-m", "sightlab", "train", *TINY, "seed=3"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=theirs, stderr=theirs, close_fds=True) as process:
+        os.close(theirs)
+        seen = b""
+        while True:
+            try:
+                part = os.read(own, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not part:
+                break
+            seen += part
+    os.close(own)
+    assert process.returncode == 0
+    text = seen.decode()
+    assert "images/s" in text
+    assert "left" in text
+    assert "\x1b[2K" in text
+    last = text.split("test accuracy")[-1]
+    assert "sightlab predict" in last
+    assert "\x1b[2K" not in last
+    assert text.count("reading pictures") == 0  # fashion-mini is read at once

@@ -15,6 +15,8 @@ import typer
 from sightlab.records import duration
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from sightlab.records import Epoch
     from sightlab.training.loop import Tick
 
@@ -67,17 +69,40 @@ def epoch_line(epoch: Epoch, epochs: int) -> str:
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr for work of many pictures; shown only to a person, and only when it takes a while."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    """A bar on stderr for a person, from the first call with (done, total) until all is done."""
+    bar = WorkBar(label)
+    try:
+        yield bar.update if sys.stderr.isatty() else lambda _done, _total: None
+    finally:
+        bar.stop()
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+class WorkBar:
+    """The bar of one piece of work. It is not there before the work begins: most pictures are in the cache already."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.bar: Progress | None = None
+
+    def update(self, done: int, total: int) -> None:
+        """Show how far the work is. total: 0 where it is not known."""
+        if self.bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn(self.label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self.bar.add_task(self.label, total=None)
+            self.bar.start()
+        self.bar.update(self.bar.task_ids[0], completed=done, total=total or None)
+        if done == total:
+            self.stop()
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
 
 
 class TrainingBar:
