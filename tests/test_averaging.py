@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import timm.utils
@@ -21,15 +21,6 @@ KINDS: dict[str, Make] = {
     "lookahead": lambda model: Lookahead(model, every=2, alpha=0.6),
 }
 every_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tensors this small have nothing to share out; two threads would only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def network() -> nn.Module:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import lion_pytorch
 import pytest
 import timm.optim
@@ -17,15 +15,6 @@ from sightlab.optim.muon import ITERATIONS, A, B, C, Muon, orthogonal
 from sightlab.optim.optimizers import build_optimizer
 
 SHAPES = [(6, 4), (4, 6), (5, 5), (7,), ()]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tensors this small have nothing to share out; two threads would only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def weights_of(shapes: list[tuple[int, ...]], dtype: torch.dtype = torch.float32) -> list[nn.Parameter]:

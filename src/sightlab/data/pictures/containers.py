@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sightlab.errors import DataError, one_line
 
@@ -76,11 +76,11 @@ class Folder:
 
 
 @dataclass(frozen=True)
-class Zip:
-    """A zip archive; its files stream in the order of their bytes."""
+class Archive:
+    """What archives have in common. members: each file's name, and what its kind of archive needs to read it."""
 
     path: Path
-    members: Mapping[str, zipfile.ZipInfo]
+    members: Mapping[str, Any]
     folders: frozenset[str]
 
     @property
@@ -96,6 +96,10 @@ class Zip:
     def shown(self, name: str) -> str:
         """The archive's path and the member's."""
         return f"{self.path}: {name}"
+
+
+class Zip(Archive):
+    """A zip archive; its files stream in the order of their bytes."""
 
     def stream(self, names: Sequence[str], first: int | None = None) -> Iterator[tuple[str, bytes]]:
         """See `Container`."""

@@ -7,12 +7,11 @@ import gzip
 import lzma
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, cast
 
-from sightlab.data.pictures.containers import check_new, check_size, is_ignored, member_name, parents
+from sightlab.data.pictures.containers import Archive, check_new, check_size, is_ignored, member_name, parents
 from sightlab.errors import DataError, one_line
 
 BLOCK = 512
@@ -26,27 +25,8 @@ OPENERS: dict[bytes, Callable[[Path], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFil
 }
 
 
-@dataclass(frozen=True)
-class Tar:
+class Tar(Archive):
     """A tar archive; its files stream in the order of their bytes, so that a compressed one is unpacked once."""
-
-    path: Path
-    members: Mapping[str, tuple[int, int]]
-    folders: frozenset[str]
-
-    @property
-    def label(self) -> str:
-        """The archive's path."""
-        return str(self.path)
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """See `Container`."""
-        return tuple(self.members)
-
-    def shown(self, name: str) -> str:
-        """The archive's path and the member's."""
-        return f"{self.path}: {name}"
 
     def stream(self, names: Sequence[str], first: int | None = None) -> Iterator[tuple[str, bytes]]:
         """See `Container`."""
