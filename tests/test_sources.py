@@ -178,6 +178,7 @@ def test_a_name_without_network_says_where_it_looked_and_what_to_do(tmp_path: Pa
 @pytest.mark.parametrize(
     ("source", "says"),
     [
+        ("", "no data named"),
         ("kmnst", "did you mean kmnist?"),
         ("no/such/folder", "no/such/folder: no such file or folder"),
         ("fashion-mini:tset", "unknown variant 'tset'; did you mean test?"),

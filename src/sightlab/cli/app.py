@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         context = getattr(error, "ctx", None)
         asked = context.command_path if context else "sightlab"
-        return complain(f"{error.format_message()}; see {asked} --help")
+        return complain(f"{error.format_message().rstrip('.')}; see {asked} --help")
     except (KeyboardInterrupt, typer.Abort):
         print("sightlab: stopped", file=sys.stderr)  # noqa: T201
         return STOPPED

@@ -35,6 +35,8 @@ def find(source: str, progress: Progress | None = None) -> Found:
     A name is looked for in the folders of SIGHTLAB_DATA, in the cache, where Debian installs data sets, and last
     downloaded. Raises DataError: unknown name, unknown variant, no such path, or no network.
     """
+    if not source.strip():
+        raise DataError(f"no data named; give a path or one of {', '.join([*NAMED, EMBEDDED])}")
     if Path(source).expanduser().exists():
         return Found(Path(source).expanduser())
     base, colon, variant = source.rpartition(":")
