@@ -68,3 +68,14 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     recipe = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=100, epochs=2)
     return sightlab.train(recipe, runs=tmp_path_factory.mktemp("runs")).folder
+
+
+def refused_with(result: tuple[int, str, str], says: str) -> None:
+    """Hold a command's result to what every mistake gets: status 2, nothing on stdout, one last line that says it."""
+    status, out, err = result
+    assert status == 2
+    assert out == ""
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("sightlab: ")
+    assert says in last
+    assert "Traceback" not in err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,23 +10,10 @@ import pytest
 from sightlab.data.formats.arrays import as_images, read_npy_pair, read_npz, role, write_npz
 from sightlab.data.imageset import UNDIVIDED, ImageSet
 from sightlab.errors import DataError
+from tests.array_files import GREY, LABELS, fault, save
 
 GENERATOR = np.random.default_rng(0)
-GREY = GENERATOR.integers(0, 256, (6, 5, 4), dtype=np.uint8)
 COLOUR = GENERATOR.integers(0, 256, (6, 5, 4, 3), dtype=np.uint8)
-LABELS = np.array([2, 0, 1, 1, 2, 0])
-
-
-def fault(path: Path) -> str:
-    with pytest.raises(DataError) as caught:
-        read_npz(path) if path.suffix == ".npz" else read_npy_pair(path)
-    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
-    return str(caught.value)
-
-
-def save(path: Path, **arrays: Any) -> Path:
-    np.savez(path, **arrays)
-    return path
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import typer.main
 
 from sightlab.cli.app import app
-from tests.conftest import Cli
+from tests.conftest import Cli, refused_with
 
 TINY = ["cnn", "data=fashion-mini", "limit_per_class=20", "epochs=1"]
 
@@ -168,13 +168,7 @@ def test_runs_are_listed_with_their_scores(cli: Cli, small_run: Path) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_mistake_is_one_line_and_status_two(cli: Cli, words: list[str], says: str) -> None:
-    status, out, err = cli(*words)
-    assert status == 2
-    assert out == ""
-    last = err.strip().splitlines()[-1]
-    assert last.startswith("sightlab: ")
-    assert says in last
-    assert "Traceback" not in err
+    refused_with(cli(*words), says)
     assert not Path("runs").exists() or not list(Path("runs").iterdir())
 
 

@@ -77,10 +77,15 @@ class Splits:
         return self.train.shape
 
     @cached_property
+    def seen(self) -> dict[str, NDArray[np.uint64]]:
+        """Fingerprints of the images that training and selection see, by their split. uint64 [N] each."""
+        return {"train": fingerprints(self.train), "validation": fingerprints(self.validation)}
+
+    @cached_property
     def duplicates(self) -> dict[tuple[str, str], int]:
         """Images of the second split whose exact pixels are also in the first, for each pair that has any."""
         sets = {"train": self.train, "validation": self.validation, "test": self.test._images}
-        prints = {name: fingerprints(images) for name, images in sets.items()}
+        prints = self.seen | {"test": fingerprints(self.test._images)}
         pairs = (("train", "validation"), ("train", "test"), ("validation", "test"))
         found = {(a, b): shared_images(sets[a], sets[b], prints[a], prints[b]) for a, b in pairs}
         return {pair: count for pair, count in found.items() if count}

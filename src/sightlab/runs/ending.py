@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
 from sightlab import charts, metrics, pictures
 from sightlab.data.imageset import ImageSet
-from sightlab.data.splits import Splits, fingerprints
 from sightlab.evaluation import WithMirror
 from sightlab.records import Epoch, Predictions, Run, Score
 from sightlab.runs.noting import note
@@ -36,7 +34,9 @@ def end(prepared: Prepared, folder: Path, extra: dict[str, Any]) -> Run:
         scores["test_flips"] = metrics.score(mirrored, openings=1)
     bundle = folder / "bundle"
     (bundle / OPENINGS).unlink(missing_ok=True)  # of an ending that was cut off: its score was never seen
-    saved = save_bundle(bundle, bundle_facts(prepared, scores), net_of(training.classifier), seen_by(splits))
+    saved = save_bundle(
+        bundle, bundle_facts(prepared, scores), net_of(training.classifier), np.concatenate(list(splits.seen.values()))
+    )
     record_opening(saved, content_of(test_images), splits.source, f"final score of run {folder.name}")
     save_predictions(folder / "predictions-validation.safetensors", validation)
     save_predictions(folder / "predictions-test.safetensors", test)
@@ -94,8 +94,3 @@ def net_of(classifier: nn.Module) -> nn.Module:
     net = classifier.net
     assert isinstance(net, nn.Module)
     return net
-
-
-def seen_by(splits: Splits) -> NDArray[np.uint64]:
-    """Fingerprints of all images that training and selection see. uint64 [train + validation]."""
-    return np.concatenate([fingerprints(splits.train), fingerprints(splits.validation)])

@@ -23,7 +23,7 @@ from sightlab.recipes.reading import parse_recipe
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch, Run
 from sightlab.runs.ending import end
-from sightlab.runs.noting import note, processes_of
+from sightlab.runs.noting import note
 from sightlab.store.folder import locate, new_folder, read_facts, read_run, runs_folder
 from sightlab.training import checkpoint, distributed, loop
 from sightlab.training.forecast import forecast
@@ -86,7 +86,7 @@ def train(
             started = datetime.now(UTC).isoformat(timespec="milliseconds")
             write_text(
                 folder / "environment.json",
-                json.dumps(environment(prepared.training.device, processes_of(prepared)), indent=1),
+                json.dumps(environment(prepared.training.device, prepared.processes), indent=1),
             )
             return carry_on(prepared, folder, watch, {"started": started, "planned_epochs": recipe.epochs})
 
@@ -207,11 +207,14 @@ def stepping(prepared: Prepared, watch: Watch = SILENT) -> Iterator[Iterator[Epo
 @contextmanager
 def home(runs: Path) -> Iterator[Path]:
     """Where this process keeps its run: the first of torchrun's processes for good, the others for the time being."""
-    if distributed.place().rank == 0:
-        yield runs
-        return
-    with TemporaryDirectory() as other:
-        yield Path(other)
+    try:
+        if distributed.place().rank == 0:
+            yield runs
+        else:
+            with TemporaryDirectory() as other:
+                yield Path(other)
+    finally:
+        distributed.leave()
 
 
 @contextmanager

@@ -46,8 +46,3 @@ def note(
     }
     write_facts(folder, run, status, {**extra, "data": data, "openings": splits.test.openings})
     return run
-
-
-def processes_of(prepared: Prepared) -> int:
-    """How many processes share each batch."""
-    return max(prepared.place.processes, prepared.recipe.workers)

@@ -42,7 +42,7 @@ def forecast(prepared: Prepared) -> Forecast:
     The copy leaves the training as it was; every step seeds its own randomness, so none is used up.
     """
     training, work = prepared.training, prepared.work
-    processes = max(prepared.recipe.workers, prepared.place.processes)
+    processes = prepared.processes
     network = copy.deepcopy(training.classifier)
     with threads(1 if prepared.recipe.workers > 1 else torch.get_num_threads()):
         network.train()

@@ -58,6 +58,11 @@ class Prepared:
     std: tuple[float, ...]
     identity: str
 
+    @property
+    def processes(self) -> int:
+        """How many processes share each batch."""
+        return max(self.place.processes, self.recipe.workers)
+
 
 def prepare(
     recipe: Recipe,
