@@ -268,7 +268,6 @@ def test_a_range_that_is_none_is_refused() -> None:
     ("words", "says"),
     [
         ({"precision": "float16"}, "is for CUDA devices"),
-        ({"compile": "on"}, "compile"),
         ({"policy": "randaugmnt"}, "augment.policy"),
         ({"colour_jitter": [1, 1, 1, 0.9]}, "augment.colour_jitter"),
     ],

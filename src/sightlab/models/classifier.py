@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,8 @@ class Classifier(nn.Module):
 
     mean: Tensor
     scale: Tensor
+    # What stands for `net` while training, where that is compiled: a plain function, so it is no part of the state.
+    net_in_training: Callable[[Tensor], Tensor] | None = None
 
     def __init__(self, net: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
@@ -33,7 +35,8 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of a batch. images: uint8 [N, H, W, C], or float with values from 0 to 255. Gives [N, classes]."""
-        logits: Tensor = self.net(self.normalised(images))
+        net = self.net_in_training if self.training and self.net_in_training else self.net
+        logits: Tensor = net(self.normalised(images))
         return logits
 
     def normalised(self, images: Tensor) -> Tensor:

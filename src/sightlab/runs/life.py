@@ -25,7 +25,7 @@ from sightlab.records import Epoch, Run
 from sightlab.runs.ending import end
 from sightlab.runs.noting import note
 from sightlab.store.folder import locate, new_folder, read_facts, read_run, runs_folder
-from sightlab.training import checkpoint, distributed, loop
+from sightlab.training import checkpoint, compiling, distributed, loop
 from sightlab.training.forecast import forecast
 from sightlab.training.prepare import Prepared, predictions_of, prepare, stepper_of
 from sightlab.training.workers import environment, own_process
@@ -129,9 +129,10 @@ def resume(
         else:
             watch.say(f"{folder.name} has no checkpoint; it starts anew")
         with kept_whole(folder):
-            return carry_on(
-                prepared, folder, watch, {"started": facts.get("started", ""), "planned_epochs": recipe.epochs}
-            )
+            extra: dict[str, Any] = {"started": facts.get("started", ""), "planned_epochs": recipe.epochs}
+            if "compiled" in facts:
+                extra["compiled"] = facts["compiled"]
+            return carry_on(prepared, folder, watch, extra)
 
 
 def epochs(recipe: Recipe, model: nn.Module | None = None, data: Data | None = None) -> Iterator[Epoch]:
@@ -144,6 +145,8 @@ def epochs(recipe: Recipe, model: nn.Module | None = None, data: Data | None = N
     """
     with own_process(recipe.deterministic):
         prepared = prepare(recipe, model, data)
+        if recipe.compile == "on":
+            compiling.choose(prepared, 0.0, SILENT.say)
         with stepping(prepared) as facts:
             yield from facts
 
@@ -166,7 +169,10 @@ def carry_on(prepared: Prepared, folder: Path, watch: Watch, extra: dict[str, An
     training = prepared.training
     note(prepared, folder, "training", extra)
     if training.epoch <= prepared.plan.epochs:
-        watch.say(str(forecast(prepared)))
+        expected = forecast(prepared)
+        watch.say(str(expected))
+        extra["compiled"] = compiling.choose(prepared, expected.seconds, watch.say, extra.get("compiled"))
+        note(prepared, folder, "training", extra)
     try:
         with stepping(prepared, watch) as facts:
             for epoch in facts:

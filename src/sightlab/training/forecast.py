@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +15,7 @@ from sightlab.evaluation import EVALUATION_BATCH
 from sightlab.records import duration
 from sightlab.training.prepare import Prepared
 from sightlab.training.step import share_of_step
-from sightlab.training.workers import threads
+from sightlab.training.workers import seconds_of, threads
 
 PROBES = 2
 
@@ -56,15 +54,6 @@ def forecast(prepared: Prepared) -> Forecast:
     epochs = prepared.plan.epochs - training.epoch + 1
     epoch = prepared.plan.steps_per_epoch * step + len(prepared.splits.validation) * look
     return Forecast(epochs, prepared.plan.steps_per_epoch, epochs * epoch, processes * peak_gigabytes())
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """How long a call takes, its results arrived."""
-    started = time.perf_counter()
-    work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
 
 
 def peak_gigabytes() -> float:

@@ -112,9 +112,7 @@ def prepare(
 
 
 def check_processes(recipe: Recipe, device: torch.device, place: Place) -> None:
-    """Raise RecipeError for processes, a precision or a compilation that cannot be had on the device."""
-    if recipe.compile == "on":
-        raise RecipeError("compile: this version does not compile models, found 'on'; compile=auto works")
+    """Raise RecipeError for processes or a precision that cannot be had on the device."""
     if recipe.workers > 1 and device.type != "cpu":
         raise RecipeError(
             f"workers: {recipe.workers} share batches on a CPU alone, the device is {device}; use torchrun"
@@ -155,7 +153,7 @@ def work_of(recipe: Recipe, images: ImageSet, device: torch.device) -> Work:
     mixing_keys = {"mixup", "cutmix", "mixed"}
     return Work(
         images=images,
-        batches=Batches(len(images), recipe.batch_size, recipe.seed),
+        batches=Batches(len(images), recipe.batch_size, recipe.seed, images.groups),
         seed=recipe.seed,
         augment=augmentation(**asked.model_dump(exclude=mixing_keys)),
         loss=build_loss(recipe.loss.name, recipe.loss.label_smoothing),
@@ -257,5 +255,6 @@ def content_of(splits: Splits) -> str:
     digest = hashlib.sha256()
     for images in (splits.train, splits.validation):
         digest.update(images.labels.tobytes())
-        digest.update(images.images.tobytes())
+        for block in images.blocks():
+            digest.update(block.tobytes())
     return digest.hexdigest()

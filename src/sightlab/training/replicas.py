@@ -145,9 +145,10 @@ def copy_gradients(weights: list[nn.Parameter], into: list[Tensor]) -> None:
 
 
 def add_gradients(weights: list[nn.Parameter], gradients: list[Tensor]) -> None:
-    """Add these to the weights' gradients."""
-    for weight, gradient in zip(weights, gradients, strict=True):
+    """Add these to the weights' gradients; a weight that had no part in this process's share gets zeros first."""
+    own = []
+    for weight in weights:
         if weight.grad is None:
-            weight.grad = gradient.clone()
-        else:
-            weight.grad += gradient
+            weight.grad = torch.zeros_like(weight)
+        own.append(weight.grad)
+    torch._foreach_add_(own, gradients)
