@@ -1,7 +1,7 @@
 # make demo        install into .venv and train the demo: the shortest way to see sightlab work
 # make test        install what the tests need; ruff, mypy, pytest
 # make test-slow   the tests that take minutes
-# make bench       the benchmarks of bench/
+# make bench       the benchmarks of bench/: one table, about an hour
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,9 +24,7 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 
 bench: $(VENV)/bench
-	$(BIN)/python bench/csv_reading.py
-	$(BIN)/python bench/augmentation.py
-	$(BIN)/python bench/training.py
+	$(BIN)/python bench/run.py
 
 # The files core, dev and bench in .venv say that its installation is as new as pyproject.toml. The constraints name
 # the releases that sightlab is tested with; pip alone takes any that pyproject.toml allows.

@@ -1,157 +1,105 @@
-"""Training speed: sightlab against a plain PyTorch loop, in turn in one run.
+"""Training speed, images a second: sightlab against a plain loop, Lightning's Trainer and timm's step.
 
-Command: python bench/training.py [--json FILE] [--seconds 6]
-
-MiniResNet-v4 on 28 x 28 grey images, batch 64 and 128, crop of 2 pixels, flip. The plain loop is what a tutorial has:
-a DataLoader (num_workers 0) with PIL transforms, the model in its default memory order, as many threads as cores. Rates
-are images a second, medians of 5 rounds; each round runs every side once. The machine's own float32 matrix product
-stands beside them.
+MiniResNet-v4 and ResNet-18 (3x3 stem) on 28 x 28 grey images, batches of 64 and 128, crop of 2 pixels and flip.
 """
 
-import argparse
-import json
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
 from statistics import median
 
+import peers
 import torch
-from PIL import Image
-from torch import nn
-from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
+from measure import ROUNDS, Row, faster, in_turn, matrix_product_rate, with_threads
 
 import sightlab
 from sightlab.data.imageset import ImageSet
+from sightlab.models import build
 from sightlab.training.loop import train_step
 from sightlab.training.prepare import prepare, stepper_of
-from sightlab.training.workers import cpu_name, own_process, physical_cores
+from sightlab.training.workers import physical_cores
 
-ROUNDS = 5
-FLOP_AN_IMAGE = 170e6  # MiniResNet-v4 at 28 x 28, forward and backward
-
-
-class Pictures(Dataset[tuple[torch.Tensor, int]]):
-    """What a tutorial's data set does: a PIL image through transforms, one at a time."""
-
-    def __init__(self, images: ImageSet) -> None:
-        self.images = images.images
-        self.labels = images.labels.tolist()
-        steps = [transforms.RandomCrop(28, padding=2), transforms.RandomHorizontalFlip(), transforms.ToTensor()]
-        self.change = transforms.Compose([*steps, transforms.Normalize(0.5, 0.5)])
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, place: int) -> tuple[torch.Tensor, int]:
-        return self.change(Image.fromarray(self.images[place, :, :, 0])), self.labels[place]
+# Floating-point operations an image, forward and backward: three times the forward pass's, two a multiplication.
+MODELS = {"mini-resnet-v4": 170e6, "resnet18": 2.73e9}
+BATCHES = (64, 128)
 
 
-def plain_loop(images: ImageSet, batch_size: int) -> Iterator[int]:
-    """A tutorial's training loop; yields the images of each step."""
-    from sightlab.models import build
-
-    model = build("mini-resnet-v4", channels=1, classes=10, height=28, width=28).train()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-    loss_of = nn.CrossEntropyLoss()
-    loader = DataLoader(Pictures(images), batch_size=batch_size, shuffle=True, drop_last=True)
-    running_loss, correct = 0.0, 0
-    while True:
-        for batch, labels in loader:
-            optimizer.zero_grad()
-            logits = model(batch)
-            loss = loss_of(logits, labels)
-            loss.backward()
-            optimizer.step()
-            running_loss += loss.item()
-            correct += (logits.argmax(1) == labels).sum().item()
-            yield len(labels)
-
-
-def ours(images: ImageSet, batch_size: int, workers: int) -> Iterator[int]:
-    """sightlab's own steps."""
+def our_loop(images: ImageSet, model: str, batch_size: int, workers: int) -> Iterator[int]:
+    """sightlab's own steps; yields the images of each."""
     recipe = sightlab.recipe(
-        "mini-resnet-v4", batch_size=batch_size, workers=workers, flip=0.5, crop_padding=2, epochs=100_000
+        "mini-resnet-v4", model=model, batch_size=batch_size, workers=workers, flip=0.5, crop_padding=2, epochs=100_000
     )
     prepared = prepare(recipe, data={"train": images, "test": images})
     stepper = stepper_of(prepared)
+    training = prepared.training
     try:
-        prepared.training.classifier.train()
+        training.classifier.train()
         while True:
-            count = len(prepared.work.batches.places(prepared.training.epoch, prepared.training.step))
-            train_step(prepared.training, prepared.plan, stepper)
-            if prepared.training.step == prepared.plan.steps_per_epoch:
-                prepared.training.start_epoch(prepared.training.epoch + 1)
+            count = len(prepared.work.batches.places(training.epoch, training.step))
+            train_step(training, prepared.plan, stepper)
+            if training.step == prepared.plan.steps_per_epoch:
+                training.start_epoch(training.epoch + 1)
             yield count
     finally:
         stepper.close()
 
 
-def rate(steps: Iterator[int], seconds: float) -> float:
-    """Images a second, after three steps that do not count."""
-    for _ in range(3):
-        next(steps)
-    started, images = time.perf_counter(), 0
-    while time.perf_counter() - started < seconds:
-        images += next(steps)
-    return images / (time.perf_counter() - started)
+def our_rate(images: ImageSet, model: str, batch_size: int, workers: int, seconds: float, warm: int) -> float:
+    """Images a second of sightlab."""
+    steps = our_loop(images, model, batch_size, workers)
+    try:
+        return peers.rate(steps, seconds, warm)
+    finally:
+        steps.close()  # type: ignore[attr-defined]
 
 
-def matrix_product_rate() -> float:
-    """GFLOP/s of a float32 product of two 2048 x 2048 matrices."""
-    a = torch.rand(2048, 2048)
-    a @ a
-    started = time.perf_counter()
-    for _ in range(10):
-        a @ a
-    return 10 * 2 * 2048**3 / (time.perf_counter() - started) / 1e9
+def their_rate(peer: str, images: ImageSet, model: str, batch_size: int, seconds: float, warm: int) -> float:
+    """Images a second of a peer."""
+    torch.manual_seed(1)
+    network = build(model, channels=1, classes=10, height=28, width=28)
+    pictures = peers.Pictures(images.images, images.labels)
+    if peer == "Lightning":
+        return peers.lightning_rate(network, pictures, batch_size, seconds, warm)
+    loop = {"plain loop": peers.plain_loop, "timm's step": peers.timm_loop}[peer]
+    return peers.rate(loop(network, pictures, batch_size), seconds, warm)
 
 
-def with_threads(count: int, work: Callable[[], float]) -> float:
-    """Run with so many threads, flushing denormals, as sightlab itself does."""
-    with own_process():
-        torch.set_num_threads(count)
-        return work()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--seconds", type=float, default=6.0)
-    options = parser.parse_args()
+def rows(seconds: float = 5.0) -> tuple[list[Row], dict[str, object]]:
+    """Every model and batch size, every side in turn."""
     images = sightlab.load("fashion-mini", validation=0.01).train
     cores = physical_cores()
-    rows = []
-    for batch_size in (64, 128):
-        sides: dict[str, Callable[[], Iterator[int]]] = {
-            "plain loop": lambda b=batch_size: plain_loop(images, b),
-            "sightlab": lambda b=batch_size: ours(images, b, 1),
-            f"sightlab workers={cores}": lambda b=batch_size: ours(images, b, cores),
-        }
-        rates: dict[str, list[float]] = {name: [] for name in sides}
-        products = []
-        for _ in range(ROUNDS):
-            products.append(with_threads(cores, matrix_product_rate))
-            for name, side in sides.items():
-                steps = side()
-                rates[name].append(with_threads(cores, lambda s=steps: rate(s, options.seconds)))
-                steps.close()
-        product = median(products)
-        base = median(rates["plain loop"])
-        for name, found in rates.items():
-            one = median(found)
-            share = one * FLOP_AN_IMAGE / 1e9 / product
-            facts = {"batch": batch_size, "side": name, "images_per_second": one, "times": one / base, "rounds": found}
-            rows.append({**facts, "share_of_matrix_product": share, "gflops_matrix_product": product})
-            print(
-                f"batch {batch_size:4}  {name:22} {one:7.0f} images/s  ({min(found):.0f} to {max(found):.0f})  "
-                f"{one / base:5.2f} x plain  {share:5.1%} of the matrix product's {product:.0f} GFLOP/s"
-            )
-    if options.json:
-        options.json.write_text(
-            json.dumps({"cpu": cpu_name(), "cores": cores, "rounds": ROUNDS, "rows": rows}, indent=1)
-        )
-
-
-if __name__ == "__main__":
-    main()
+    ours = f"workers={cores}"
+    found: list[Row] = []
+    products: list[float] = []
+    for model, flop in MODELS.items():
+        warm = 3 if model == "mini-resnet-v4" else 1
+        for batch in BATCHES:
+            of_peer = {
+                peer: partial(their_rate, peer, images, model, batch, seconds, warm)
+                for peer in ("plain loop", "Lightning", "timm's step")
+            }
+            sides = of_peer | {
+                "sightlab": partial(our_rate, images, model, batch, 1, seconds, warm),
+                ours: partial(our_rate, images, model, batch, cores, seconds, warm),
+                "matrix product": matrix_product_rate,
+            }
+            rates = in_turn({name: partial(with_threads, cores, side) for name, side in sides.items()})
+            asked = model == "mini-resnet-v4" and batch == 64
+            what = f"{model}, batch {batch}"
+            unit = "images/s"
+            found += [
+                faster("training", what, rates, "sightlab", "plain loop", unit, 1.4 if asked else 0),
+                faster("training", what, rates, ours, "plain loop", unit, 1.6 if asked else 0),
+                faster("training", what, rates, "sightlab", "Lightning", unit, 2 if asked else 0),
+                faster("training", what, rates, "sightlab", "timm's step", unit, 0),
+            ]
+            product = median(rates["matrix product"])
+            products.append(product)
+            for side in ("sightlab", ours):
+                reached = median(rates[side]) * flop / 1e9
+                share = reached / product
+                target = ("at least 0.55", share >= 0.55) if asked else ("", None)
+                found.append(Row("training", what, side, reached, "matrix product", product, "GFLOP/s", share, *target))
+    facts = {"n": ROUNDS, "cores": cores, "seconds a round": seconds, "matrix product GFLOP/s": round(median(products))}
+    return found, facts

@@ -1,0 +1,38 @@
+"""The benchmarks: prints one table, and keeps every figure in bench/results.json.
+
+    python bench/run.py [SECTION...]        training, data-path, start-up, memory, scaling, accuracy; without one, all
+
+Every row is a pair measured in turn in one run, a median of 5 rounds unless the table says otherwise. Sections that are
+not asked for keep the figures they had. All take about an hour on two cores; nothing else should run meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from pathlib import Path
+
+from measure import keep, show
+
+from sightlab.training.workers import cpu_name, physical_cores
+
+SECTIONS = ("training", "data-path", "start-up", "memory", "scaling", "accuracy")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results.json")
+    asked = parser.parse_args()
+    for name in asked.sections:
+        if name not in SECTIONS:
+            parser.error(f"unknown section {name!r}; known: {', '.join(SECTIONS)}")
+    for name in asked.sections or SECTIONS:
+        print(f"{name} ...", flush=True)
+        rows, facts = importlib.import_module(name.replace("-", "_")).rows()
+        keep(asked.json, name, rows, {"processor": f"{cpu_name()} ({physical_cores()} cores)", **facts})
+    show(asked.json)
+
+
+if __name__ == "__main__":
+    main()
