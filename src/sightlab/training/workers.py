@@ -59,13 +59,16 @@ def own_process(deterministic: bool = False) -> Iterator[None]:
     flushed = bool(torch.tensor(1e-40) * 1 == 0)
     strict = torch.are_deterministic_algorithms_enabled()
     torch.set_flush_denormal(True)
-    torch.use_deterministic_algorithms(deterministic or strict)
+    # Only where it changes something: the call loads torch's compiler, for two seconds.
+    if deterministic and not strict:
+        torch.use_deterministic_algorithms(True)
     try:
         with torch.random.fork_rng(), threads(int(asked) if asked.isdecimal() and int(asked) else physical_cores()):
             yield
     finally:
         torch.set_flush_denormal(flushed)
-        torch.use_deterministic_algorithms(strict)
+        if deterministic and not strict:
+            torch.use_deterministic_algorithms(False)
 
 
 @contextmanager
