@@ -167,7 +167,8 @@ def import_(
     if json:
         as_json({"source": source, "splits": counts, "written": str(written) if written else None, "key": loaded.key})
         return
-    out(f"{source}: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()) + " images in the cache")
+    where = "indexed; they are decoded when used" if loaded.found.shards else "in the cache"
+    out(f"{source}: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()) + f" images {where}")
     if written:
         out(f"written: {written}")
 

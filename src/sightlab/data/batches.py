@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -10,17 +10,50 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sightlab.data.imageset import ImageSet
+from sightlab.data.pixels import Groups
 
 ORDER = 1
 
 
-def epoch_order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
+def epoch_order(count: int, seed: int, epoch: int, groups: Groups | None = None) -> NDArray[np.int64]:
     """The order in which an epoch sees the images: a function of (seed, epoch) alone. int64 [count].
+
+    groups: how the images are stored together. Then the stores are put in a random order, and the images are mixed
+    within windows of consecutive stores: an epoch opens each store once, and a window of them is in use at a time.
 
     >>> sorted(epoch_order(4, seed=1, epoch=2).tolist())
     [0, 1, 2, 3]
     """
-    return np.random.default_rng([seed, epoch, ORDER]).permutation(count)
+    generator = np.random.default_rng([seed, epoch, ORDER])
+    if groups is None:
+        return generator.permutation(count)
+    by_store = np.argsort(groups.of, kind="stable")
+    stores, starts = np.unique(groups.of[by_store], return_index=True)
+    members = dict(zip(stores.tolist(), np.split(by_store, starts[1:]), strict=True))
+    order = generator.permutation(stores).tolist()
+    mixed = [
+        generator.permutation(np.concatenate([members[store] for store in window])) for window in windows(order, groups)
+    ]
+    return np.concatenate(mixed)
+
+
+def windows(order: Sequence[int], groups: Groups) -> Iterator[list[int]]:
+    """Stores in this order, cut where the next one would make a window too large.
+
+    >>> list(windows([2, 0, 1], Groups(np.arange(3), np.array([3, 9, 4]), window_bytes=8)))
+    [[2, 0], [1]]
+    """
+    window: list[int] = []
+    room = groups.window_bytes
+    for store in order:
+        size = int(groups.sizes[store])
+        if window and size > room:
+            yield window
+            window, room = [], groups.window_bytes
+        window.append(store)
+        room -= size
+    if window:
+        yield window
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:
@@ -38,15 +71,18 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
 class Batches:
     """Which images each step of each epoch sees: a function of (seed, epoch, step) alone.
 
+    groups: see `epoch_order`.
+
     >>> batches = Batches(count=10, batch_size=4, seed=1)
     >>> batches.steps, [len(batches.places(1, step)) for step in range(3)]
     (3, [4, 4, 2])
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+    def __init__(self, count: int, batch_size: int, seed: int, groups: Groups | None = None) -> None:
         self.count = count
         self.batch_size = batch_size
         self.seed = seed
+        self.groups = groups
         self.steps = steps_per_epoch(count, batch_size)
         self._epoch = 0
         self._order = np.empty(0, np.int64)
@@ -54,7 +90,7 @@ class Batches:
     def places(self, epoch: int, step: int) -> NDArray[np.int64]:
         """The places in the split that a step (from 0) of an epoch (from 1) sees. int64 [B]."""
         if epoch != self._epoch:
-            self._epoch, self._order = epoch, epoch_order(self.count, self.seed, epoch)
+            self._epoch, self._order = epoch, epoch_order(self.count, self.seed, epoch, self.groups)
         start = step * self.batch_size
         return self._order[start:] if step == self.steps - 1 else self._order[start : start + self.batch_size]
 

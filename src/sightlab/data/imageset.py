@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sightlab.data.pixels import Groups, Held, Pixels, blocks
 from sightlab.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -19,7 +20,8 @@ UNDIVIDED = "all"
 class ImageSet:
     """Labelled images of one size. Not changed once made.
 
-    images: uint8 [N, H, W, C], in memory or memory-mapped, C order. labels: int64 [N], each in [0, len(classes)).
+    images: uint8 [N, H, W, C], in memory or memory-mapped, C order; or `Pixels` that are decoded when asked for.
+    labels: int64 [N], each in [0, len(classes)).
     classes: the class names; a label is a place in this tuple. numbered: the source gave labels as whole numbers
     0, 1, ... in this order (idx files, CSV columns), so that a class may also be known by its number.
     rows: int64 [N], which images of a larger array are this set's; None takes all. A part of a set shares the
@@ -34,24 +36,25 @@ class ImageSet:
 
     def __init__(
         self,
-        images: NDArray[np.uint8],
+        images: NDArray[np.uint8] | Pixels,
         labels: NDArray[np.int64],
         classes: tuple[str, ...],
         numbered: bool = False,
         rows: NDArray[np.int64] | None = None,
     ) -> None:
-        if images.ndim != 4 or images.dtype != np.uint8:
+        if isinstance(images, np.ndarray) and (images.ndim != 4 or images.dtype != np.uint8):
             raise DataError(f"images are {images.dtype} {list(images.shape)}; an image set takes uint8 [N, H, W, C]")
         if labels.ndim != 1 or labels.dtype != np.int64:
             raise DataError(f"labels are {labels.dtype} {list(labels.shape)}; an image set takes int64 [N]")
-        count = len(images) if rows is None else len(rows)
+        pixels: Pixels = Held(images) if isinstance(images, np.ndarray) else images
+        count = pixels.shape[0] if rows is None else len(rows)
         if count != len(labels):
             raise DataError(f"{count} images have {len(labels)} labels; each needs one")
         if len(set(classes)) != len(classes):
             raise DataError("two classes have the same name; each class needs its own")
         if len(labels) and not (labels.min() >= 0 and labels.max() < len(classes)):
             raise DataError(f"labels run from {labels.min()} to {labels.max()}, but there are {len(classes)} classes")
-        self._base = images
+        self._pixels = pixels
         self._rows = rows
         self.labels = labels
         self.classes = tuple(classes)
@@ -67,22 +70,39 @@ class ImageSet:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of every image."""
-        height, width, channels = self._base.shape[1:]
-        return height, width, channels
+        return self._pixels.shape[1:]
 
     @property
     def images(self) -> NDArray[np.uint8]:
-        """All images, uint8 [N, H, W, C]. A copy when this set is a part of a larger one."""
-        return self._base if self._rows is None else self._base[self._rows]
+        """All images in one array, uint8 [N, H, W, C]. A copy when this set is a part of a larger one.
+
+        Of pictures that are decoded when asked for, this decodes every one: use `blocks` for what may be large.
+        """
+        return self._pixels.all() if self._rows is None else self._pixels.gather(self._rows)
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Each image's place among all that the source holds. int64 [N]."""
+        return np.arange(len(self)) if self._rows is None else self._rows
+
+    @property
+    def groups(self) -> Groups | None:
+        """How the images are stored together, which an epoch's order minds; None where each is had by itself."""
+        return self._pixels.groups(self.rows)
 
     def gather(self, index: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The images at these places, copied. index: int64 [M]. Gives uint8 [M, H, W, C]."""
-        return np.take(self._base, index if self._rows is None else self._rows[index], axis=0)
+        return self._pixels.gather(index if self._rows is None else self._rows[index])
+
+    def blocks(self) -> Iterator[NDArray[np.uint8]]:
+        """All images in order, copied, as many at a time as lie in memory easily. uint8 [M, H, W, C] each."""
+        for rows in blocks(self.rows, self._pixels.shape):
+            yield self._pixels.gather(rows)
 
     def take(self, index: NDArray[np.int64]) -> ImageSet:
         """The images at these places, in this order, sharing this set's array. index: int64 [M]."""
         rows = index if self._rows is None else self._rows[index]
-        return ImageSet(self._base, self.labels[index], self.classes, self.numbered, rows)
+        return ImageSet(self._pixels, self.labels[index], self.classes, self.numbered, rows)
 
     def named(self, classes: tuple[str, ...]) -> ImageSet:
         """The same images and label numbers, the classes under these names."""
@@ -90,7 +110,7 @@ class ImageSet:
 
     def relabelled(self, labels: NDArray[np.int64], classes: tuple[str, ...]) -> ImageSet:
         """The same images under other labels. labels: int64 [N], numbers of these classes."""
-        return ImageSet(self._base, labels, classes, True, self._rows)
+        return ImageSet(self._pixels, labels, classes, True, self._rows)
 
     def counts(self) -> NDArray[np.int64]:
         """Images a class. int64 [len(classes)]."""
@@ -101,20 +121,21 @@ class ImageSet:
 
         Sums of bytes and of their squares are whole numbers, so neither order nor batch can change them.
         """
-        channels = self.shape[2]
-        histogram = np.zeros((channels, 256), np.int64)
-        for start in range(0, len(self), 4096):
-            block = self.gather(np.arange(start, min(start + 4096, len(self))))
-            for channel in range(channels):
-                histogram[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
-        values = np.arange(256)
-        count = int(histogram[0].sum())
+        count = len(self) * self.shape[0] * self.shape[1]
         if count == 0:
             raise DataError("no images to take the mean and the standard deviation of")
-        sums = [int(s) for s in (histogram * values).sum(1)]
-        squares = [int(s) for s in (histogram * values**2).sum(1)]
+        of_values, of_squares = self._pixels.sums(self.rows)
+        sums, squares = [int(s) for s in of_values], [int(s) for s in of_squares]
         deviations = (max(0, q * count - s * s) ** 0.5 / count / 255 for s, q in zip(sums, squares, strict=True))
         return tuple(s / count / 255 for s in sums), tuple(deviations)
+
+    def fingerprints(self) -> NDArray[np.uint64]:
+        """A 64-bit number for each image; equal images have equal numbers. uint64 [N]."""
+        return self._pixels.fingerprints(self.rows)
+
+    def identity(self, place: int) -> bytes:
+        """128 bits that the image at a place has in common with its exact copies, and with no other image."""
+        return self._pixels.identity(place if self._rows is None else int(self._rows[place]))
 
 
 @dataclass(frozen=True, eq=False)

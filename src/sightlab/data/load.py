@@ -15,6 +15,8 @@ from sightlab.data.names import EMBEDDED, FASHION, FINE, NAMED, SUPERCLASSES
 from sightlab.data.pictures.decode import Decoding, fit
 from sightlab.data.sources import Found, find
 from sightlab.data.splits import Splits, divide
+from sightlab.data.webshards.naming import relative_names
+from sightlab.data.webshards.read import read_shards
 from sightlab.errors import DataError
 
 LABEL_FILE = re.compile(r"label|target|^y")
@@ -44,7 +46,8 @@ def load(
     """Train, validation and test images of a source: a name, a path, or either with `:variant`.
 
     size: pixels of the shorter side, then a centre crop; needed when sizes differ. channels: 1 or 3; None keeps
-    the source's own. label: the label column of a table. skip_broken: leave out pictures that cannot be decoded.
+    the source's own. label: the label column of a table; of shards, the extension or the JSON key of labels.
+    skip_broken: leave out pictures that cannot be decoded.
     limit_per_class, validation, split_seed: see `divide`. Raises DataError.
 
     >>> splits = load("fashion-mini", limit_per_class=100)
@@ -71,16 +74,23 @@ def load_parts(
     skip_broken: bool = False,
     progress: Progress | None = None,
 ) -> Loaded:
-    """What a source holds, as it divides itself, decoded into the cache. Raises DataError."""
+    """What a source holds, as it divides itself, decoded into the cache; shards are decoded when asked for.
+
+    Raises DataError.
+    """
     found = find(str(source), progress)
     options = {"size": size, "channels": channels, "label": label, "skip_broken": skip_broken}
-    key = content_key(files_of(found.path), options)
-    reading = Reading(Decoding(size, channels, skip_broken), label)
+    decoding = Decoding(size, channels, skip_broken)
+    if found.shards:
+        key = content_key(found.shards, options | {"shards": relative_names(found.shards)})
+        parts = read_shards(found.shards, key, decoding, label, progress)
+    else:
+        key = content_key(files_of(found.path), options)
 
-    def make(allocate: Allocate) -> Parts:
-        return adapted(read_source(found.path, reading, allocate, progress), size, channels)
+        def make(allocate: Allocate) -> Parts:
+            return adapted(read_source(found.path, Reading(decoding, label), allocate, progress), size, channels)
 
-    parts = cached(key, make)
+        parts = cached(key, make)
     for split, images in parts.splits.items():
         if len(images.classes) < 2:
             raise DataError(f"{source}: one class, {images.classes[0]!r}; a classifier needs at least two")

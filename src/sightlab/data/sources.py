@@ -13,6 +13,7 @@ from sightlab.data.cache import cache_folder
 from sightlab.data.download import download, md5_of
 from sightlab.data.imageset import SPLIT_WORDS, SPLITS, Progress
 from sightlab.data.names import EMBEDDED, NAMED, NamedSet
+from sightlab.data.webshards.naming import expanded, is_pattern, shards_in
 from sightlab.errors import DataError, suggestion
 
 DEBIAN = Path("/usr/share/datasets")
@@ -21,24 +22,32 @@ VARIANTS = (*SPLITS, "coarse")
 
 @dataclass(frozen=True)
 class Found:
-    """Where a source's files are. name: of a known data set, "" for a path. official: its checksums are right."""
+    """Where a source's files are.
+
+    name: of a known data set, "" for a path. official: its checksums are right. shards: of a source that is WebDataset
+    shards, all of them in order; its path is what the user gave.
+    """
 
     path: Path
     name: str = ""
     variant: str = ""
     official: bool = True
+    shards: tuple[Path, ...] = ()
 
 
 def find(source: str, progress: Progress | None = None) -> Found:
     """The files of a name, a path, or either with `:variant` (train, validation, test; coarse for cifar100).
 
-    A name is looked for in the folders of SIGHTLAB_DATA, in the cache, where Debian installs data sets, and last
-    downloaded. Raises DataError: unknown name, unknown variant, no such path, or no network.
+    A path with braces, `shards/{000..127}.tar`, names shards. A name is looked for in the folders of SIGHTLAB_DATA, in
+    the cache, where Debian installs data sets, and last downloaded. Raises DataError: unknown name, unknown variant,
+    no such path or shard, or no network.
     """
     if not source.strip():
         raise DataError(f"no data named; give a path or one of {', '.join([*NAMED, EMBEDDED])}")
     if Path(source).expanduser().exists():
-        return Found(Path(source).expanduser())
+        return found_at(Path(source).expanduser(), "")
+    if is_pattern(source):
+        return Found(Path(source), shards=expanded(source))
     base, colon, variant = source.rpartition(":")
     if not colon:
         return find_base(source, "", progress)
@@ -61,7 +70,9 @@ def find_base(base: str, variant: str, progress: Progress | None) -> Found:
     if variant == "coarse" and base != "cifar100":
         raise DataError(f"{base}:coarse: only cifar100 has coarse classes")
     if path.exists():
-        return Found(path, "", variant)
+        return found_at(path, variant)
+    if is_pattern(base):
+        return Found(path, "", variant, shards=expanded(base))
     if base == EMBEDDED:
         return Found(Path(__file__).parent / "fashion_mini", EMBEDDED, variant)
     if base not in NAMED:
@@ -71,6 +82,11 @@ def find_base(base: str, variant: str, progress: Progress | None) -> Found:
     local = find_local(base)
     path, official = local if local else (fetch(base, progress), True)
     return Found(path, base, variant, official)
+
+
+def found_at(path: Path, variant: str) -> Found:
+    """What lies at a path; a folder may hold shards."""
+    return Found(path, "", variant, shards=shards_in(path) if path.is_dir() else ())
 
 
 def find_local(name: str) -> tuple[Path, bool] | None:

@@ -164,30 +164,19 @@ def limited(images: ImageSet, per_class: int, generator: np.random.Generator) ->
 
 def fingerprints(images: ImageSet) -> NDArray[np.uint64]:
     """A 64-bit number for each image; equal images have equal numbers. uint64 [N]."""
-    length = int(np.prod(images.shape))
-    padded = -length % 8
-    factors = np.random.default_rng(0).integers(1, 2**63, (length + padded) // 8, dtype=np.uint64) * 2 + 1
-    result = np.empty(len(images), np.uint64)
-    for start in range(0, len(images), 4096):
-        block = images.gather(np.arange(start, min(start + 4096, len(images)))).reshape(-1, length)
-        if padded:
-            block = np.pad(block, ((0, 0), (0, padded)))
-        words = block.view(np.uint64)
-        mixed = (words ^ (words >> np.uint64(29))) * factors
-        result[start : start + len(block)] = (mixed ^ (mixed >> np.uint64(32))).sum(1, dtype=np.uint64)
-    return result
+    return images.fingerprints()
 
 
 def shared_images(a: ImageSet, b: ImageSet, prints_a: NDArray[np.uint64], prints_b: NDArray[np.uint64]) -> int:
-    """How many images of b are in a too, pixel by pixel (fingerprints only name the candidates)."""
+    """How many images of b are in a too, by a digest of their pixels (fingerprints only name the candidates)."""
     order = np.argsort(prints_a, kind="stable")
     ordered = prints_a[order]
     count = 0
     for place in np.flatnonzero(np.isin(prints_b, prints_a)):
-        own = b.gather(np.array([place]))
+        own = b.identity(int(place))
         first = int(np.searchsorted(ordered, prints_b[place]))
         while first < len(ordered) and ordered[first] == prints_b[place]:
-            if np.array_equal(a.gather(order[first : first + 1]), own):
+            if a.identity(int(order[first])) == own:
                 count += 1
                 break
             first += 1

@@ -1,0 +1,125 @@
+"""Shards -> Parts, their pictures read and decoded when asked for: for sets larger than memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightlab.data.imageset import ImageSet, Parts, Progress
+from sightlab.data.pictures.decode import Decoding
+from sightlab.data.pictures.pipeline import Job, Survey, pour
+from sightlab.data.pixels import Groups, Rows
+from sightlab.data.webshards.index import Index, kept_index, make_index
+from sightlab.data.webshards.naming import split_members
+from sightlab.data.webshards.samples import picture_of, samples
+from sightlab.errors import DataError
+
+WINDOW_BYTES = 256 * 2**20
+
+
+def read_shards(
+    shards: Sequence[Path],
+    key: str,
+    decoding: Decoding = Decoding(),  # noqa: B008 (frozen)
+    label: str | None = None,
+    progress: Progress | None = None,
+    *,
+    window_bytes: int = WINDOW_BYTES,
+) -> Parts:
+    """The labelled pictures of shards, in the order they are stored; splits by the words in the shards' names.
+
+    key: of the shards' content and these options, by which the index is kept. label: see `label_of`. window_bytes:
+    see `Groups`. Raises DataError as `make_index` does, and where some names say a split and others do not.
+    """
+    members = split_members(shards)
+    index = kept_index(key, lambda: make_index(shards, decoding, label, progress))
+    pixels = ShardPixels(tuple(shards), index, decoding, window_bytes)
+    numbered = index.classes == tuple(str(n) for n in range(len(index.classes)))
+    splits = {}
+    for split, own in members.items():
+        rows = np.flatnonzero(np.isin(index.shards, own))
+        splits[split] = ImageSet(pixels, index.labels[rows], index.classes, numbered, rows)
+    return Parts(splits, index.notes)
+
+
+class ShardPixels:
+    """`Pixels` that lie as picture files in shards; a shard is streamed as a whole when one of its pictures is needed.
+
+    The picture files, not decoded, of the shards used last stay in memory: two windows of them (see `Groups`), or one
+    shard where it is larger. Every process that trains reads all shards, and decodes its own share of each batch
+    alone: shards dealt out to processes would make the order of the images depend on how many processes there are.
+    Safe in processes forked from the one it was made in, each of which goes on with its own shards in memory; not for
+    several threads at once.
+    """
+
+    def __init__(self, shards: tuple[Path, ...], index: Index, decoding: Decoding, window_bytes: int) -> None:
+        self.shards = shards
+        self.index = index
+        self.decoding = replace(decoding, channels=index.shape[2], skip_broken=False)
+        self.window_bytes = window_bytes
+        self.kept: OrderedDict[int, list[bytes]] = OrderedDict()
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """See `Pixels`."""
+        return len(self.index.labels), *self.index.shape
+
+    def all(self) -> NDArray[np.uint8]:
+        """See `Pixels`; every picture is decoded."""
+        return self.gather(np.arange(len(self.index.labels)))
+
+    def gather(self, rows: Rows) -> NDArray[np.uint8]:
+        """See `Pixels`. Rows that lie in few shards, or in order, are the cheaper. Raises DataError."""
+        images = np.empty((len(rows), *self.index.shape), np.uint8)
+
+        def pictures() -> Iterator[tuple[int, str, bytes]]:
+            return ((job.place, job.name, job.data) for job in self.jobs(rows, images))
+
+        seen = Survey(pictures, self.index.shape, str(self.shards[0]), self.index.stored_pixels)
+        pour(self.jobs(rows, images), len(rows), seen, self.decoding, None)
+        return images
+
+    def jobs(self, rows: Rows, images: NDArray[np.uint8]) -> Iterator[Job]:
+        """What to decode into where, shard by shard; first those in memory, before others take their room."""
+        of, places = self.index.shards[rows], self.index.places[rows]
+        for shard in sorted(np.unique(of).tolist(), key=lambda number: number not in self.kept):
+            files = self.files(shard)
+            for row in np.flatnonzero(of == shard):
+                name = f"{self.shards[shard]}: sample {places[row] + 1:,}"
+                yield Job(name, files[places[row]], int(row), images[row])
+
+    def files(self, shard: int) -> list[bytes]:
+        """The picture files of a shard, from memory or read now. Raises DataError when it is not as it was."""
+        if shard in self.kept:
+            self.kept.move_to_end(shard)
+            return self.kept[shard]
+        sizes = self.index.sizes
+        while self.kept and sum(sizes[number] for number in (*self.kept, shard)) > 2 * self.window_bytes:
+            self.kept.popitem(last=False)
+        files = [picture_of(sample)[1] for sample in samples(self.shards[shard])]
+        if len(files) != self.index.counts[shard] or sum(map(len, files)) != sizes[shard]:
+            raise DataError(f"{self.shards[shard]}: has changed since it was first read; start again")
+        self.kept[shard] = files
+        return files
+
+    def fingerprints(self, rows: Rows) -> NDArray[np.uint64]:
+        """See `Pixels`; known from the index."""
+        return self.index.prints[rows]
+
+    def sums(self, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """See `Pixels`; known from the index."""
+        return self.index.sums[rows].sum(0), self.index.squares[rows].sum(0)
+
+    def identity(self, row: int) -> bytes:
+        """See `Pixels`; known from the index."""
+        digest: bytes = self.index.digests[row].tobytes()
+        return digest
+
+    def groups(self, rows: Rows) -> Groups | None:
+        """See `Pixels`: images of one shard are stored together."""
+        return Groups(self.index.shards[rows], self.index.sizes, self.window_bytes)
