@@ -10,8 +10,6 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from sightlab.training.workers import own_process
 
@@ -90,30 +88,25 @@ def keep(file: Path, section: str, rows: list[Row], facts: Mapping[str, object])
     file.write_text(json.dumps(kept, indent=1) + "\n")
 
 
+WIDTHS = "  {:44}{:>9}  {:9} {:>9}  {:31}{:>7}  {:15} {}"
+
+
 def show(file: Path) -> None:
     """Print the one table of all sections in the JSON file."""
-    table = Table(box=None, header_style="bold", padding=(0, 1))
-    for name, justify in (("", "left"), ("sightlab", "right"), ("peer", "right"), ("", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for name in ("ratio", "asked", ""):
-        table.add_column(name, justify="right")
-    section = ""
-    for found, content in json.loads(file.read_text()).items():
+    print(WIDTHS.format("", "sightlab", "", "peer", "", "ratio", "asked", "").rstrip())
+    for section, content in json.loads(file.read_text()).items():
+        print(f"{section} ({', '.join(f'{key} {value}' for key, value in content['facts'].items())})")
         for values in content["rows"]:
-            row = Row(**values)
-            if found != section:
-                section = found
-                facts = ", ".join(f"{key} {value}" for key, value in content["facts"].items())
-                table.add_row()
-                table.add_row(f"[bold]{section}[/] [dim]{facts}[/]")
-            mark = {True: "yes", False: "no", None: ""}[row.reached]
-            side = "" if row.side == "sightlab" else f", {row.side}"
-            theirs = "" if row.theirs is None else figure(row.theirs)
-            times = "" if row.times is None else f"{row.times:.2f}"
-            table.add_row(
-                f"  {row.what}{side}", f"{figure(row.ours)} {row.unit}", theirs, row.peer, times, row.target, mark
-            )
-    Console(width=170).print(table)
+            print(line_of(Row(**values)))
+
+
+def line_of(row: Row) -> str:
+    """A row as a line of the table."""
+    what = row.what if row.side == "sightlab" else f"{row.what}, {row.side}"
+    theirs = "" if row.theirs is None else figure(row.theirs)
+    times = "" if row.times is None else f"{row.times:.2f}"
+    reached = {True: "reached", False: "missed", None: ""}[row.reached]
+    return WIDTHS.format(what, figure(row.ours), row.unit, theirs, row.peer, times, row.target, reached).rstrip()
 
 
 def figure(value: float) -> str:

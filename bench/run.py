@@ -1,6 +1,7 @@
 """The benchmarks: prints one table, and keeps every figure in bench/results.json.
 
-    python bench/run.py [SECTION...]        training, data-path, start-up, memory, scaling, accuracy; without one, all
+    python bench/run.py [SECTION...]        training, step, data-path, ...; without one, all
+    python bench/run.py --show              the table of the figures kept, nothing measured
 
 Every row is a pair measured in turn in one run, a median of 5 rounds unless the table says otherwise. Sections that are
 not asked for keep the figures they had. All take about an hour on two cores; nothing else should run meanwhile.
@@ -12,25 +13,32 @@ import argparse
 import importlib
 from pathlib import Path
 
+import torch
 from measure import keep, show
 
 from sightlab.training.workers import cpu_name, physical_cores
 
-SECTIONS = ("training", "data-path", "start-up", "memory", "scaling", "accuracy")
+SECTIONS = ("training", "step", "data-path", "start-up", "memory", "scaling", "accuracy")
+
+
+def machine() -> dict[str, object]:
+    """What the figures hang on."""
+    return {"processor": cpu_name(), "cores": physical_cores(), "torch": torch.__version__}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results.json")
+    parser.add_argument("--show", action="store_true", help="print the table of the figures kept")
     asked = parser.parse_args()
     for name in asked.sections:
         if name not in SECTIONS:
             parser.error(f"unknown section {name!r}; known: {', '.join(SECTIONS)}")
-    for name in asked.sections or SECTIONS:
+    for name in () if asked.show else asked.sections or SECTIONS:
         print(f"{name} ...", flush=True)
         rows, facts = importlib.import_module(name.replace("-", "_")).rows()
-        keep(asked.json, name, rows, {"processor": f"{cpu_name()} ({physical_cores()} cores)", **facts})
+        keep(asked.json, name, rows, machine() | facts)
     show(asked.json)
 
 

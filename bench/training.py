@@ -101,5 +101,5 @@ def rows(seconds: float = 5.0) -> tuple[list[Row], dict[str, object]]:
                 share = reached / product
                 target = ("at least 0.55", share >= 0.55) if asked else ("", None)
                 found.append(Row("training", what, side, reached, "matrix product", product, "GFLOP/s", share, *target))
-    facts = {"n": ROUNDS, "cores": cores, "seconds a round": seconds, "matrix product GFLOP/s": round(median(products))}
+    facts = {"n": ROUNDS, "seconds a round": seconds, "matrix product GFLOP/s": round(median(products))}
     return found, facts
