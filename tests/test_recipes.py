@@ -12,7 +12,8 @@ from sightlab.recipes.keys import full_key, leaf_keys
 from sightlab.recipes.reading import parse_recipe, read_recipe, shipped_recipes
 from sightlab.recipes.schema import Recipe
 
-WANTED = {"demo", "resnet18", "cnn", *(f"mini-resnet-v{n}" for n in range(1, 7))}
+FAST = {"fashion-fast", "kmnist-fast", "digits-fast"}
+WANTED = {"demo", "resnet18", "cnn", *(f"mini-resnet-v{n}" for n in range(1, 7)), *FAST}
 
 
 def test_the_promised_recipes_ship() -> None:

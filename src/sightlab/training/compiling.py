@@ -83,7 +83,7 @@ def remembered(prepared: Prepared, seconds_left: float) -> Decision:
     file = cache_folder() / "compile" / f"{situation(prepared)}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(file.read_text(encoding="utf-8"))
-        return Decision(bool(kept["compiled"]), str(kept["line"]))
+        return Decision(bool(kept["compiled"]), f"{kept['line']} (decided when this recipe first ran here)")
     decision = decide(prepared, seconds_left)
     with suppress(OSError):  # it only saves time, and bits that differ
         write_text(file, json.dumps({"compiled": decision.compiled, "line": decision.line}))
@@ -94,7 +94,8 @@ def situation(prepared: Prepared) -> str:
     """All that the decision hangs on, as a hash: recipe, data, processes, and what the machine is."""
     device = prepared.training.device
     place = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
-    facts = (prepared.identity, prepared.processes, torch.get_num_threads(), torch.__version__, str(device), place)
+    software = (torch.__version__, hindrance(prepared))
+    facts = (prepared.identity, prepared.processes, torch.get_num_threads(), *software, str(device), place)
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
