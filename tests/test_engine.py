@@ -259,6 +259,13 @@ def test_a_range_test_finds_where_a_loss_breaks_away() -> None:
     assert np.allclose(ratios, ratios[0])
 
 
+@pytest.mark.timeout(60)
+def test_two_trainings_with_workers_at_once_end_in_any_order() -> None:
+    one, two = (stepper_of(prepare(tiny(workers=2, seed=seed))) for seed in (1, 2))
+    one.close()
+    two.close()
+
+
 def test_a_range_that_is_none_is_refused() -> None:
     with pytest.raises(RecipeError, match="are no range"):
         range_test(prepare(tiny()), low=1.0, high=0.1)
@@ -318,3 +325,13 @@ def test_a_forecast_is_of_the_right_size() -> None:
     said = forecast(prepared)
     spent = sum(epoch.seconds for epoch in run_loop(prepared))
     assert spent / 3 < said.seconds < spent * 3
+
+
+def test_a_large_parent_is_no_part_of_the_memory_forecast() -> None:
+    """What a process had before it started another one is not counted as the other's."""
+    script = "from sightlab.training.forecast import peak_gigabytes; print(peak_gigabytes())"
+    becomes = "import os, sys; os.execv(sys.executable, [sys.executable, '-c', sys.argv[1]])"
+    code = f"import numpy as np; ballast = np.ones(2 * 10**8); {becomes}"  # 1.6 GB
+    plain = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    heavy = subprocess.run([sys.executable, "-c", code, script], capture_output=True, text=True, check=True, timeout=60)
+    assert abs(float(heavy.stdout) - float(plain.stdout)) < 0.2

@@ -28,6 +28,7 @@ from sightlab.training.step import Sums, Work, share_of_step
 
 QUESTION = struct.Struct("<qq")  # epoch, step
 ANSWER = struct.Struct("<dq")  # sum of losses, right answers
+PARENTS_ENDS: set[Connection] = set()  # of all trainings of this process; several may be under way
 
 
 class Replicas:
@@ -56,10 +57,12 @@ class Replicas:
         process = os.fork()
         if process:
             theirs.close()
+            PARENTS_ENDS.add(ours)
             return process, ours
-        # The child must hold no end of its own or its siblings' pipes, or it would not see the parent go.
+        # The child must hold no end that is the parent's, of its own pipe or of any other child's: while one is open,
+        # the child at the other end would not see the parent go.
         ours.close()
-        for _, connection in self.children:
+        for connection in PARENTS_ENDS:
             connection.close()
         status = 1
         try:
@@ -106,6 +109,7 @@ class Replicas:
     def close(self) -> None:
         """Let the children end, and wait for them."""
         for process, connection in self.children:
+            PARENTS_ENDS.discard(connection)
             connection.close()
             os.waitpid(process, 0)
         self.children = []
