@@ -88,7 +88,7 @@ def keep(file: Path, section: str, rows: list[Row], facts: Mapping[str, object])
     file.write_text(json.dumps(kept, indent=1) + "\n")
 
 
-WIDTHS = "  {:44}{:>9}  {:9} {:>9}  {:31}{:>7}  {:15} {}"
+WIDTHS = "  {:47}{:>9}  {:9} {:>9}  {:31}{:>7}  {:15} {}"
 
 
 def show(file: Path) -> None:
@@ -106,7 +106,8 @@ def line_of(row: Row) -> str:
     theirs = "" if row.theirs is None else figure(row.theirs)
     times = "" if row.times is None else f"{row.times:.2f}"
     reached = {True: "reached", False: "missed", None: ""}[row.reached]
-    return WIDTHS.format(what, figure(row.ours), row.unit, theirs, row.peer, times, row.target, reached).rstrip()
+    ours = f"{row.ours:.2f}" if row.unit == "%" else figure(row.ours)
+    return WIDTHS.format(what, ours, row.unit, theirs, row.peer, times, row.target, reached).rstrip()
 
 
 def figure(value: float) -> str:
