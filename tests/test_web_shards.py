@@ -302,13 +302,13 @@ def test_the_index_is_made_once_and_anew_when_it_is_damaged(shards: list[Path], 
     key = load_parts(source).key
     opened.clear()
     assert len(load_parts(source).parts.splits["all"]) == 235
-    assert not opened
+    assert max(opened.values(), default=0) <= 1  # once for the hash of a file too young for its hash to be remembered
     path = own_cache / "shards" / f"{key}.npz"
     content = path.read_bytes()
     for damaged in (content[:1000], content[:-200], b"", content[:5000] + b"\0" * 50 + content[5050:]):
         path.write_bytes(damaged)
         assert len(load_parts(source).parts.splits["all"]) == 235
-        assert opened
+        assert min(opened[str(shard)] for shard in shards[:4]) >= 2
         opened.clear()
     assert load_parts(source).parts.splits["all"].gather(np.array([3])).shape == (1, 28, 28, 1)
 
