@@ -112,6 +112,6 @@ def trained(name: str) -> tuple[list[Run], list[float]]:
     for seed in SEEDS:
         started = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            runs.append(sightlab.train(sightlab.recipe(name, seed=seed), runs=folder))
+            runs.append(sightlab.train(sightlab.recipe(name, seed=seed), home=folder))
         seconds.append(time.perf_counter() - started)
     return runs, seconds

@@ -42,7 +42,7 @@ OURS = """
 import sys
 from sightlab.cli import main
 changes = ["data=" + sys.argv[2], "epochs=1", "flip=0.5", "crop_padding=4"]
-main(["train", "mini-resnet-v4", *changes, "--runs", sys.argv[1]])
+main(["train", "mini-resnet-v4", *changes, "--home", sys.argv[1]])
 """
 
 

@@ -26,7 +26,7 @@ def first(*asked):
     os._exit(0)
 loop.train_step = first
 from sightlab.cli import main
-main(["train", "mini-resnet-v4", "data=fashion-mini", "--runs", sys.argv[1]])
+main(["train", "mini-resnet-v4", "data=fashion-mini", "--home", sys.argv[1]])
 """
 PLAIN = """
 import os, sys, time

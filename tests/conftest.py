@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 REAL_DATA = Path(os.environ.get("SIGHTLAB_DATA", ROOT.parent / "shared" / "data"))
 # Looked up before the tests, so that no data set of this machine changes what they find.
 os.environ.pop("SIGHTLAB_DATA", None)
-os.environ.pop("SIGHTLAB_RUNS", None)
+os.environ.pop("SIGHTLAB_HOME", None)
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -35,7 +35,7 @@ def one_thread() -> None:
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Each test works in an empty folder: what a command writes by default lands there."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SIGHTLAB_RUNS", raising=False)
+    monkeypatch.delenv("SIGHTLAB_HOME", raising=False)
     return tmp_path
 
 
@@ -67,7 +67,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import sightlab
 
     recipe = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=100, epochs=2)
-    return sightlab.train(recipe, runs=tmp_path_factory.mktemp("runs")).folder
+    return sightlab.train(recipe, home=tmp_path_factory.mktemp("runs")).folder
 
 
 def refused_with(result: tuple[int, str, str], says: str) -> None:

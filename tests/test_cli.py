@@ -135,10 +135,10 @@ def test_recipes_and_models_are_listed_and_shown(cli: Cli) -> None:
 
 
 def test_runs_are_listed_with_their_scores(cli: Cli, small_run: Path) -> None:
-    status, out, _ = cli("runs", "--runs", small_run.parent)
+    status, out, _ = cli("runs", "--home", small_run.parent)
     assert status == 0
     assert small_run.name in out
-    assert json.loads(cli("runs", "--runs", small_run.parent, "--json")[1])["runs"][0]["status"] == "done"
+    assert json.loads(cli("runs", "--home", small_run.parent, "--json")[1])["runs"][0]["status"] == "finished"
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_a_kept_decision_that_is_torn_is_made_anew(own_cache: Path) -> None:
 def test_a_resumed_run_repeats_what_was_decided(tmp_path: Path) -> None:
     said: list[str] = []
     with pytest.raises(Paused) as paused:
-        sightlab.train(tiny(seed=80), runs=tmp_path, watch=Watch(pause=lambda: True))
+        sightlab.train(tiny(seed=80), home=tmp_path, watch=Watch(pause=lambda: True))
     folder = tmp_path / str(paused.value)
     assert read_facts(folder)["compiled"] is False
     sightlab.resume(folder, watch=Watch(say=said.append))

@@ -159,7 +159,7 @@ def test_torchrun_trains_as_one_process_does(tmp_path: Path) -> None:
     for name, command in (("one", [sys.executable]), ("two", run)):
         folder = tmp_path / name
         done = subprocess.run(
-            [*command, "-m", "sightlab", *words, "--runs", str(folder), "--json"],
+            [*command, "-m", "sightlab", *words, "--home", str(folder), "--json"],
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -227,8 +227,8 @@ def test_binary_cross_entropy_is_torchs_summed_over_classes() -> None:
 
 
 def test_flips_are_reported_beside_the_plain_score(tmp_path: Path) -> None:
-    plain = sightlab.train(tiny(epochs=1), runs=tmp_path)
-    flips = sightlab.train(tiny(epochs=1, test_flips=True), runs=tmp_path)
+    plain = sightlab.train(tiny(epochs=1), home=tmp_path)
+    flips = sightlab.train(tiny(epochs=1, test_flips=True), home=tmp_path)
     assert plain.test == flips.test
     assert plain.test_flips is None
     assert flips.test_flips is not None

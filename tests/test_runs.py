@@ -112,7 +112,7 @@ def test_the_bundles_model_gives_the_stored_logits(small_run: Path) -> None:
 
 @pytest.mark.parametrize("name", ["id", "prefix", "last", "folder", "bundle"])
 def test_a_run_is_found_by_whatever_names_it(small_run: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv("SIGHTLAB_RUNS", str(small_run.parent))
+    monkeypatch.setenv("SIGHTLAB_HOME", str(small_run.parent))
     words = {
         "id": small_run.name,
         "prefix": small_run.name[:4],
@@ -144,7 +144,7 @@ def test_ctrl_c_keeps_the_run_and_a_resume_ends_it_to_the_bit(tmp_path: Path, un
     run = only_run(tmp_path)
     assert process.returncode == 130
     assert f"sightlab train --resume {run.name}" in errors
-    assert read_facts(run)["status"] == "paused"
+    assert read_facts(run)["status"] == "interrupted"
     assert sightlab.resume(run).test is not None
     assert results(run) == results(unbroken)
 
@@ -198,7 +198,7 @@ def test_a_run_that_has_ended_is_given_back_as_it_is(small_run: Path) -> None:
 def test_a_pause_from_python_raises_and_keeps(tmp_path: Path) -> None:
     recipe = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=2)
     with pytest.raises(Paused):
-        sightlab.train(recipe, runs=tmp_path, watch=Watch(pause=lambda: True))
+        sightlab.train(recipe, home=tmp_path, watch=Watch(pause=lambda: True))
     (folder,) = tmp_path.iterdir()
     run = sightlab.resume(folder)
     assert len(run.epochs) == 2
@@ -209,9 +209,9 @@ def test_a_diverged_run_says_what_is_kept(tmp_path: Path) -> None:
         "cnn", data="fashion-mini", limit_per_class=20, epochs=2, lr=1e20, schedule="constant", nesterov=False
     )
     with pytest.raises(DivergedError, match="no epoch was ended"):
-        sightlab.train(recipe, runs=tmp_path)
+        sightlab.train(recipe, home=tmp_path)
     (folder,) = tmp_path.iterdir()
-    assert read_facts(folder)["status"] == "diverged"
+    assert read_facts(folder)["status"] == "failed"
 
 
 def test_own_modules_and_own_arrays_are_trained(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_own_modules_and_own_arrays_are_trained(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (120, 9, 9, 1), dtype=np.uint8)
     data = sightlab.ImageSet(pixels, np.tile(np.arange(2), 60).astype(np.int64), ("even", "odd"))
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(81, 2))
-    run = sightlab.train(sightlab.recipe("cnn", epochs=1), model=net, data=data, runs=tmp_path)
+    run = sightlab.train(sightlab.recipe("cnn", epochs=1), model=net, data=data, home=tmp_path)
     assert run.test is not None
     assert run.test.count == 18
     again = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(81, 2))
@@ -233,7 +233,7 @@ def test_early_stop_ends_before_the_last_epoch(tmp_path: Path) -> None:
     recipe = sightlab.recipe(
         "cnn", data="fashion-mini", limit_per_class=20, epochs=30, lr=1e-12, schedule="constant", early_stop=2
     )
-    run = sightlab.train(recipe, runs=tmp_path)
+    run = sightlab.train(recipe, home=tmp_path)
     assert len(run.epochs) < 30
     assert len(run.epochs) - run.best_epoch == 2
 
@@ -268,5 +268,5 @@ def test_a_full_disk_while_saving_is_one_line_and_leaves_nothing_torn(tmp_path: 
 def test_a_folder_that_may_not_be_written_is_one_line() -> None:
     where = "/sys/kernel" if os.geteuid() == 0 else "/"  # not even root may make a folder there
     recipe = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
-    with pytest.raises(RunError, match=r"cannot be made: .*; set runs=|cannot be made: "):
-        sightlab.train(recipe, runs=f"{where}/runs")
+    with pytest.raises(RunError, match=r"cannot be made: .*; name one you may write to with --home"):
+        sightlab.train(recipe, home=f"{where}/runs")

@@ -206,7 +206,7 @@ def test_the_callers_randomness_and_arithmetic_are_left_alone(tmp_path: Path) ->
     torch.manual_seed(5)
     torch.set_num_threads(1)
     before = torch.get_rng_state()
-    sightlab.train(tiny(epochs=1, limit_per_class=5, deterministic=True), runs=tmp_path)
+    sightlab.train(tiny(epochs=1, limit_per_class=5, deterministic=True), home=tmp_path)
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.get_num_threads() == 1
     assert torch.tensor(1e-40) * 1 > 0

@@ -392,7 +392,7 @@ def test_the_command_line_trains_shows_and_tests_shards(tmp_path: Path, shards: 
     status, out, err = cli("data", "show", source)
     assert status == 0, err
     assert "300 images, 28 x 28 x 1, 10 classes" in out
-    status, out, err = cli("train", "cnn", f"data={source}", "epochs=1", "--runs", tmp_path / "runs")
+    status, out, err = cli("train", "cnn", f"data={source}", "epochs=1", "--home", tmp_path / "runs")
     assert status == 0, err
     assert "test accuracy" in out
     (run,) = (tmp_path / "runs").iterdir()

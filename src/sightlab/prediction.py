@@ -47,7 +47,7 @@ def predict(
     >>> from PIL import Image
     >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     run = sightlab.train(tiny, runs=folder)
+    ...     run = sightlab.train(tiny, home=folder)
     ...     Image.new("L", (28, 28)).save(f"{folder}/black.png")
     ...     answers = sightlab.predict(run, [f"{folder}/black.png"])
     >>> len(answers), len(answers[0].top)

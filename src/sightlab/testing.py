@@ -68,7 +68,7 @@ def test(
     >>> import sightlab, tempfile
     >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     tested = sightlab.test(sightlab.train(tiny, runs=folder), "fashion-mini:test")
+    ...     tested = sightlab.test(sightlab.train(tiny, home=folder), "fashion-mini:test")
     >>> tested.score.count, [one.name for one in tested.classes][:2], tested.seen
     (2000, ['T-shirt/top', 'Trouser'], 0)
     """
@@ -94,7 +94,7 @@ def evaluate(run: Run | Bundle | str | Path, data: ImageSet | str | Path, model:
     >>> import sightlab, tempfile
     >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     score = sightlab.evaluate(sightlab.train(tiny, runs=folder), "fashion-mini:test")
+    ...     score = sightlab.evaluate(sightlab.train(tiny, home=folder), "fashion-mini:test")
     >>> score.count, score.openings
     (2000, 2)
     """

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from sightlab.cli.show import JSON_OPTION, as_json, out, table
+from sightlab.cli.show import JSON_OPTION, Home, as_json, out, table
 from sightlab.errors import RunError
 from sightlab.records import duration
 
@@ -19,13 +14,13 @@ Examples:
 
 
 def runs(
-    folder: Annotated[Path | None, typer.Option("--runs", help="Where run folders are kept; default ./runs.")] = None,
+    home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
     """List the runs, oldest first, with their scores."""
-    from sightlab.store.folder import read_facts, run_folders, run_from, runs_folder
+    from sightlab.store.folder import home_folder, read_facts, run_folders, run_from
 
-    place = folder or runs_folder()
+    place = home or home_folder()
     found = []
     for path in run_folders(place):
         try:

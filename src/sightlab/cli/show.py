@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from sightlab.records import Epoch
     from sightlab.training.loop import Tick
 
+Home = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Where runs are kept; default SIGHTLAB_HOME, else ./runs.")
+]
 JSON_OPTION = typer.Option(False, "--json", help="Print one JSON object on stdout, everything else on stderr.")
 
 

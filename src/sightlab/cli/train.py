@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, TrainingBar, as_json, epoch_line, out, progress_bar, say
+from sightlab.cli.show import JSON_OPTION, Home, TrainingBar, as_json, epoch_line, out, progress_bar, say
 from sightlab.errors import RunError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def train(
         typer.Argument(metavar="[RECIPE] [KEY=VALUE ...]", help="A recipe's name or YAML file, and changes to it."),
     ] = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with a run that was stopped.")] = None,
-    runs: Annotated[Path | None, typer.Option(help="Where run folders are kept; default ./runs.")] = None,
+    home: Home = None,
     json: bool = JSON_OPTION,
 ) -> int:
     """Train a recipe, keep the best epoch by validation, and test that once.
@@ -49,7 +49,7 @@ def train(
     """
     if resume is not None and words:
         raise RunError(f"--resume takes a run's own recipe; leave out {' '.join(words)!r}, or start a new run")
-    run = watched(words or [], resume, runs)
+    run = watched(words or [], resume, home)
     if run is None:
         return STOPPED
     if os.environ.get("RANK", "0") != "0":
@@ -74,7 +74,7 @@ def recipe_of(words: list[str]) -> Recipe:
     return recipe
 
 
-def watched(words: list[str], resume: str | None, runs: Path | None) -> Run | None:
+def watched(words: list[str], resume: str | None, home: Path | None) -> Run | None:
     """Train the recipe of these words, or resume a run, with a progress bar; None when Ctrl-C paused it."""
     recipe = recipe_of(words) if resume is None else None
     from sightlab.runs import life
@@ -84,9 +84,9 @@ def watched(words: list[str], resume: str | None, runs: Path | None) -> Run | No
     with progress_bar("reading pictures") as decoding, asked_to_pause() as asked:
         begin: Callable[..., Run]
         if recipe is not None:
-            begin, epochs = partial(life.train, recipe, runs=runs), recipe.epochs
+            begin, epochs = partial(life.train, recipe, home=home), recipe.epochs
         else:
-            folder = locate(str(resume), runs)
+            folder = locate(str(resume), home)
             begin, epochs = partial(life.resume, folder), read_facts(folder).get("planned_epochs", 0)
         with training_watch(epochs, decoding, asked) as watch:
             try:

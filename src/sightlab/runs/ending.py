@@ -41,7 +41,7 @@ def end(prepared: Prepared, folder: Path, extra: dict[str, Any]) -> Run:
     save_predictions(folder / "predictions-validation.safetensors", validation)
     save_predictions(folder / "predictions-test.safetensors", test)
     draw(folder, training.history, test, test_images)
-    return note(prepared, folder, "done", extra, scores)
+    return note(prepared, folder, "finished", extra, scores)
 
 
 def draw(folder: Path, history: list[Epoch], test: Predictions, images: ImageSet) -> None:

@@ -24,7 +24,7 @@ from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch, Run
 from sightlab.runs.ending import end
 from sightlab.runs.noting import note
-from sightlab.store.folder import locate, new_folder, read_facts, read_run, runs_folder
+from sightlab.store.folder import home_folder, locate, new_folder, read_facts, read_run
 from sightlab.training import checkpoint, compiling, distributed, loop
 from sightlab.training.forecast import forecast
 from sightlab.training.prepare import Prepared, predictions_of, prepare, stepper_of
@@ -43,7 +43,7 @@ class Watch:
     >>> import sightlab, tempfile
     >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     run = sightlab.train(tiny, runs=folder, watch=Watch(epoch=lambda facts: print("epoch", facts.epoch)))
+    ...     run = sightlab.train(tiny, home=folder, watch=Watch(epoch=lambda facts: print("epoch", facts.epoch)))
     epoch 1
     """
 
@@ -62,23 +62,23 @@ def train(
     model: nn.Module | None = None,
     data: Data | None = None,
     *,
-    runs: Path | str | None = None,
+    home: Path | str | None = None,
     watch: Watch = SILENT,
 ) -> Run:
-    """Train a recipe, test the best epoch once, and keep all of it in a new folder of `runs`.
+    """Train a recipe, test the best epoch once, and keep all of it in a new folder of `home`.
 
     model: a network of your own instead of the recipe's; it takes float32 [N, C, H, W] and is trained in place.
-    data: images of your own instead of the recipe's. runs: where run folders are kept (see `runs_folder`).
+    data: images of your own instead of the recipe's. home: where run folders are kept (see `home_folder`).
     Raises SightlabError: data, recipe, model or device that do not fit, a loss that is no number, a full disk.
 
     >>> import sightlab, tempfile
     >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     run = sightlab.train(tiny, runs=folder)
+    ...     run = sightlab.train(tiny, home=folder)
     >>> len(run.epochs), run.test.count
     (1, 2000)
     """
-    with own_process(recipe.deterministic), home(Path(runs) if runs is not None else runs_folder()) as place:
+    with own_process(recipe.deterministic), own_home(Path(home) if home is not None else home_folder()) as place:
         prepared = prepare(recipe, model, data, watch.say, watch.decoding)
         folder = new_folder(place, recipe.name)
         with kept_whole(folder):
@@ -103,14 +103,14 @@ def resume(
     >>> import sightlab, tempfile
     >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     run = sightlab.train(tiny, runs=folder)
+    ...     run = sightlab.train(tiny, home=folder)
     ...     again = sightlab.resume(run)
     >>> again.test == run.test
     True
     """
     found = run.folder if isinstance(run, Run) else locate(str(run))
     facts = read_facts(found)
-    if facts.get("status") == "done":
+    if facts.get("status") == "finished":
         watch.say(f"{found.name} has ended; nothing is left to do")
         return read_run(found)
     path = found / "recipe.yaml"
@@ -118,7 +118,7 @@ def resume(
         recipe = parse_recipe(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from error
-    with own_process(recipe.deterministic), home(found.parent) as place:
+    with own_process(recipe.deterministic), own_home(found.parent) as place:
         folder = place / found.name
         if folder != found:
             shutil.copytree(found, folder)
@@ -157,7 +157,7 @@ def open_run(run: str | Path) -> Run:
     >>> import sightlab, tempfile
     >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     run = sightlab.train(tiny, runs=folder)
+    ...     run = sightlab.train(tiny, home=folder)
     ...     sightlab.open(run.folder).best_epoch
     1
     """
@@ -167,24 +167,24 @@ def open_run(run: str | Path) -> Run:
 def carry_on(prepared: Prepared, folder: Path, watch: Watch, extra: dict[str, Any]) -> Run:
     """Train from where the training stands to its end, keeping every epoch; then end the run."""
     training = prepared.training
-    note(prepared, folder, "training", extra)
+    note(prepared, folder, "running", extra)
     if training.epoch <= prepared.plan.epochs:
         expected = forecast(prepared)
         watch.say(str(expected))
         extra["compiled"] = compiling.choose(prepared, expected.seconds, watch.say, extra.get("compiled"))
-        note(prepared, folder, "training", extra)
+        note(prepared, folder, "running", extra)
     try:
         with stepping(prepared, watch) as facts:
             for epoch in facts:
                 checkpoint.save(folder / "checkpoints", training, prepared.identity)
-                note(prepared, folder, "training", extra)
+                note(prepared, folder, "running", extra)
                 watch.epoch(epoch)
     except loop.Paused:
         checkpoint.save(folder / "checkpoints", training, prepared.identity)
-        note(prepared, folder, "paused", extra)
+        note(prepared, folder, "interrupted", extra)
         raise loop.Paused(folder.name) from None
     except DivergedError as error:
-        note(prepared, folder, "diverged", extra)
+        note(prepared, folder, "failed", extra)
         kept = f"epoch {training.history[-1].epoch} is kept in {folder}" if training.history else "no epoch was ended"
         raise DivergedError(f"{error}; {kept}") from error
     return end(prepared, folder, extra)
@@ -211,11 +211,11 @@ def stepping(prepared: Prepared, watch: Watch = SILENT) -> Iterator[Iterator[Epo
 
 
 @contextmanager
-def home(runs: Path) -> Iterator[Path]:
+def own_home(home: Path) -> Iterator[Path]:
     """Where this process keeps its run: the first of torchrun's processes for good, the others for the time being."""
     try:
         if distributed.place().rank == 0:
-            yield runs
+            yield home
         else:
             with TemporaryDirectory() as other:
                 yield Path(other)

@@ -73,7 +73,7 @@ class Bundle:
     >>> from sightlab.store.bundle import open_model, read_bundle
     >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     bundle = read_bundle(sightlab.train(tiny, runs=folder).folder)
+    ...     bundle = read_bundle(sightlab.train(tiny, home=folder).folder)
     ...     model = open_model(bundle)
     >>> bundle.facts.model, len(bundle.facts.classes), type(model).__name__
     ('cnn', 10, 'Classifier')

@@ -21,26 +21,28 @@ FORMAT = 1
 LAST = "last"
 
 
-def runs_folder() -> Path:
-    """Where runs are kept: SIGHTLAB_RUNS, else `runs` in the current folder."""
-    return Path(os.environ.get("SIGHTLAB_RUNS") or "runs").expanduser()
+def home_folder() -> Path:
+    """Where runs are kept: SIGHTLAB_HOME, else `runs` in the current folder."""
+    return Path(os.environ.get("SIGHTLAB_HOME") or "runs").expanduser()
 
 
-def new_folder(runs: Path, name: str) -> Path:
-    """A new, empty run folder `RUNS/ID`, its id six hex digits and the recipe's name. Raises RunError."""
+def new_folder(home: Path, name: str) -> Path:
+    """A new, empty run folder `HOME/ID`, its id six hex digits and the recipe's name. Raises RunError."""
     plain = re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") or "run"
-    folder = runs / f"{secrets.token_hex(3)}-{plain}"
+    folder = home / f"{secrets.token_hex(3)}-{plain}"
     try:
         folder.mkdir(parents=True)
     except OSError as error:
         raise RunError(
-            f"{folder}: cannot be made: {error.strerror}; set runs=FOLDER to one you may write to"
+            f"{folder}: cannot be made: {error.strerror}; name one you may write to with --home or SIGHTLAB_HOME"
         ) from error
     return folder
 
 
 def write_facts(folder: Path, run: Run, status: str, extra: Mapping[str, Any]) -> None:
-    """Write run.json and metrics.csv. status: training, paused, diverged or done. extra: further facts, plain values.
+    """Write run.json and metrics.csv.
+
+    status: running, finished, interrupted or failed. extra: further facts, plain values.
 
     Raises OSError as writing does.
     """
@@ -109,11 +111,11 @@ def run_from(folder: Path, facts: Mapping[str, Any]) -> Run:
         raise RunError(f"{folder / 'run.json'}: damaged: {error}") from error
 
 
-def run_folders(runs: Path) -> list[Path]:
+def run_folders(home: Path) -> list[Path]:
     """The run folders of a folder, oldest first by when they were started."""
-    if not runs.is_dir():
+    if not home.is_dir():
         return []
-    found = [p for p in runs.iterdir() if (p / "run.json").is_file()]
+    found = [p for p in home.iterdir() if (p / "run.json").is_file()]
     return sorted(found, key=lambda p: (started(p), p.name))
 
 
@@ -125,7 +127,7 @@ def started(folder: Path) -> str:
         return ""
 
 
-def locate(text: str, runs: Path | None = None) -> Path:
+def locate(text: str, home: Path | None = None) -> Path:
     """The folder of a run or a bundle: an id prefix, `last`, a run folder or a bundle.
 
     Raises RunError when there is none, or when a prefix means several.
@@ -137,10 +139,10 @@ def locate(text: str, runs: Path | None = None) -> Path:
         if (path / "run.json").is_file() or (path / "bundle.json").is_file():
             return path
         raise RunError(f"{path}: neither a run folder nor a bundle; it has no run.json and no bundle.json")
-    runs = runs or runs_folder()
-    folders = run_folders(runs)
+    home = home or home_folder()
+    folders = run_folders(home)
     if not folders:
-        raise RunError(f"no run {text!r}: there are no runs in {runs}/; `sightlab train` makes one")
+        raise RunError(f"no run {text!r}: there are no runs in {home}/; `sightlab train` makes one")
     if text == LAST:
         return folders[-1]
     found = [folder for folder in folders if folder.name.startswith(text)]
@@ -148,4 +150,4 @@ def locate(text: str, runs: Path | None = None) -> Path:
         return found[0]
     if found:
         raise RunError(f"run {text!r} could be any of {', '.join(f.name for f in found[:5])}; give more of its id")
-    raise RunError(f"no run {text!r} in {runs}/; the last ones are {', '.join(f.name for f in folders[-5:])}")
+    raise RunError(f"no run {text!r} in {home}/; the last ones are {', '.join(f.name for f in folders[-5:])}")

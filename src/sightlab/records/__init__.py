@@ -1,0 +1,20 @@
+"""Frozen facts that pass between the rooms. Nothing here computes with images, trains or draws."""
+
+from sightlab.records.gains import Contender, Gain, Spread
+from sightlab.records.runs import Epoch, Run, duration
+from sightlab.records.scores import Answer, Averages, ClassScore, Predictions, Score, Scorecard
+
+__all__ = [
+    "Answer",
+    "Averages",
+    "ClassScore",
+    "Contender",
+    "Epoch",
+    "Gain",
+    "Predictions",
+    "Run",
+    "Score",
+    "Scorecard",
+    "Spread",
+    "duration",
+]

@@ -1,0 +1,95 @@
+"""How runs differ, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One figure over several seeds.
+
+    mean; deviation: the sample standard deviation (n - 1); interval: the 95 % t interval of the mean. Both are None
+    for a single value, which has no spread.
+
+    >>> Spread(0.9, None, None, 1).count
+    1
+    """
+
+    mean: float
+    deviation: float | None
+    interval: tuple[float, float] | None
+    count: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self) | {"interval": list(self.interval) if self.interval else None}
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much better one model is than another on the same test images.
+
+    better and worse: what the two are called; difference: accuracy of `better` less that of `worse`, in [-1, 1] and
+    at least 0 unless the caller fixed the order; interval: its 95 % interval. p: of the two-sided hypothesis of no
+    difference; adjusted: the same after Holm's correction, where more than two are compared. images: on which both
+    answered. seeds: runs of each. method: how interval and p came about, in words.
+
+    >>> Gain("v5", "v4", 0.0042, (0.0011, 0.0073), 0.008, 10_000, (1, 1), "exact McNemar").told_apart
+    True
+    """
+
+    better: str
+    worse: str
+    difference: float
+    interval: tuple[float, float]
+    p: float
+    images: int
+    seeds: tuple[int, int]
+    method: str
+    adjusted: float | None = None
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the difference is beyond noise: p, corrected where several are compared, below 0.05."""
+        return (self.p if self.adjusted is None else self.adjusted) < 0.05
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self) | {"interval": list(self.interval), "seeds": list(self.seeds)}
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """One model of a comparison: runs of one recipe that differ in their seed alone.
+
+    name: what the comparison calls it. runs: their ids. accuracy, top5 and loss: over the seeds, on the test split,
+    in [0, 1] and nats. interval: the 95 % interval of the accuracy (Wilson's for one run, the t interval over seeds
+    for several). parameters; flops: of one image's forward pass (twice the multiply-adds), None where unknown.
+    seconds: of training, mean over the seeds. images_per_second: in training, mean. openings: of the test split, the
+    most that any of the runs has. rank: 1 for the best; contenders that cannot be told apart may share one.
+    gain: against the first contender; None for the first itself.
+    """
+
+    name: str
+    runs: tuple[str, ...]
+    accuracy: Spread
+    interval: tuple[float, float]
+    top5: Spread | None
+    loss: Spread
+    parameters: int
+    flops: int | None
+    seconds: float
+    images_per_second: float
+    openings: int
+    rank: int
+    gain: Gain | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        values: Mapping[str, Any] = asdict(self)
+        inner = {"accuracy": self.accuracy, "top5": self.top5, "loss": self.loss, "gain": self.gain}
+        plain = {name: value.to_json() if value else None for name, value in inner.items()}
+        return dict(values) | plain | {"runs": list(self.runs), "interval": list(self.interval)}
