@@ -69,7 +69,7 @@ def no_weights(bundle: Path) -> None:
 def test_a_damaged_bundle_is_one_line(bundle: Path, damage: Callable[[Path], object], says: str) -> None:
     damage(bundle)
     with pytest.raises(sightlab.SightlabError) as caught:
-        sightlab.test(str(bundle), "fashion-mini:test")
+        sightlab.test(str(bundle), "fashion-mini:test", open_test="a test")
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -78,24 +78,24 @@ def test_a_bundle_never_runs_code_that_it_names(bundle: Path, tmp_path: Path) ->
     (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
     edit(bundle, lambda facts: facts.update(model="evil.py:Net"))
     with pytest.raises(RunError, match="which a bundle does not run"):
-        sightlab.test(str(bundle), "fashion-mini:test")
+        sightlab.test(str(bundle), "fashion-mini:test", open_test="a test")
 
 
 def test_a_bundle_moves_by_itself(bundle: Path) -> None:
-    assert sightlab.evaluate(str(bundle), "fashion-mini:test").count == 2000
+    assert sightlab.evaluate(str(bundle), "fashion-mini:test", open_test="a test").count == 2000
 
 
 def test_openings_are_counted_by_content_not_by_name(bundle: Path, tmp_path: Path) -> None:
     (bundle / "openings.jsonl").unlink()
     images = load_parts("fashion-mini:test").parts.splits["all"]
-    assert sightlab.evaluate(str(bundle), "fashion-mini:test").openings == 1
-    assert sightlab.evaluate(str(bundle), images).openings == 2
-    assert sightlab.evaluate(str(bundle), images.take(np.arange(1000))).openings == 1
+    assert sightlab.evaluate(str(bundle), "fashion-mini:test", open_test="a test").openings == 1
+    assert sightlab.evaluate(str(bundle), images, open_test="a test").openings == 2
+    assert sightlab.evaluate(str(bundle), images.take(np.arange(1000)), open_test="a test").openings == 1
 
 
 def test_images_it_was_trained_on_are_counted(bundle: Path) -> None:
     train = load_parts("fashion-mini").parts.splits["train"]
-    assert sightlab.test(str(bundle), "fashion-mini:test").seen == 0
+    assert sightlab.test(str(bundle), "fashion-mini:test", open_test="a test").seen == 0
     # 100 of the 1,000 images a class were drawn for training and validation
     assert sightlab.test(str(bundle), train).seen == 1000
 

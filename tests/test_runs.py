@@ -23,7 +23,8 @@ from sightlab.data.load import load_parts
 from sightlab.errors import DivergedError, RunError
 from sightlab.recipes.reading import parse_recipe
 from sightlab.runs.life import Watch
-from sightlab.store.folder import locate, read_facts
+from sightlab.runs.revision import git_revision
+from sightlab.store.folder import locate, read_facts, run_folders, status_of
 from sightlab.store.tables import read_predictions
 from sightlab.training.loop import Paused
 
@@ -38,7 +39,7 @@ def started(folder: Path, *more: str) -> subprocess.Popen[str]:
 
 
 def only_run(folder: Path) -> Path:
-    (run,) = (folder / "runs").iterdir()
+    (run,) = run_folders(folder / "runs")
     return run
 
 
@@ -84,7 +85,7 @@ def test_the_stored_predictions_give_the_stored_score(small_run: Path) -> None:
     run = sightlab.open(small_run)
     said = read_predictions(small_run / "predictions-test.safetensors")
     assert run.test is not None
-    assert metrics.score(said, openings=1) == run.test
+    assert metrics.score(said, openings=run.test.openings) == run.test
     assert said.index.tolist() == list(range(2000))
     assert (said.labels == load_parts("fashion-mini:test").parts.splits["all"].labels).all()
 
@@ -105,7 +106,7 @@ def test_metrics_csv_has_a_row_an_epoch(small_run: Path) -> None:
 
 
 def test_the_bundles_model_gives_the_stored_logits(small_run: Path) -> None:
-    tested = sightlab.test(small_run, "fashion-mini:test")
+    tested = sightlab.test(small_run, "fashion-mini:test", open_test="a test")
     said = read_predictions(small_run / "predictions-test.safetensors")
     assert (tested.predictions.logits == said.logits).all()
 
@@ -157,8 +158,7 @@ def killed_and_resumed(folder: Path, kills: int, seed: int, more: Sequence[str] 
         time.sleep(1.5 + 2.5 * float(generator.random()))
         process.kill()
         process.communicate()
-        begun = (folder / "runs").exists() and (only_run(folder) / "run.json").exists()
-        if not begun:
+        if not run_folders(folder / "runs"):
             shutil.rmtree(folder / "runs", ignore_errors=True)
             process = started(folder, *more)
             continue
@@ -186,6 +186,71 @@ def test_a_run_killed_at_twenty_random_moments_ends_with_the_same_bits(tmp_path:
     assert results(killed) == results(only_run(tmp_path / "whole"))
 
 
+def test_a_run_is_running_until_its_process_is_killed_and_then_interrupted(tmp_path: Path) -> None:
+    with started(tmp_path, "epochs=500") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("epoch 1"):
+                break
+        facts = read_facts(only_run(tmp_path))
+        assert status_of(facts) == "running"
+        assert facts["process"]["pid"] == process.pid
+        with pytest.raises(RunError, match=f"is running, as process {process.pid}; wait for its end, or stop it"):
+            sightlab.resume(only_run(tmp_path))
+        process.kill()
+    facts = read_facts(only_run(tmp_path))
+    assert facts["status"] == "running"
+    assert status_of(facts) == "interrupted"
+
+
+def test_a_run_that_fails_says_why(tmp_path: Path) -> None:
+    import torch
+
+    class Fragile(torch.nn.Sequential):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            if self.training:
+                raise RuntimeError("out of\nmemory")
+            return super().forward(images)
+
+    net = Fragile(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    recipe = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
+    with pytest.raises(RuntimeError, match="memory"):
+        sightlab.train(recipe, model=net, home=tmp_path)
+    (folder,) = run_folders(tmp_path)
+    facts = read_facts(folder)
+    assert (facts["status"], facts["reason"]) == ("failed", "RuntimeError: out of memory")
+
+
+def test_a_run_knows_its_seed_cost_revision_and_test_split(small_run: Path) -> None:
+    facts = read_facts(small_run)
+    assert facts["seed"] == 42
+    convolutions = 28 * 28 * 32 * 25 + 14 * 14 * 64 * 32 * 25
+    linear = 7 * 7 * 64 * 256 + 256 * 128 + 128 * 10
+    assert facts["flops"] == 2 * (convolutions + linear)
+    assert facts["ended"] >= facts["started"]
+    assert facts["process"] is None
+    assert len(facts["test_key"]) == len(facts["validation_key"]) == 32
+
+
+def test_the_revision_of_the_users_folder_is_found_and_whether_it_was_changed(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        command = ["git", *identity, *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30).stdout
+
+    assert git_revision(tmp_path) is None
+    git("init", "-q")
+    assert git_revision(tmp_path) is None
+    (tmp_path / "net.py").write_text("a = 1\n")
+    git("add", "net.py")
+    git("commit", "-q", "-m", "first")
+    assert git_revision(tmp_path) == {"revision": git("rev-parse", "HEAD").strip(), "dirty": False}
+    (tmp_path / "net.py").write_text("a = 2\n")
+    found = git_revision(tmp_path)
+    assert found is not None
+    assert found["dirty"]
+
+
 def test_a_run_that_has_ended_is_given_back_as_it_is(small_run: Path) -> None:
     before = (small_run / "run.json").read_bytes()
     said: list[str] = []
@@ -199,7 +264,7 @@ def test_a_pause_from_python_raises_and_keeps(tmp_path: Path) -> None:
     recipe = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=2)
     with pytest.raises(Paused):
         sightlab.train(recipe, home=tmp_path, watch=Watch(pause=lambda: True))
-    (folder,) = tmp_path.iterdir()
+    (folder,) = run_folders(tmp_path)
     run = sightlab.resume(folder)
     assert len(run.epochs) == 2
 
@@ -210,7 +275,7 @@ def test_a_diverged_run_says_what_is_kept(tmp_path: Path) -> None:
     )
     with pytest.raises(DivergedError, match="no epoch was ended"):
         sightlab.train(recipe, home=tmp_path)
-    (folder,) = tmp_path.iterdir()
+    (folder,) = run_folders(tmp_path)
     assert read_facts(folder)["status"] == "failed"
 
 
@@ -224,9 +289,9 @@ def test_own_modules_and_own_arrays_are_trained(tmp_path: Path) -> None:
     assert run.test is not None
     assert run.test.count == 18
     again = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(81, 2))
-    assert sightlab.evaluate(run, data, model=again).count == 120
+    assert sightlab.evaluate(run, data, model=again, open_test="a test").count == 120
     with pytest.raises(RunError, match="code of your own"):
-        sightlab.evaluate(run, data)
+        sightlab.evaluate(run, data, open_test="a test")
 
 
 def test_early_stop_ends_before_the_last_epoch(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from sightlab.data.splits import Splits, divide, fingerprints
 from sightlab.data.webshards.naming import is_pattern, split_members
 from sightlab.data.webshards.read import ShardPixels, read_shards
 from sightlab.errors import DataError
+from sightlab.store.folder import run_folders
 from sightlab.testing import content_of
 from sightlab.training import checkpoint
 from sightlab.training.loop import Paused
@@ -395,8 +396,8 @@ def test_the_command_line_trains_shows_and_tests_shards(tmp_path: Path, shards: 
     status, out, err = cli("train", "cnn", f"data={source}", "epochs=1", "--home", tmp_path / "runs")
     assert status == 0, err
     assert "test accuracy" in out
-    (run,) = (tmp_path / "runs").iterdir()
-    status, out, err = cli("test", run, "--data", source, "--json")
+    (run,) = run_folders(tmp_path / "runs")
+    status, out, err = cli("test", run, "--data", source, "--open-test", "a test", "--json")
     assert status == 0, err
     assert '"seen_in_training": 255' in out
 

@@ -15,12 +15,15 @@ from sightlab import metrics
 from sightlab.data.imageset import UNDIVIDED, ImageSet, Progress
 from sightlab.data.load import load_parts
 from sightlab.data.splits import fingerprints
-from sightlab.errors import DataError
+from sightlab.errors import DataError, RunError
 from sightlab.evaluation import predictions
 from sightlab.records import ClassScore, Predictions, Run, Score
-from sightlab.store.bundle import Bundle, open_model, read_bundle, record_opening, seen_images
+from sightlab.store.bundle import Bundle, open_model, read_bundle, record_opening, sealed_images, seen_images
+from sightlab.store.database.writing import record
 from sightlab.store.folder import locate
 from sightlab.training.workers import choose_device, own_process
+
+SEALED_SHARE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,7 @@ def test(
     run: Run | Bundle | str | Path,
     data: ImageSet | str | Path,
     *,
+    open_test: str | None = None,
     model: nn.Module | None = None,
     label: str | None = None,
     skip_broken: bool = False,
@@ -63,12 +67,13 @@ def test(
     """Score a run's model on labelled data, and put the opening on record beside its bundle.
 
     data: an ImageSet, or a source; of a source that is divided, its test split. Classes are matched by name, or by
-    number where one side has numbers for names. Raises DataError when classes, size or channels do not fit.
+    number where one side has numbers for names. open_test: why the run's own test split is opened once more; without
+    a reason it stays sealed. Raises DataError when classes, size or channels do not fit, RunError for a sealed split.
 
     >>> import sightlab, tempfile
     >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     tested = sightlab.test(sightlab.train(tiny, home=folder), "fashion-mini:test")
+    ...     tested = sightlab.test(sightlab.train(tiny, home=folder), "fashion-mini:test", open_test="an example")
     >>> tested.score.count, [one.name for one in tested.classes][:2], tested.seen
     (2000, ['T-shirt/top', 'Trouser'], 0)
     """
@@ -80,25 +85,55 @@ def test(
     else:
         images, source = labelled(bundle, data, label, skip_broken, progress, notes), str(data)
     images = matched(images, bundle, source, notes)
+    prints = fingerprints(images)
+    refuse_sealed(prints, bundle, source, open_test)
     with own_process():
         classifier = open_model(bundle, model).to(chosen)
         said = predictions(classifier, images, chosen, tick=tick)
-    openings = record_opening(bundle, content_of(images), source, "sightlab test")
-    seen = int(np.isin(fingerprints(images), seen_images(bundle)).sum())
+    openings = record_opening(bundle, content_of(images), source, open_test or "data of the user's own")
+    on_record(bundle)
+    seen = int(np.isin(prints, seen_images(bundle)).sum())
     return Tested(metrics.score(said, openings=openings), tuple(metrics.class_scores(said)), said, seen, tuple(notes))
 
 
-def evaluate(run: Run | Bundle | str | Path, data: ImageSet | str | Path, model: nn.Module | None = None) -> Score:
-    """The score of a run's model on labelled data; `test` gives more.
+def refuse_sealed(prints: NDArray[np.uint64], bundle: Bundle, source: str, reason: str | None) -> None:
+    """Raises RunError where a tenth of the images or more are of the run's own test split, and no reason is given.
+
+    Below that they are taken for data of its own: large sets do hold a few pictures of each other.
+    """
+    if reason is not None and not reason.strip():
+        raise RunError("--open-test: give a reason, such as --open-test 'the reviewers asked for it'")
+    sealed = int(np.isin(prints, sealed_images(bundle)).sum())
+    if reason is None and sealed >= max(1, SEALED_SHARE * len(prints)):
+        raise RunError(
+            f"{source}: {sealed:,} of these {len(prints):,} images are the run's sealed test split, opened for "
+            "its final score; test on other data, or say why it is opened again: --open-test 'the reason'"
+        )
+
+
+def on_record(bundle: Bundle) -> None:
+    """Put the new count of openings beside the run in the database, where the bundle lies in a run's folder."""
+    if (bundle.folder.parent / "run.json").is_file():
+        record(bundle.folder.parent)
+
+
+def evaluate(
+    run: Run | Bundle | str | Path,
+    data: ImageSet | str | Path,
+    model: nn.Module | None = None,
+    *,
+    open_test: str | None = None,
+) -> Score:
+    """The score of a run's model on labelled data; `test` gives more and says what its arguments are.
 
     >>> import sightlab, tempfile
     >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     score = sightlab.evaluate(sightlab.train(tiny, home=folder), "fashion-mini:test")
+    ...     score = sightlab.evaluate(sightlab.train(tiny, home=folder), "fashion-mini:test", open_test="an example")
     >>> score.count, score.openings
     (2000, 2)
     """
-    return test(run, data, model=model).score
+    return test(run, data, model=model, open_test=open_test).score
 
 
 def labelled(

@@ -17,7 +17,7 @@ EXAMPLES = """\b
 Examples:
   sightlab test last --data hidden.csv
   sightlab test 3fa2 --data photos/ --predictions out.csv
-  sightlab test runs/3fa2c1-demo/bundle --data kmnist:test --json
+  sightlab test last --data kmnist:test --open-test "the reviewers asked for it" --json
 """
 
 
@@ -29,6 +29,9 @@ def test(
     label: Annotated[str | None, typer.Option(help="The label column of a table.")] = None,
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out broken pictures.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    open_test: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Open the run's own test split once more; kept on record.")
+    ] = None,
     model: Annotated[str | None, typer.Option(metavar="FILE.py:NAME", help="Your own code that the run names.")] = None,
     json: bool = JSON_OPTION,
 ) -> None:
@@ -43,6 +46,7 @@ def test(
         tested = testing.test(
             bundle,
             data,
+            open_test=open_test,
             model=own_model(bundle, model),
             label=label,
             skip_broken=skip_broken,

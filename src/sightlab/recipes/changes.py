@@ -45,6 +45,35 @@ def parse_changes(words: Iterable[str]) -> dict[str, Any]:
     return changes
 
 
+def parse_lists(words: Iterable[str]) -> dict[str, list[Any]]:
+    """`key=v1,v2,...` words as {dotted path: values}; one value makes a list of one.
+
+    Keys whose value is itself a list of things (betas, log) take one value. Raises RecipeError as `parse_changes`,
+    and for a value that is given twice.
+
+    >>> parse_lists(["lr=0.1,0.3", "epochs=3"])
+    {'optimizer.lr': [0.1, 0.3], 'epochs': [3]}
+    """
+    found: dict[str, list[Any]] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        ((path, whole),) = parse_changes([word]).items()
+        if path in found:
+            raise RecipeError(f"{path} is given twice; keep one of them")
+        group, _, leaf = path.rpartition(".")
+        several = group != "model.options" and holds_several(field_type(group, leaf))
+        values = [whole] if several else [parse_changes([key + equals + part])[path] for part in text.split(",")]
+        if len({repr(value) for value in values}) < len(values):
+            raise RecipeError(f"{path}: {text!r} names a value twice; keep one of them")
+        found[path] = values
+    return found
+
+
+def holds_several(kind: Any) -> bool:
+    """Whether a key of this type takes a tuple of values."""
+    return tuple in (get_origin(kind), *map(get_origin, get_args(kind)))
+
+
 def change_value(path: str, text: str) -> Any:
     """The value that a change's text means: text as it stands for keys that take text, else as YAML reads it.
 
@@ -92,11 +121,18 @@ def differences(before: Recipe, after: Recipe) -> dict[str, tuple[Any, Any]]:
     >>> differences(Recipe(), changed(Recipe(), {"lr": 0.03}))
     {'optimizer.lr': (0.1, 0.03)}
     """
+    old, new = flat(before), flat(after)
+    return {key: (value, new[key]) for key, value in old.items() if value != new[key]}
+
+
+def flat(recipe: Recipe) -> dict[str, Any]:
+    """Every key and its value, {dotted path: value}, in the recipe's order.
+
+    >>> flat(Recipe(model="cnn"))["model.name"]
+    'cnn'
+    """
     found = {}
     for key in leaf_keys():
         group, _, leaf = key.rpartition(".")
-        old = getattr(getattr(before, group) if group else before, leaf)
-        new = getattr(getattr(after, group) if group else after, leaf)
-        if old != new:
-            found[key] = (old, new)
+        found[key] = getattr(getattr(recipe, group) if group else recipe, leaf)
     return found

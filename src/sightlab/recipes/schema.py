@@ -182,6 +182,7 @@ class Recipe(Group):
     workers: processes that share each batch on a CPU. compile: torch.compile, auto where a measured probe says it
     pays. precision: of GPUs; CPUs work in float32. deterministic: ask torch for deterministic kernels alone.
     test_flips: also report the score of each image and its mirror image together, beside the plain one.
+    log: where else the run is written as it goes, tensorboard or mlflow or both.
     notes: what the author of the recipe states: command, expected time and accuracy with n.
 
     >>> Recipe(model="cnn", epochs=3).model.name
@@ -209,6 +210,13 @@ class Recipe(Group):
     deterministic: bool = False
     test_flips: bool = False
     compile: Literal["auto", "on", "off"] = "auto"
+    log: tuple[Literal["tensorboard", "mlflow"], ...] = ()
+
+    @field_validator("log", mode="before")
+    @classmethod
+    def _names_in_a_row(cls, value: Any) -> Any:
+        """`tensorboard,mlflow` stands for a list of the two."""
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
     @field_validator("compile", mode="before")
     @classmethod
@@ -220,14 +228,17 @@ class Recipe(Group):
     def hash(self) -> str:
         """Sixteen hex digits: equal for two recipes that describe the same result.
 
-        The name and the notes are left out, and so is what the chosen optimizer, schedule and averaging do not read.
+        The name, the notes and where else a run is logged are left out, and so is what the chosen optimizer, schedule
+        and averaging do not read.
         Defaults are left out too, so that a key that a later version adds does not change the hashes of before.
 
         >>> a = Recipe(name="a", schedule=Schedule(gamma=0.5))
         >>> a.hash == Recipe(name="b").hash, a.hash == Recipe(seed=1).hash
         (True, False)
         """
-        values = self.model_dump(mode="json", exclude={"name", "notes", "format", "test_flips"}, exclude_defaults=True)
+        values = self.model_dump(
+            mode="json", exclude={"name", "notes", "format", "test_flips", "log"}, exclude_defaults=True
+        )
         unread = {
             "optimizer": UNREAD_BY_OPTIMIZER.get(self.optimizer.name, ()),
             "schedule": UNREAD_BY_SCHEDULE[self.schedule.name],

@@ -12,17 +12,19 @@ from torch import nn
 
 from sightlab import charts, metrics, pictures
 from sightlab.data.imageset import ImageSet
+from sightlab.data.splits import fingerprints
 from sightlab.evaluation import WithMirror
 from sightlab.records import Epoch, Predictions, Run, Score
-from sightlab.runs.noting import note
+from sightlab.runs.noting import Notebook, now
 from sightlab.store.bundle import OPENINGS, record_opening, save_bundle
 from sightlab.store.tables import save_predictions
 from sightlab.testing import content_of
 from sightlab.training.prepare import Prepared, predictions_of
 
 
-def end(prepared: Prepared, folder: Path, extra: dict[str, Any]) -> Run:
+def end(notebook: Notebook) -> Run:
     """Open the test split once for the best epoch's weights; write bundle, predictions and pictures."""
+    prepared, folder = notebook.prepared, notebook.folder
     training, splits = prepared.training, prepared.splits
     training.classifier.load_state_dict(training.best)
     validation = predictions_of(prepared, training.classifier, splits.validation)
@@ -34,14 +36,15 @@ def end(prepared: Prepared, folder: Path, extra: dict[str, Any]) -> Run:
         scores["test_flips"] = metrics.score(mirrored, openings=1)
     bundle = folder / "bundle"
     (bundle / OPENINGS).unlink(missing_ok=True)  # of an ending that was cut off: its score was never seen
-    saved = save_bundle(
-        bundle, bundle_facts(prepared, scores), net_of(training.classifier), np.concatenate(list(splits.seen.values()))
-    )
-    record_opening(saved, content_of(test_images), splits.source, f"final score of run {folder.name}")
+    seen, sealed = np.concatenate(list(splits.seen.values())), fingerprints(test_images)
+    saved = save_bundle(bundle, bundle_facts(prepared, scores), net_of(training.classifier), seen, sealed)
+    keys = {"validation_key": content_of(splits.validation), "test_key": content_of(test_images)}
+    notebook.facts |= keys | {"ended": now()}
+    record_opening(saved, notebook.facts["test_key"], splits.source, f"final score of run {folder.name}")
     save_predictions(folder / "predictions-validation.safetensors", validation)
     save_predictions(folder / "predictions-test.safetensors", test)
     draw(folder, training.history, test, test_images)
-    return note(prepared, folder, "finished", extra, scores)
+    return notebook.write("finished", scores)
 
 
 def draw(folder: Path, history: list[Epoch], test: Predictions, images: ImageSet) -> None:

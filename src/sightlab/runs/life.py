@@ -5,26 +5,28 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from torch import nn
 
+from sightlab import trackers
 from sightlab.data.imageset import ImageSet, Progress
 from sightlab.data.splits import Splits
-from sightlab.errors import DivergedError, RunError
+from sightlab.errors import DivergedError, RunError, one_line
 from sightlab.files import write_text
+from sightlab.models.cost import forward_flops
 from sightlab.recipes.reading import parse_recipe
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch, Run
-from sightlab.runs.ending import end
-from sightlab.runs.noting import note
-from sightlab.store.folder import home_folder, locate, new_folder, read_facts, read_run
+from sightlab.runs.ending import end, net_of
+from sightlab.runs.noting import Notebook, now
+from sightlab.runs.revision import git_revision
+from sightlab.store.database.opening import check
+from sightlab.store.folder import home_folder, locate, new_folder, read_facts, read_run, status_of
 from sightlab.training import checkpoint, compiling, distributed, loop
 from sightlab.training.forecast import forecast
 from sightlab.training.prepare import Prepared, predictions_of, prepare, stepper_of
@@ -55,6 +57,7 @@ class Watch:
 
 
 SILENT = Watch()
+LASTING = ("started", "git", "compiled")  # facts of a run that a resumed sitting does not change
 
 
 def train(
@@ -78,17 +81,18 @@ def train(
     >>> len(run.epochs), run.test.count
     (1, 2000)
     """
+    trackers.check(recipe.log)
     with own_process(recipe.deterministic), own_home(Path(home) if home is not None else home_folder()) as place:
         prepared = prepare(recipe, model, data, watch.say, watch.decoding)
         folder = new_folder(place, recipe.name)
         with kept_whole(folder):
             write_text(folder / "recipe.yaml", recipe.to_yaml())
-            started = datetime.now(UTC).isoformat(timespec="milliseconds")
             write_text(
                 folder / "environment.json",
                 json.dumps(environment(prepared.training.device, prepared.processes), indent=1),
             )
-            return carry_on(prepared, folder, watch, {"started": started, "planned_epochs": recipe.epochs})
+            facts = {"started": now(), "planned_epochs": recipe.epochs, "git": git_revision(Path.cwd())}
+            return carry_on(Notebook(prepared, folder, facts, watch.say), watch)
 
 
 def resume(
@@ -110,14 +114,20 @@ def resume(
     """
     found = run.folder if isinstance(run, Run) else locate(str(run))
     facts = read_facts(found)
-    if facts.get("status") == "finished":
+    status = status_of(facts)
+    if status == "finished":
         watch.say(f"{found.name} has ended; nothing is left to do")
         return read_run(found)
+    if status == "running":
+        raise RunError(
+            f"{found.name} is running, as process {facts['process']['pid']}; wait for its end, or stop it first"
+        )
     path = found / "recipe.yaml"
     try:
         recipe = parse_recipe(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from error
+    trackers.check(recipe.log)
     with own_process(recipe.deterministic), own_home(found.parent) as place:
         folder = place / found.name
         if folder != found:
@@ -129,10 +139,8 @@ def resume(
         else:
             watch.say(f"{folder.name} has no checkpoint; it starts anew")
         with kept_whole(folder):
-            extra: dict[str, Any] = {"started": facts.get("started", ""), "planned_epochs": recipe.epochs}
-            if "compiled" in facts:
-                extra["compiled"] = facts["compiled"]
-            return carry_on(prepared, folder, watch, extra)
+            kept = {"planned_epochs": recipe.epochs} | {k: v for k, v in facts.items() if k in LASTING}
+            return carry_on(Notebook(prepared, folder, kept, watch.say), watch)
 
 
 def epochs(recipe: Recipe, model: nn.Module | None = None, data: Data | None = None) -> Iterator[Epoch]:
@@ -164,39 +172,67 @@ def open_run(run: str | Path) -> Run:
     return read_run(locate(str(run)))
 
 
-def carry_on(prepared: Prepared, folder: Path, watch: Watch, extra: dict[str, Any]) -> Run:
+def carry_on(notebook: Notebook, watch: Watch) -> Run:
     """Train from where the training stands to its end, keeping every epoch; then end the run."""
+    prepared, folder = notebook.prepared, notebook.folder
     training = prepared.training
-    note(prepared, folder, "running", extra)
-    if training.epoch <= prepared.plan.epochs:
-        expected = forecast(prepared)
-        watch.say(str(expected))
-        extra["compiled"] = compiling.choose(prepared, expected.seconds, watch.say, extra.get("compiled"))
-        note(prepared, folder, "running", extra)
+    copies = trackers.Copies(() if prepared.place.rank else prepared.recipe.log, folder, watch.say)
+    notebook.write("running")
+    status = "interrupted"
     try:
-        with stepping(prepared, watch) as facts:
+        if training.epoch <= prepared.plan.epochs:
+            height, width, channels = prepared.splits.shape
+            notebook.facts["flops"] = forward_flops(net_of(training.classifier), channels, height, width)
+            expected = forecast(prepared)
+            watch.say(str(expected))
+            known = notebook.facts.get("compiled")
+            notebook.facts["compiled"] = compiling.choose(prepared, expected.seconds, watch.say, known)
+            notebook.write("running")
+        with stepping(prepared, watch, notebook.beat) as facts:
             for epoch in facts:
                 checkpoint.save(folder / "checkpoints", training, prepared.identity)
-                note(prepared, folder, "running", extra)
+                notebook.write("running")
+                copies.epoch(epoch)
                 watch.epoch(epoch)
+        run, status = end(notebook), "finished"
+        return run
     except loop.Paused:
         checkpoint.save(folder / "checkpoints", training, prepared.identity)
-        note(prepared, folder, "interrupted", extra)
+        notebook.write("interrupted")
         raise loop.Paused(folder.name) from None
+    except KeyboardInterrupt:
+        notebook.write("interrupted")
+        raise
     except DivergedError as error:
-        note(prepared, folder, "failed", extra)
         kept = f"epoch {training.history[-1].epoch} is kept in {folder}" if training.history else "no epoch was ended"
+        status = "failed"
+        notebook.facts["reason"] = str(error)
+        notebook.write("failed")
         raise DivergedError(f"{error}; {kept}") from error
-    return end(prepared, folder, extra)
+    except Exception as error:
+        status = "failed"
+        notebook.facts["reason"] = one_line(f"{type(error).__name__}: {error}")
+        with suppress(OSError):  # a full disk is the error that is told of, not that it cannot be written down
+            notebook.write("failed")
+        raise
+    finally:
+        copies.end(read_run(folder), status)
 
 
 @contextmanager
-def stepping(prepared: Prepared, watch: Watch = SILENT) -> Iterator[Iterator[Epoch]]:
-    """The training's epochs; its worker processes end with the block."""
+def stepping(
+    prepared: Prepared, watch: Watch = SILENT, beat: Callable[[], None] = lambda: None
+) -> Iterator[Iterator[Epoch]]:
+    """The training's epochs; its worker processes end with the block. beat: called after every step."""
     stepper = stepper_of(prepared)
-    pause = watch.pause
+    asked = watch.pause
     if prepared.place.processes > 1:
-        pause = partial(distributed.agreed, watch.pause, prepared.training.device)
+        asked = partial(distributed.agreed, watch.pause, prepared.training.device)
+
+    def pause() -> bool:
+        beat()
+        return asked()
+
     try:
         yield loop.epochs(
             prepared.training,
@@ -215,6 +251,7 @@ def own_home(home: Path) -> Iterator[Path]:
     """Where this process keeps its run: the first of torchrun's processes for good, the others for the time being."""
     try:
         if distributed.place().rank == 0:
+            check(home)
             yield home
         else:
             with TemporaryDirectory() as other:

@@ -92,17 +92,20 @@ class Bundle:
         return f"<p><b>{html.escape(facts.model)}</b>: {len(facts.classes)} classes, {shape} images{tested}</p>"
 
 
-def save_bundle(folder: Path, facts: Mapping[str, Any], net: nn.Module, seen: NDArray[np.uint64]) -> Bundle:
-    """Write a bundle: weights, the fingerprints of the images it was trained on, and last bundle.json.
+def save_bundle(
+    folder: Path, facts: Mapping[str, Any], net: nn.Module, seen: NDArray[np.uint64], sealed: NDArray[np.uint64]
+) -> Bundle:
+    """Write a bundle: weights, fingerprints of images, and last bundle.json.
 
-    facts: those of `Facts` but for weights_sha256. Raises OSError as writing does.
+    facts: those of `Facts` but for weights_sha256. seen: fingerprints of the images it was trained and selected on;
+    sealed: of its test split. Raises OSError as writing does.
     """
     from safetensors.numpy import save as serialised_arrays
     from safetensors.torch import save as serialised
 
     weights = {key: value.detach().cpu().contiguous().clone() for key, value in net.state_dict().items()}
     digest = write_bytes(folder / WEIGHTS, serialised(weights))
-    write_bytes(folder / SEEN, serialised_arrays({"fingerprints": seen}))
+    write_bytes(folder / SEEN, serialised_arrays({"fingerprints": seen, "sealed": sealed}))
     checked = Facts.model_validate({**facts, "weights_sha256": digest})
     write_text(folder / "bundle.json", json.dumps(checked.model_dump(mode="json"), indent=1, ensure_ascii=False))
     return Bundle(folder, checked)
@@ -185,11 +188,21 @@ def is_own_code(model: str) -> bool:
 
 def seen_images(bundle: Bundle) -> NDArray[np.uint64]:
     """Fingerprints of the images the model was trained and selected on; none where the file is missing or damaged."""
+    return fingerprints_in(bundle, "fingerprints")
+
+
+def sealed_images(bundle: Bundle) -> NDArray[np.uint64]:
+    """Fingerprints of the run's own test split; none where the file is missing, damaged or does not have them."""
+    return fingerprints_in(bundle, "sealed")
+
+
+def fingerprints_in(bundle: Bundle, kind: str) -> NDArray[np.uint64]:
+    """One kind of fingerprints that a bundle keeps. uint64 [N]."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
-        return load_file(bundle.folder / SEEN)["fingerprints"].astype(np.uint64)
+        return load_file(bundle.folder / SEEN)[kind].astype(np.uint64)
     except (OSError, KeyError, SafetensorError):
         return np.empty(0, np.uint64)
 

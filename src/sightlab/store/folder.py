@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from sightlab.errors import RunError
 from sightlab.files import write_text
 from sightlab.records import Epoch, Run, Score
+from sightlab.store.liveness import alive
 
 FORMAT = 1
 LAST = "last"
@@ -102,13 +104,39 @@ def run_from(folder: Path, facts: Mapping[str, Any]) -> Run:
             epochs=tuple(Epoch.from_json(epoch) for epoch in facts["history"]),
             best_epoch=facts["best_epoch"],
             validation=Score.from_json(facts["validation_score"]) if facts["validation_score"] else None,
-            test=Score.from_json(facts["test"]) if facts["test"] else None,
+            test=test_score(folder, facts),
             seconds=facts["seconds"],
             images_per_second=facts["images_per_second"],
             test_flips=Score.from_json(facts["test_flips"]) if facts.get("test_flips") else None,
         )
     except (KeyError, TypeError) as error:
         raise RunError(f"{folder / 'run.json'}: damaged: {error}") from error
+
+
+def test_score(folder: Path, facts: Mapping[str, Any]) -> Score | None:
+    """The score of the test split, with how often that has been opened by now."""
+    if not facts["test"]:
+        return None
+    score = Score.from_json(facts["test"])
+    count = sum(opening.get("split") == facts.get("test_key") for opening in read_openings(folder / "bundle"))
+    return replace(score, openings=max(count, score.openings or 0))
+
+
+def read_openings(bundle: Path) -> list[dict[str, Any]]:
+    """When, why and in which form labelled splits were opened for a bundle's model, oldest first."""
+    try:
+        lines = (bundle / "openings.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line]
+    except (OSError, ValueError):
+        return []
+
+
+def status_of(facts: Mapping[str, Any]) -> str:
+    """running, finished, interrupted or failed; a run that says running and whose process has died is interrupted."""
+    status = str(facts.get("status", ""))
+    if status == "running" and not alive(facts.get("process") or {}, facts.get("heartbeat", ""), datetime.now(UTC)):
+        return "interrupted"
+    return status
 
 
 def run_folders(home: Path) -> list[Path]:

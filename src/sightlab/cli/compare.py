@@ -1,0 +1,157 @@
+"""`sightlab compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sightlab.cli.show import JSON_OPTION, Home, as_json, out, progress_bar, say, table
+from sightlab.cli.train import asked_to_pause, training_watch
+from sightlab.errors import RecipeError, RunError
+from sightlab.records import duration
+
+if TYPE_CHECKING:
+    from sightlab.records import Contender, Gain
+    from sightlab.runs.comparing import Comparison
+
+EXAMPLES = """\b
+Examples:
+  sightlab compare 3fa2 91bc
+  sightlab compare model=mini-resnet-v1,mini-resnet-v4 --seeds 3 data=kmnist epochs=5
+  sightlab compare cnn lr=0.01,0.03,0.1 --seeds 3 --study learning-rates
+  sightlab compare learning-rates --out learning-rates/
+"""
+
+
+def compare(
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN... | [RECIPE] KEY=V1,V2...", help="Runs and studies, or what to train first."),
+    ],
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of each, where runs are trained first.")] = 1,
+    study: Annotated[str | None, typer.Option(metavar="NAME", help="Keep the runs together under this name.")] = None,
+    folder: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where pictures and report go.")] = Path(
+        "comparison"
+    ),
+    home: Home = None,
+    json: bool = JSON_OPTION,
+) -> int:
+    """Compare runs on the same test images: which is better, by how much, and how sure that is.
+
+    Runs of one recipe that differ in their seed alone stand together. Words with `=` describe runs to train first, a
+    list of values each; finished runs of the same recipe, seed and data are not trained again. The stored predictions
+    are compared: no test split is opened.
+    """
+    from sightlab.runs.choosing import chosen
+    from sightlab.store.folder import home_folder
+
+    place = home or home_folder()
+    if any("=" in word for word in words):
+        folders = trained(words, seeds, place)
+        if folders is None:
+            return 130
+    elif seeds != 1:
+        raise RunError(f"--seeds {seeds}: these runs are trained already; give a recipe and key=value to train")
+    else:
+        folders = chosen(words, place)
+    if study is not None:
+        keep_together(study, folders)
+    show(folders, folder, json)
+    return 0
+
+
+def trained(words: Sequence[str], seeds: int, home: Path) -> list[Path] | None:
+    """Train what the words describe; the runs' folders, or None when Ctrl-C paused it."""
+    from sightlab.recipes.changes import changed, parse_lists
+    from sightlab.recipes.reading import read_recipe
+    from sightlab.runs.series import recipes_of, train_all
+    from sightlab.training.loop import Paused
+
+    names = [word for word in words if "=" not in word]
+    if len(names) > 1:
+        raise RecipeError(f"{names[1]!r} is no KEY=VALUE, and {names[0]!r} is the recipe already")
+    lists = parse_lists([word for word in words if "=" in word])
+    fixed = {key: values[0] for key, values in lists.items() if len(values) == 1}
+    base = changed(read_recipe(names[0] if names else "demo"), fixed)
+    recipes = recipes_of(base, {key: values for key, values in lists.items() if len(values) > 1}, seeds)
+    if len(recipes) < 2:
+        raise RecipeError("one run alone has nothing to be compared with; list values, model=A,B, or give --seeds")
+    with (
+        progress_bar("reading pictures") as decoding,
+        asked_to_pause() as asked,
+        training_watch(base.epochs, decoding, asked) as watch,
+    ):
+        try:
+            return [run.folder for run in train_all(recipes, home, watch)]
+        except Paused as paused:
+            say(f"paused at {paused}; the same command goes on where it stopped")
+            return None
+
+
+def keep_together(study: str, folders: Sequence[Path]) -> None:
+    """Put the runs into a study, in their folders and in the database."""
+    from sightlab.store.database.writing import record
+    from sightlab.store.labels import Study, now_text, read_labels, write_labels
+
+    for folder in folders:
+        write_labels(folder, read_labels(folder).with_study(Study(study, created=now_text())))
+        record(folder)
+
+
+def show(folders: Sequence[Path], target: Path, json: bool) -> None:
+    """Compare the runs, draw, and print."""
+    from sightlab.runs.comparing import compare_runs, draw
+
+    found = compare_runs(folders)
+    written = draw(found, target)
+    if json:
+        as_json(found.to_json() | {"written": [str(path) for path in written]})
+    else:
+        result(found, written)
+
+
+def result(found: Comparison, written: Sequence[Path]) -> None:
+    """The comparison, for a person."""
+    from sightlab.comparison import sentence
+
+    rows = [row_of(one) for one in found.contenders]
+    header = ["", "model", "parameters", "MFLOP", "top-1", "95 % interval", "top-5", "time", "images/s", "difference"]
+    table(header, rows, right=(2, 3, 4, 6, 7, 8))
+    out("")
+    for gain in found.gains:
+        out(sentence(gain))
+    for note in found.notes:
+        out(note)
+    for path in written:
+        out(f"written: {path}")
+
+
+def row_of(one: Contender) -> list[str]:
+    """A line of the table. Ranks are those of the test scores; equal ones cannot be told apart."""
+    low, high = one.interval
+    spread = one.accuracy.deviation
+    top1 = f"{one.accuracy.mean:.2%}" + (f" ± {100 * spread:.2f}" if spread is not None else "")
+    return [
+        f"{one.rank}.",
+        one.name,
+        f"{one.parameters:,}",
+        f"{one.flops / 1e6:,.1f}" if one.flops is not None else "-",
+        top1,
+        f"{low:.2%} to {high:.2%}",
+        f"{one.top5.mean:.2%}" if one.top5 else "-",
+        duration(one.seconds),
+        f"{one.images_per_second:,.0f}",
+        difference(one.gain),
+    ]
+
+
+def difference(gain: Gain | None) -> str:
+    """The difference to the first, in percentage points."""
+    if gain is None:
+        return "-"
+    low, high = (100 * end for end in gain.interval)
+    mark = " *" if gain.told_apart else ""
+    return f"{100 * gain.difference:+.2f} ({low:+.2f} to {high:+.2f}){mark}"

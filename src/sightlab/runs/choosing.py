@@ -1,0 +1,80 @@
+"""Which runs a comparison is about: named one by one or by their study, and grouped by recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sightlab.errors import RunError
+from sightlab.recipes.changes import changed, flat
+from sightlab.recipes.reading import parse_recipe
+from sightlab.recipes.schema import Recipe
+from sightlab.store.folder import locate, read_facts, run_folders, status_of
+from sightlab.store.labels import read_labels
+
+LONGEST_NAME = 40
+
+
+def chosen(words: Sequence[str], home: Path) -> list[Path]:
+    """The folders of runs: each word a run (as `locate` takes it) or a study, each run once, in the order named.
+
+    Raises RunError for a word that is neither, or a run that has not ended.
+    """
+    folders: list[Path] = []
+    for word in words:
+        members = study_runs(word, home)
+        folders += [one for one in members or [locate(word, home)] if one not in folders]
+    for folder in folders:
+        if not (folder / "run.json").is_file():
+            raise RunError(f"{folder}: a bundle alone, without its run's record; name a run folder")
+        status = status_of(read_facts(folder))
+        if status != "finished":
+            raise RunError(f"{folder.name}: {status}; only runs that have finished have a test score to compare")
+    return folders
+
+
+def study_runs(name: str, home: Path) -> list[Path]:
+    """The finished runs that carry this study's name, oldest first."""
+    found = [one for one in run_folders(home) if any(study.name == name for study in read_labels(one).studies)]
+    return [one for one in found if status_of(read_facts(one)) == "finished"]
+
+
+def recipe_of_run(folder: Path) -> Recipe:
+    """The recipe that a run was trained with. Raises RunError."""
+    path = folder / "recipe.yaml"
+    try:
+        return parse_recipe(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def grouped(folders: Sequence[Path]) -> dict[str, list[Path]]:
+    """Runs that differ in nothing but their seed stand together, under a name that tells the groups apart.
+
+    A group has the name of its model where the models differ, and of what else differs: `resnet18, lr 0.03`. Groups
+    whose recipes differ in nothing (data that changed under the same name) are called by their first run.
+    """
+    recipes = {folder: recipe_of_run(folder) for folder in folders}
+    groups: dict[tuple[str, ...], list[Path]] = {}
+    for folder, recipe in recipes.items():
+        facts = read_facts(folder)
+        alike = (changed(recipe, {"seed": 0}).hash, str(facts["model"]), str(facts.get("data", {}).get("key")))
+        groups.setdefault(alike, []).append(folder)
+    return dict(
+        zip(names_of([recipes[members[0]] for members in groups.values()], groups), groups.values(), strict=True)
+    )
+
+
+def names_of(recipes: Sequence[Recipe], groups: Mapping[Any, Sequence[Path]]) -> list[str]:
+    """A name for each group, all different: what of the recipes differs, else the first run's id."""
+    values = [flat(recipe) for recipe in recipes]
+    silent = ("name", "notes", "seed", "log", "format")
+    telling = [key for key in values[0] if key not in silent and len({repr(one[key]) for one in values}) > 1]
+    rest = [key for key in telling if key != "model.name"]
+    names = []
+    for recipe, own in zip(recipes, values, strict=True):
+        first = recipe.model.name if "model.name" in telling or not rest else recipe.name
+        names.append(", ".join([first, *(f"{key.rpartition('.')[2]} {own[key]}" for key in rest[:3])])[:LONGEST_NAME])
+    doubled = len(set(names)) < len(names)
+    return [members[0].name for members in groups.values()] if doubled else names
