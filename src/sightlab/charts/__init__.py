@@ -8,7 +8,7 @@ from sightlab.charts.confusions import confusion, confusion_rows
 from sightlab.charts.curves import curve_rows, learning_curves
 from sightlab.charts.looks import printable, short_names
 from sightlab.charts.ranges import learning_rates, range_rows
-from sightlab.charts.saving import save_chart, write_whole
+from sightlab.charts.saving import save_chart, save_svg, svg_of, write_whole
 
 __all__ = [
     "confusion",
@@ -19,6 +19,8 @@ __all__ = [
     "printable",
     "range_rows",
     "save_chart",
+    "save_svg",
     "short_names",
+    "svg_of",
     "write_whole",
 ]

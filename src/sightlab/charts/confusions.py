@@ -39,7 +39,7 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], title: str | No
 
     cell = _cell_size(len(classes))
     side = cell * len(classes)
-    data = alt.Chart({"values": confusion_rows(matrix, classes)}).encode(**_places(classes, cell))
+    data = alt.Chart().encode(**_places(classes, cell))
     length = min(110, max(45, (side - 90) / 2))
     layers = []
     for right, shades, name in ((True, RIGHT_SHADES, "right"), (False, WRONG_SHADES, "mistaken")):
@@ -54,12 +54,18 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], title: str | No
     if len(classes) <= FEW_CLASSES:
         digits = len(str(int(matrix.max(initial=0))))
         text = data.mark_text(fontSize=min(12.0, 1.5 * cell / digits), baseline="middle")
-        layers.append(text.encode(text="count:Q", color=alt.Color("ink:N", scale=None)))
+        layers.append(text.encode(text=alt.Text("count:Q"), color=alt.Color("ink:N", scale=None)))
     heading = alt.TitleParams(printable(title or "Confusion matrix"), subtitle=_summary(matrix))
-    chart = alt.LayerChart(
-        layer=layers, resolve={"scale": {"color": "independent"}}, view=alt.ViewBackground(stroke=LINE)
+    return alt.LayerChart(
+        layer=layers,
+        data={"values": confusion_rows(matrix, classes)},
+        resolve={"scale": {"color": "independent"}},
+        view=alt.ViewBackground(stroke=LINE),
+        width=side,
+        height=side,
+        title=heading,
+        **TOP_LEVEL,
     )
-    return chart.properties(width=side, height=side, title=heading, **TOP_LEVEL)
 
 
 def confusion_rows(matrix: NDArray[np.int64], classes: Sequence[str]) -> list[dict[str, Any]]:
@@ -109,7 +115,12 @@ def _places(classes: Sequence[str], cell: float) -> dict[str, Any]:
     return {
         "x": alt.X("predicted:N", title="predicted", scale=scale, axis=alt.Axis(labelAngle=angle, **axis)),
         "y": alt.Y("true:N", title="true", scale=scale, axis=alt.Axis(**axis)),
-        "tooltip": ["true:N", "predicted:N", "count:Q", alt.Tooltip("share:Q", format=".1%")],
+        "tooltip": [
+            alt.Tooltip("true:N"),
+            alt.Tooltip("predicted:N"),
+            alt.Tooltip("count:Q"),
+            alt.Tooltip("share:Q", format=".1%"),
+        ],
     }
 
 

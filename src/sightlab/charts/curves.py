@@ -38,7 +38,8 @@ def learning_curves(epochs: Sequence[Epoch]) -> alt.HConcatChart:
     rows = curve_rows(epochs)
     best = best_row(epochs)
     loss, accuracy = _panel(rows, best, "loss", "loss (nats)"), _panel(rows, best, "accuracy", "accuracy (%)")
-    return alt.hconcat(loss, accuracy, spacing=36).properties(**TOP_LEVEL)
+    # The rows are given once, to the whole: Altair copies a panel's data with every change of the panel.
+    return alt.HConcatChart(hconcat=[loss, accuracy], data={"values": rows}, spacing=36, **TOP_LEVEL)
 
 
 def curve_rows(epochs: Sequence[Epoch]) -> list[Row]:
@@ -107,12 +108,13 @@ def _panel(rows: list[Row], best: Row | None, field: str, title: str) -> alt.Lay
     ticks = alt.Axis(values=epoch_ticks(first, last), format="d", grid=False)
     x = alt.X("epoch:Q", title="epoch", scale=alt.Scale(domain=domain, nice=False, padding=8), axis=ticks)
     y = _y(rows, field, title)
-    tip = alt.Tooltip(f"{field}:Q", format=_digits(field))
-    base = alt.Chart({"values": rows}).encode(x=x, y=y, tooltip=["split:N", "epoch:Q", tip])
+    # Channels are spelt out: Altair takes four times as long to make one of a bare string.
+    tips = [alt.Tooltip("split:N"), alt.Tooltip("epoch:Q"), alt.Tooltip(f"{field}:Q", format=_digits(field))]
+    base = alt.Chart().encode(x=x, y=y, tooltip=tips)
     layers = [*(_lines(base, last - first) if last > first else _lone_points(base))]
     if best is not None and best[field] is not None:
         layers += _best_marks(best, field, x, y, (best["epoch"] - domain[0]) / (domain[1] - domain[0]))
-    return alt.LayerChart(layer=layers).properties(width=WIDTH, height=HEIGHT)
+    return alt.LayerChart(layer=layers, width=WIDTH, height=HEIGHT)
 
 
 def _lines(base: alt.Chart, span: int) -> list[alt.Chart]:
@@ -171,7 +173,9 @@ def _best_marks(best: Row, field: str, x: alt.X, y: alt.Y, along: float) -> list
     return [
         base.mark_rule(color=QUIET, strokeWidth=1, strokeDash=[2, 2]),
         base.mark_point(size=130, color=INK, strokeWidth=1.5, filled=False, opacity=1).encode(y=y),
-        base.mark_text(align=align, baseline="bottom", fontSize=11, color=INK).encode(text="label:N", y=alt.value(-5)),
+        base.mark_text(align=align, baseline="bottom", fontSize=11, color=INK).encode(
+            text=alt.Text("label:N"), y=alt.value(-5)
+        ),
     ]
 
 
