@@ -1,0 +1,189 @@
+"""What the database says of runs, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table, select
+
+from sightlab.errors import RunError
+from sightlab.store.database import schema
+from sightlab.store.database.conditions import expression, order_by, sort_field
+from sightlab.store.database.fields import field_named
+from sightlab.store.database.filters import fields_in
+from sightlab.store.database.opening import Place, Session, place_of, reading
+from sightlab.store.database.parsing import parse
+from sightlab.store.database.rows import BIN
+from sightlab.store.database.writing import correct, folders_in, take_in, without_folder
+from sightlab.store.folder import LAST, home_folder
+
+Say = Callable[[str], None]
+Plain = dict[str, Any]
+NESTED = ("settings", "machine", "versions", "process", "test_flips")  # what is no single value
+
+
+def runs(
+    home: Path | None = None,
+    where: str | None = None,
+    sort: str | None = None,
+    limit: int | None = None,
+    *,
+    binned: bool = False,
+    nested: bool = True,
+    say: Say = lambda _: None,
+) -> list[Plain]:
+    """The runs of a home that a filter is true of, as plain values; the newest last.
+
+    home: None means SIGHTLAB_HOME or ./runs, and in a database of several homes all of them. where: a filter, see
+    `filters`. sort: a field, with a minus in front from the largest down; runs without a value count as smallest.
+    limit: so many at most, the newest ones, or the first ones of the order asked for. binned: with those in the bin.
+    nested: with recipe, machine and versions. say: told what was found to be mended. Raises RunError.
+
+    >>> runs(Path("nowhere"))
+    []
+    """
+    condition = parse(where) if where is not None else None
+    order = sort_field(sort) if sort is not None else None
+    place = place_of(home or home_folder())
+    if not refreshed(place, say):
+        return []
+    table = schema.runs
+    with reading(place.folder) as session:
+        dialect = session.connection.dialect.name
+        query = select(*(column for column in table.c if nested or column.name not in NESTED))
+        if home is not None:
+            query = query.where(table.c.home == place.home)
+        if not binned:
+            query = query.where(table.c.binned_at.is_(None))
+        if condition is not None:
+            query = query.where(expression(condition, dialect))
+        if order is None:
+            query = query.order_by(table.c.started.desc().nulls_last(), table.c.id.desc(), table.c.home.desc())
+        else:
+            query = query.order_by(*order_by(*order, dialect), table.c.started, table.c.id, table.c.home)
+        found = session.connection.execute(query.limit(limit)).mappings().all()
+        return with_labels(session, found if order else list(reversed(found)))
+
+
+def find(text: str, home: Path | None = None, *, say: Say = lambda _: None) -> Plain:
+    """Everything about one run: that of an id's beginning, `last`, or a run folder. Runs in the bin come last.
+
+    Beside what `runs` gives: `history`, its epochs, and `opened`, every opening of a labelled split.
+    Raises RunError when there is none, or when a beginning means several.
+    """
+    folder = Path(text).expanduser()
+    if (folder / "run.json").is_file():
+        folder = folder.absolute()
+        home = folder.parent.parent if folder.parent.name == BIN else folder.parent
+        text = folder.name
+    everything = runs(home, binned=True, say=say)
+    place = place_of(home or home_folder())
+    kept = [run for run in everything if run["binned_at"] is None]
+    matches = matching(text, kept) or matching(text, [run for run in everything if run["binned_at"] is not None])
+    if not matches:
+        last = ", ".join(run["run"] for run in kept[-5:])
+        help_ = f"the last ones are {last}" if last else "there are none; `sightlab train` makes one"
+        raise RunError(f"no run {text!r} in {home or home_folder()}/; {help_}")
+    if len(matches) > 1:
+        names = ", ".join(run["folder" if place.shared else "run"] for run in matches[:5])
+        raise RunError(f"run {text!r} could be any of {names}; give more of its id")
+    return with_history(matches[0], place)
+
+
+def matching(text: str, found: list[Plain]) -> list[Plain]:
+    """The runs that a text means: the last one, the one of this id, or all whose id begins so."""
+    if text == LAST:
+        return found[-1:]
+    return [run for run in found if run["run"] == text] or [run for run in found if run["run"].startswith(text)]
+
+
+def chosen_on_test(where: str | None, sort: str | None) -> list[str]:
+    """A line for each field by which runs are chosen on their test scores. Raises RunError.
+
+    >>> chosen_on_test(None, "-test_loss")[0].partition(":")[0]
+    'test_loss'
+    """
+    names = fields_in(parse(where)) if where is not None else []
+    fields = [field_named(name) for name in names]
+    fields += [sort_field(sort)[0]] if sort is not None else []
+    asked = dict.fromkeys(field.name for field in fields if field.of_test)
+    return [
+        f"{name}: this is selection on the test split, after which its score is too good; "
+        f"choose by {'validation_loss' if name == 'test_loss' else 'validation_accuracy'}, and look at the test score "
+        "of what you chose"
+        for name in asked
+    ]
+
+
+def refreshed(place: Place, say: Say) -> bool:
+    """Bring a home's rows up to date with its folders. Whether there is anything to list."""
+    folders = place.folder.is_dir()
+    if place.file and not place.file.exists() and not (folders and folders_in(place.folder)):
+        return False
+    if folders:
+        taken = take_in(place.folder)
+        for problem in taken.problems:
+            say(problem)
+        if taken.recorded:
+            what = "run folder was" if taken.recorded == 1 else "run folders were"
+            say(f"{taken.recorded} {what} not yet in {place}, and recorded")
+        gone = without_folder(place.folder)
+        if gone:
+            names = ", ".join(gone[:3]) + (", ..." if len(gone) > 3 else "")
+            say(f"without a folder in {place.folder}: {names}; `sightlab runs rebuild` drops them from the database")
+    correct(place.folder)
+    return True
+
+
+def with_labels(session: Session, rows: Iterable[Mapping[Any, Any]]) -> list[Plain]:
+    """Rows as plain values, with their tags, notes and studies."""
+    tags = of_each_run(session, schema.tags, "tag")
+    notes = of_each_run(session, schema.notes, "at", "text")
+    studies = of_each_run(session, schema.study_runs, "study")
+    found = []
+    for row in rows:
+        run = plain_run(row, session.place)
+        key = row["home"], row["id"]
+        run["tags"] = [one["tag"] for one in tags.get(key, [])]
+        run["notes"] = notes.get(key, [])
+        run["studies"] = [one["study"] for one in studies.get(key, [])]
+        found.append(run)
+    return found
+
+
+def of_each_run(session: Session, table: Table, *columns: str) -> dict[tuple[str, str], list[Plain]]:
+    """The rows of a table by their run, in the order of its key."""
+    found: dict[tuple[str, str], list[Plain]] = {}
+    for row in session.connection.execute(select(table).order_by(*table.primary_key)).mappings():
+        found.setdefault((row["home"], row["run"]), []).append({name: plain_value(row[name]) for name in columns})
+    return found
+
+
+def with_history(run: Plain, place: Place) -> Plain:
+    """A run with its epochs and openings."""
+    with reading(place.folder) as session:
+        for name, table in (("history", schema.epochs), ("opened", schema.openings)):
+            here = table.c.home == run["home"], table.c.run == run["run"]
+            rows = session.connection.execute(select(table).where(*here).order_by(*table.primary_key)).mappings()
+            run[name] = [{k: plain_value(v) for k, v in row.items() if k not in ("home", "run")} for row in rows]
+    return run
+
+
+def plain_run(row: Mapping[Any, Any], place: Place) -> Plain:
+    """A row of `runs` as plain values: its id is called run, and its folder is named."""
+    run = {"run": row["id"], "folder": str(folder_of(row, place))}
+    return run | {name: plain_value(value) for name, value in row.items() if name != "id"}
+
+
+def folder_of(row: Mapping[Any, Any], place: Place) -> Path:
+    """Where a run's folder is."""
+    home = Path(row["home"]) if place.shared else place.folder
+    return home / BIN / row["id"] if row["binned_at"] else home / row["id"]
+
+
+def plain_value(value: Any) -> Any:
+    """A value as JSON holds it: times as ISO 8601."""
+    return value.isoformat() if isinstance(value, datetime) else value
