@@ -31,7 +31,7 @@ from sightlab.store.database.filters import Among, Both, Compare, Condition, Eit
 from sightlab.store.database.times import span
 
 Holds = Callable[[ColumnElement[Any]], ColumnElement[bool]]
-SIGNS: dict[str, Callable[[Any, Any], Any]] = {
+SIGNS: dict[str, Callable[[ColumnElement[Any], ColumnElement[Any]], ColumnElement[bool]]] = {
     "=": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,

@@ -105,6 +105,9 @@ def field_named(name: str) -> Field:
     is_option = any(key.startswith(start) and key != start for start in ("options.", "model.options."))
     if key not in known and not is_option:
         raise RunError(f"unknown field {name!r}; {meant(name, [*FIELDS, *keys, *known])}")
+    if key in GROUPS and key not in SHORT:
+        first = next(one for one in keys if one.startswith(f"{key}."))
+        raise RunError(f"{name} is a group of a recipe's keys; name one of them, such as {first}")
     try:
         path = tuple(full_key(key).split("."))
     except RecipeError as error:

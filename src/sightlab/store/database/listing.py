@@ -16,8 +16,8 @@ from sightlab.store.database.fields import field_named
 from sightlab.store.database.filters import fields_in
 from sightlab.store.database.opening import Place, Session, place_of, reading
 from sightlab.store.database.parsing import parse
-from sightlab.store.database.rows import BIN
-from sightlab.store.database.writing import correct, folders_in, take_in, without_folder
+from sightlab.store.database.rows import BIN, home_of
+from sightlab.store.database.writing import correct, folders_in, take_in
 from sightlab.store.folder import LAST, home_folder
 
 Say = Callable[[str], None]
@@ -74,23 +74,38 @@ def find(text: str, home: Path | None = None, *, say: Say = lambda _: None) -> P
     Beside what `runs` gives: `history`, its epochs, and `opened`, every opening of a labelled split.
     Raises RunError when there is none, or when a beginning means several.
     """
-    folder = Path(text).expanduser()
-    if (folder / "run.json").is_file():
-        folder = folder.absolute()
-        home = folder.parent.parent if folder.parent.name == BIN else folder.parent
-        text = folder.name
+    text, home = named(text, home)
     everything = runs(home, binned=True, say=say)
-    place = place_of(home or home_folder())
     kept = [run for run in everything if run["binned_at"] is None]
     matches = matching(text, kept) or matching(text, [run for run in everything if run["binned_at"] is not None])
+    last = ", ".join(run["run"] for run in kept[-5:])
+    help_ = f"the last ones are {last}" if last else "there are none; `sightlab train` makes one"
+    return with_history(only(text, matches, home, help_), place_of(home or home_folder()))
+
+
+def find_binned(text: str, home: Path | None = None) -> Plain:
+    """A run in the bin, as `find` gives it. Raises RunError."""
+    text, home = named(text, home)
+    binned = [run for run in runs(home, binned=True) if run["binned_at"] is not None]
+    help_ = f"in its bin are {', '.join(run['run'] for run in binned[-5:])}" if binned else "its bin is empty"
+    return with_history(only(text, matching(text, binned), home, help_), place_of(home or home_folder()))
+
+
+def named(text: str, home: Path | None) -> tuple[str, Path | None]:
+    """What names a run, and its home: a run folder names both."""
+    folder = Path(text).expanduser()
+    return (folder.absolute().name, home_of(folder)) if (folder / "run.json").is_file() else (text, home)
+
+
+def only(text: str, matches: list[Plain], home: Path | None, help_: str) -> Plain:
+    """The one run that is meant. Raises RunError where it is none or several."""
     if not matches:
-        last = ", ".join(run["run"] for run in kept[-5:])
-        help_ = f"the last ones are {last}" if last else "there are none; `sightlab train` makes one"
         raise RunError(f"no run {text!r} in {home or home_folder()}/; {help_}")
     if len(matches) > 1:
-        names = ", ".join(run["folder" if place.shared else "run"] for run in matches[:5])
+        folders = len({run["run"] for run in matches}) < len(matches)
+        names = ", ".join(run["folder" if folders else "run"] for run in matches[:5])
         raise RunError(f"run {text!r} could be any of {names}; give more of its id")
-    return with_history(matches[0], place)
+    return matches[0]
 
 
 def matching(text: str, found: list[Plain]) -> list[Plain]:
@@ -120,19 +135,17 @@ def chosen_on_test(where: str | None, sort: str | None) -> list[str]:
 
 def refreshed(place: Place, say: Say) -> bool:
     """Bring a home's rows up to date with its folders. Whether there is anything to list."""
-    folders = place.folder.is_dir()
-    if place.file and not place.file.exists() and not (folders and folders_in(place.folder)):
+    if place.file and not place.file.exists() and not folders_in(place.folder):
         return False
-    if folders:
+    if place.folder.is_dir():
         taken = take_in(place.folder)
         for problem in taken.problems:
             say(problem)
         if taken.recorded:
             what = "run folder was" if taken.recorded == 1 else "run folders were"
-            say(f"{taken.recorded} {what} not yet in {place}, and recorded")
-        gone = without_folder(place.folder)
-        if gone:
-            names = ", ".join(gone[:3]) + (", ..." if len(gone) > 3 else "")
+            say(f"{taken.recorded} {what} not yet in {place}; recorded now")
+        if taken.gone:
+            names = ", ".join(taken.gone[:3]) + (", ..." if len(taken.gone) > 3 else "")
             say(f"without a folder in {place.folder}: {names}; `sightlab runs rebuild` drops them from the database")
     correct(place.folder)
     return True
@@ -181,7 +194,7 @@ def plain_run(row: Mapping[Any, Any], place: Place) -> Plain:
 def folder_of(row: Mapping[Any, Any], place: Place) -> Path:
     """Where a run's folder is."""
     home = Path(row["home"]) if place.shared else place.folder
-    return home / BIN / row["id"] if row["binned_at"] else home / row["id"]
+    return home / BIN / str(row["id"]) if row["binned_at"] else home / str(row["id"])
 
 
 def plain_value(value: Any) -> Any:

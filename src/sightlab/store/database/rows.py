@@ -54,7 +54,7 @@ def rows_of(folder: Path, home: str, now: datetime) -> Rows:
     key = {"home": home, "run": folder.name}
     openings = openings_of(folder)
     test_key = facts.get("test_key") or next((one["split"] for one in openings), None)
-    counted = sum(one["split"] == test_key for one in openings) or len(listed(facts, "openings", path))
+    counted = sum(one["split"] == test_key for one in openings)
     run = {
         "home": home,
         "id": folder.name,
@@ -64,7 +64,7 @@ def rows_of(folder: Path, home: str, now: datetime) -> Rows:
         **machine_of(folder, facts, path),
         "settings": settings_of(folder),
         "test_key": test_key,
-        "openings": counted,
+        "openings": max(counted, part(facts, "test", path).get("openings") or 0),
         "binned_at": instant(labels.binned, path),
     }
     if run["seed"] is None:

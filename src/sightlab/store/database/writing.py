@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,10 +25,14 @@ AT_ONCE = 100  # folders to a transaction, so that trainings need not wait for a
 
 @dataclass(frozen=True)
 class Reading:
-    """What came of reading run folders. recorded: how many. problems: a line for each that cannot be read."""
+    """What came of reading run folders.
+
+    recorded: how many. problems: a line for each that cannot be read. gone: ids that have rows and no folder.
+    """
 
     recorded: int
     problems: tuple[str, ...]
+    gone: tuple[str, ...] = ()
 
 
 def record(folder: Path) -> None:
@@ -36,12 +41,12 @@ def record(folder: Path) -> None:
         record_in(session, folder)
 
 
-def beat(folder: Path, when: datetime) -> None:
-    """Write that the process which trains this run was alive at this time, and nothing else. Raises RunError."""
+def beat(folder: Path, when: datetime | None = None) -> None:
+    """Write that the process which trains this run was alive then (now), and nothing else. Raises RunError."""
     runs = schema.runs
     with writing(home_of(folder)) as session:
         here = and_(runs.c.home == session.place.home, runs.c.id == folder.name)
-        session.connection.execute(update(runs).where(here).values(heartbeat=when))
+        session.connection.execute(update(runs).where(here).values(heartbeat=when or datetime.now(UTC)))
 
 
 def relabel(folder: Path, change: Callable[[Labels], Labels]) -> Labels:
@@ -73,12 +78,11 @@ def rebuild(home: Path, progress: Callable[[int, int], None] = lambda _done, _to
 def take_in(home: Path) -> Reading:
     """Record the run folders of a home that the database does not know: an older home, a folder copied into it."""
     known = known_ids(home)
-    return read_folders(home, [folder for folder in folders_in(home) if folder.name not in known])
-
-
-def without_folder(home: Path) -> list[str]:
-    """The ids of this home's rows whose folder is not there any more."""
-    return sorted(known_ids(home) - {folder.name for folder in folders_in(home)})
+    there = entries(home)
+    new = [folder for folder in there if folder.name not in known and (folder / "run.json").is_file()]
+    taken = read_folders(home, new)
+    gone = known - {folder.name for folder in there}
+    return Reading(taken.recorded, taken.problems, tuple(sorted(gone)))
 
 
 def correct(home: Path) -> None:
@@ -103,10 +107,22 @@ def is_alive(process: Mapping[str, Any] | None, heartbeat: datetime | None, now:
     return alive(process or {}, heartbeat.isoformat() if heartbeat else "", now)
 
 
+def entries(home: Path) -> list[Path]:
+    """What lies in a home and in its bin, by name; hidden files and folders aside."""
+    found: list[Path] = []
+    for place in (home, home / BIN):
+        try:
+            found += [place / name for name in os.listdir(place) if not name.startswith(".")]  # noqa: PTH208 - fastest
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise RunError(f"{place}: cannot be read: {error.strerror}") from error
+    return sorted(found, key=lambda path: path.name)
+
+
 def folders_in(home: Path) -> list[Path]:
     """The run folders of a home and those in its bin, by name."""
-    found = [path for place in (home, home / BIN) if place.is_dir() for path in place.iterdir()]
-    return sorted((path for path in found if (path / "run.json").is_file()), key=lambda path: path.name)
+    return [folder for folder in entries(home) if (folder / "run.json").is_file()]
 
 
 def known_ids(home: Path) -> set[str]:
@@ -172,7 +188,7 @@ def put_study(connection: Connection, study: dict[str, Any]) -> None:
     known = connection.execute(select(table).where(here)).mappings().first()
     if known is None:
         connection.execute(insert(table), [study])
-    elif rank(study) > rank(known):
+    elif rank(study) > rank(dict(known)):
         connection.execute(update(table).where(here).values(**study))
 
 

@@ -126,7 +126,7 @@ def of_a_run(name: str, *columns: sa.Column[Any] | sa.ForeignKeyConstraint) -> N
         sa.Column("run", sa.Text(), nullable=False),
         *columns,
         sa.ForeignKeyConstraint(["home", "run"], ["runs.home", "runs.id"], name=f"fk_{name}_runs", ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("home", "run", columns[0].name or "", name=f"pk_{name}"),
+        sa.PrimaryKeyConstraint("home", "run", str(columns[0].name), name=f"pk_{name}"),
     )
 
 
