@@ -1,49 +1,281 @@
-"""`sightlab runs`."""
+"""`sightlab runs` and what may follow it: show, tag, note, rm, restore, rebuild, export."""
 
 from __future__ import annotations
 
-from sightlab.cli.show import JSON_OPTION, Home, as_json, out, table
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sightlab.cli.show import JSON_OPTION, Home, as_json, out, progress_bar, say
 from sightlab.errors import RunError
-from sightlab.records import duration
 
 EXAMPLES = """\b
 Examples:
   sightlab runs
-  sightlab runs --json
+  sightlab runs --where "model = 'resnet18' and validation_accuracy > 0.9" --sort -validation_accuracy
+  sightlab runs --where "optimizer.lr >= 0.01 and tag = 'baseline'" --json
+  sightlab runs show last
 """
+SHOW_EXAMPLES = """\b
+Examples:
+  sightlab runs show last
+  sightlab runs show 3fa2 --json
+"""
+TAG_EXAMPLES = """\b
+Examples:
+  sightlab runs tag last baseline
+  sightlab runs tag 3fa2 baseline first --remove
+"""
+NOTE_EXAMPLES = """\b
+Examples:
+  sightlab runs note last "the learning rate was too high"
+"""
+RM_EXAMPLES = """\b
+Examples:
+  sightlab runs rm 3fa2 81c0
+  sightlab runs rm 3fa2 --purge --yes
+"""
+RESTORE_EXAMPLES = """\b
+Examples:
+  sightlab runs restore 3fa2
+"""
+REBUILD_EXAMPLES = """\b
+Examples:
+  sightlab runs rebuild
+  sightlab runs rebuild --home ~/experiments
+"""
+EXPORT_EXAMPLES = """\b
+Examples:
+  sightlab runs export last > run.json
+  sightlab runs export 3fa2 81c0 --to csv -o runs.csv
+"""
+app = typer.Typer(epilog=EXAMPLES, invoke_without_command=True)
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="An id's beginning, `last`, or a run folder.")]
+RunsArgument = Annotated[
+    list[str], typer.Argument(metavar="RUN", help="Ids' beginnings, `last`, or run folders.", show_default=False)
+]
 
 
+@app.callback()
 def runs(
+    context: typer.Context,
+    where: Annotated[str | None, typer.Option(metavar="FILTER", help="Only runs that this is true of.")] = None,
+    sort: Annotated[str | None, typer.Option(metavar="[-]FIELD", help="In this order; - the largest first.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="So many: the newest, or the first with --sort.")] = None,
+    all: Annotated[bool, typer.Option("--all", help="Also those in the bin.")] = False,
+    home: Home = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table of every field.")] = False,
+    json: bool = JSON_OPTION,
+) -> None:
+    """List the runs, the newest last, with their scores; show, tag, remove and export them.
+
+    FILTER compares fields such as model, status, validation_accuracy, started, tag or a recipe's keys (optimizer.lr)
+    by = != < <= > >= like, in (...), is null; and, or, not and parentheses join comparisons. docs/runs.md lists the
+    fields.
+    """
+    context.obj = {"home": home, "json": json}
+    if context.invoked_subcommand is not None:
+        given = {"--where": where, "--sort": sort, "--limit": limit, "--all": all, "--csv": csv}
+        misplaced = [name for name, value in given.items() if value]
+        if misplaced:
+            raise RunError(f"{misplaced[0]} belongs to the list; leave it out of `runs {context.invoked_subcommand}`")
+        return
+    if csv and json:
+        raise RunError("--csv and --json: choose one of them")
+    from sightlab.cli import runs_list
+    from sightlab.store.database import listing
+
+    cautions = listing.chosen_on_test(where, sort)
+    found = listing.runs(home, where, sort, limit, binned=all, nested=json, say=say)
+    for caution in cautions:
+        say(caution)
+    if json:
+        as_json(runs_list.facts(home, where, sort, found, cautions))
+    elif csv:
+        out(runs_list.csv_text(found).rstrip("\n"))
+    else:
+        runs_list.for_a_person(home, found, filtered=where is not None)
+
+
+@app.command("show", epilog=SHOW_EXAMPLES)
+def show(context: typer.Context, run: RunArgument, home: Home = None, json: bool = JSON_OPTION) -> None:
+    """Show everything that is on record of one run."""
+    from sightlab.cli import runs_show
+
+    found = the_run(context, run, home)
+    if wants_json(context, json):
+        as_json(found)
+    else:
+        runs_show.for_a_person(found)
+
+
+@app.command("tag", epilog=TAG_EXAMPLES)
+def tag(
+    context: typer.Context,
+    run: RunArgument,
+    tags: Annotated[list[str], typer.Argument(metavar="TAG", help="Words to find it by.", show_default=False)],
+    remove: Annotated[bool, typer.Option("--remove", help="Take these tags away.")] = False,
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """List the runs, oldest first, with their scores."""
-    from sightlab.store.folder import home_folder, read_facts, run_folders, run_from
+    """Give a run tags, or take them away. `sightlab runs --where "tag = 'TAG'"` finds it by them."""
+    from sightlab.store.database.binning import folder_here
+    from sightlab.store.database.writing import relabel
+    from sightlab.store.labels import checked_tag
 
-    place = home or home_folder()
-    found = []
-    for path in run_folders(place):
-        try:
-            facts = read_facts(path)
-            found.append((run_from(path, facts), facts.get("status", "")))
-        except RunError as error:
-            out(f"{error}") if not json else None
-    if json:
-        as_json({"folder": str(place), "runs": [run.to_json() | {"status": status} for run, status in found]})
+    words = [checked_tag(word) for word in tags]
+    found = the_run(context, run, home)
+    absent = [word for word in words if word not in found["tags"]]
+    if remove and absent:
+        has = f"has {', '.join(found['tags'])}" if found["tags"] else "has no tags"
+        raise RunError(f"{found['run']} has no tag {absent[0]!r}; it {has}")
+    change = (lambda labels: labels.without_tags(words)) if remove else (lambda labels: labels.with_tags(words))
+    labels = relabel(folder_here(found), change)
+    if wants_json(context, json):
+        as_json({"run": found["run"], "tags": list(labels.tags)})
+    else:
+        out(f"{found['run']}: {', '.join(labels.tags) or 'no tags'}")
+
+
+@app.command("note", epilog=NOTE_EXAMPLES)
+def note(
+    context: typer.Context,
+    run: RunArgument,
+    text: Annotated[list[str], typer.Argument(metavar="TEXT", help="What is to be remembered.", show_default=False)],
+    home: Home = None,
+    json: bool = JSON_OPTION,
+) -> None:
+    """Write a note to a run, with the time."""
+    from sightlab.store.database.binning import folder_here
+    from sightlab.store.database.writing import relabel
+
+    words = " ".join(text).strip()
+    if not words:
+        raise RunError("a note without text; write what is to be remembered, in quotes")
+    found = the_run(context, run, home)
+    labels = relabel(folder_here(found), lambda before: before.with_note(words))
+    if wants_json(context, json):
+        as_json({"run": found["run"], "notes": [{"at": one.at, "text": one.text} for one in labels.notes]})
+    else:
+        out(f"{found['run']}: {words}")
+
+
+@app.command("rm", epilog=RM_EXAMPLES)
+def rm(
+    context: typer.Context,
+    run: RunsArgument,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete for good, those in the bin too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before --purge.")] = False,
+    home: Home = None,
+    json: bool = JSON_OPTION,
+) -> None:
+    """Put runs into the bin, HOME/.bin, from where `restore` takes them back; --purge deletes them for good."""
+    from sightlab.store.database import binning
+
+    found = [the_run(context, each, home) for each in run]
+    found = list({one["folder"]: one for one in found}.values())
+    if purge:
+        agreed_to_delete([one["run"] for one in found], yes)
+        for one in found:
+            binning.purge(Path(one["folder"]))
+    else:
+        for folder in [binning.folder_here(one) for one in found]:
+            binning.put_in(folder)
+    names = [one["run"] for one in found]
+    if wants_json(context, json):
+        as_json({"purged" if purge else "binned": names})
         return
-    if not found:
-        out(f"no runs in {place}/; `sightlab train` makes one")
+    for name in names:
+        out(f"{name}: deleted" if purge else f"{name}: in the bin; `sightlab runs restore {short(name)}` takes it back")
+
+
+def agreed_to_delete(names: list[str], yes: bool) -> None:
+    """Ask a person before anything is deleted. Raises RunError where nobody can be asked, Abort on a no."""
+    if yes:
         return
-    rows = [
-        [
-            run.id,
-            status,
-            run.model,
-            f"{len(run.epochs)}",
-            f"{max((e.validation_accuracy for e in run.epochs), default=0):.2%}",
-            f"{run.test.accuracy:.2%} ({run.test.interval[0]:.2%} to {run.test.interval[1]:.2%})" if run.test else "-",
-            duration(run.seconds),
-        ]
-        for run, status in found
-    ]
-    table(["run", "status", "model", "epochs", "validation", "test (95 % interval)", "time"], rows, right=(3, 4, 6))
+    if not sys.stdin.isatty():
+        raise RunError("--purge deletes for good, and nobody is here to be asked; add --yes")
+    typer.confirm(f"Delete {', '.join(names)} for good?", abort=True, err=True)
+
+
+@app.command("restore", epilog=RESTORE_EXAMPLES)
+def restore(context: typer.Context, run: RunArgument, home: Home = None, json: bool = JSON_OPTION) -> None:
+    """Take a run back from the bin."""
+    from sightlab.store.database import binning, listing
+
+    found = listing.find_binned(run, home_of(context, home))
+    folder = binning.take_back(binning.folder_here(found))
+    if wants_json(context, json):
+        as_json({"run": found["run"], "folder": str(folder)})
+    else:
+        out(f"{found['run']}: back in {folder}/")
+
+
+@app.command("rebuild", epilog=REBUILD_EXAMPLES)
+def rebuild(context: typer.Context, home: Home = None, json: bool = JSON_OPTION) -> None:
+    """Make the database of runs anew from the run folders. Whatever is in it comes from there."""
+    from sightlab.store.database.opening import place_of
+    from sightlab.store.database.writing import rebuild as rebuilt
+    from sightlab.store.folder import home_folder
+
+    place = home_of(context, home) or home_folder()
+    if not place.is_dir():
+        raise RunError(f"{place}: no such folder; name the home of your runs with --home or SIGHTLAB_HOME")
+    with progress_bar("reading run folders") as progress:
+        found = rebuilt(place, progress)
+    for problem in found.problems:
+        say(problem)
+    if wants_json(context, json):
+        as_json({"database": str(place_of(place)), "recorded": found.recorded, "problems": list(found.problems)})
+    else:
+        out(f"{found.recorded:,} runs in {place_of(place)}")
+
+
+@app.command("export", epilog=EXPORT_EXAMPLES)
+def export(
+    context: typer.Context,
+    run: RunsArgument,
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="json (all of it) or csv (a line a run).")] = "json",
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: stdout.")] = None,
+    home: Home = None,
+    json: bool = JSON_OPTION,
+) -> None:
+    """Write runs for other programs. With --json, what was written is printed as one JSON object."""
+    from sightlab.cli import runs_export
+
+    write = runs_export.format_named(to)
+    as_object = wants_json(context, json)
+    if as_object and output is None and to != "json":
+        raise RunError(f"--json with --to {to} needs -o FILE; stdout cannot hold both")
+    found = [the_run(context, each, home) for each in run]
+    write(found, output)
+    if output is None:
+        return
+    if as_object:
+        as_json({"runs": [one["run"] for one in found], "format": to, "written": str(output)})
+    else:
+        out(f"written: {output}")
+
+
+def the_run(context: typer.Context, text: str, home: Path | None) -> dict[str, Any]:
+    """The run that a word on the command line means."""
+    from sightlab.store.database import listing
+
+    return listing.find(text, home_of(context, home), say=say)
+
+
+def home_of(context: typer.Context, home: Path | None) -> Path | None:
+    """--home, after the command or before it."""
+    return home or context.obj["home"]
+
+
+def wants_json(context: typer.Context, json: bool) -> bool:
+    """--json, after the command or before it."""
+    return json or bool(context.obj["json"])
+
+
+def short(run: str) -> str:
+    """The part of an id that is enough to name it."""
+    return run.partition("-")[0]

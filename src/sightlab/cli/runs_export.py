@@ -1,0 +1,47 @@
+"""The formats of `sightlab runs export`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sightlab.cli.runs_list import csv_text
+from sightlab.cli.show import out, without_nan
+from sightlab.errors import RunError, suggestion
+from sightlab.files import write_text
+
+Plain = dict[str, Any]
+
+
+def to_json(runs: Sequence[Plain], target: Path | None) -> None:
+    """Everything on record: {"runs": [...]}, each with its recipe, epochs, openings, tags and notes."""
+    deliver(json.dumps(without_nan({"runs": list(runs)}), indent=1, ensure_ascii=False, allow_nan=False), target)
+
+
+def to_csv(runs: Sequence[Plain], target: Path | None) -> None:
+    """A line a run, a column a field."""
+    deliver(csv_text(runs).rstrip("\n"), target)
+
+
+# Each takes runs as `listing.find` gives them, and where to write, None for stdout.
+FORMATS: dict[str, Callable[[Sequence[Plain], Path | None], None]] = {"json": to_json, "csv": to_csv}
+
+
+def format_named(name: str) -> Callable[[Sequence[Plain], Path | None], None]:
+    """The format of this name. Raises RunError."""
+    if name not in FORMATS:
+        raise RunError(f"--to {name}: no such format; {suggestion(name, FORMATS)}")
+    return FORMATS[name]
+
+
+def deliver(text: str, target: Path | None) -> None:
+    """Write a text to a file, whole, or to stdout. Raises RunError."""
+    if target is None:
+        out(text)
+        return
+    try:
+        write_text(target, text + "\n")
+    except OSError as error:
+        raise RunError(f"{target}: cannot be written: {error.strerror or error}") from error
