@@ -15,8 +15,8 @@ from sklearn import metrics as sk
 from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
 
-from sightlab import metrics
 from sightlab.metrics import (
+    checks,
     class_scores,
     confusion_matrix,
     mean_cross_entropy,
@@ -221,7 +221,7 @@ def test_the_size_of_the_chunks_does_not_matter(monkeypatch: pytest.MonkeyPatch)
     said = drawn()
     whole = score(said)
     shares = probabilities(said.logits)
-    monkeypatch.setattr(metrics, "CHUNK_VALUES", 70)
+    monkeypatch.setattr(checks, "CHUNK_VALUES", 70)
     parts = score(said)
     assert (parts.correct, parts.top5, parts.loss) == (whole.correct, whole.top5, pytest.approx(whole.loss, rel=1e-14))
     np.testing.assert_array_equal(probabilities(said.logits), shares)

@@ -2,7 +2,7 @@
 
 from sightlab.records.gains import Contender, Gain, Spread
 from sightlab.records.runs import Epoch, Run, duration
-from sightlab.records.scores import Answer, Averages, ClassScore, Predictions, Score, Scorecard
+from sightlab.records.scores import Answer, Averages, ClassScore, Predictions, ReliabilityBin, Score, Scorecard
 
 __all__ = [
     "Answer",
@@ -12,6 +12,7 @@ __all__ = [
     "Epoch",
     "Gain",
     "Predictions",
+    "ReliabilityBin",
     "Run",
     "Score",
     "Scorecard",

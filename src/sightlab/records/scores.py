@@ -92,11 +92,37 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Averages:
-    """Precision, recall and F1 over the classes, each in [0, 1]: plain means (macro) or by the classes' images."""
+    """Precision, recall and F1 over the classes, each in [0, 1]: plain means (macro) or by the classes' images.
+
+    Classes that have no images and were never predicted are left out.
+
+    >>> Averages(precision=0.8, recall=0.75, f1=0.77).recall
+    0.75
+    """
 
     precision: float
     recall: float
     f1: float
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Answers whose confidence, the probability of the predicted class, lies in one bin.
+
+    low, high: the bin, [low, high) in [0, 1]; the last bin holds 1 too. count: answers in it. confidence: their mean;
+    accuracy: the share of them that is right; interval: its 95 % Wilson interval. All three None without answers.
+
+    >>> one = ReliabilityBin(0.8, 0.9, 10, confidence=0.85, accuracy=0.7, interval=(0.3968, 0.8922))
+    >>> f"{one.confidence - one.accuracy:+.2f}"  # says more than it keeps
+    '+0.15'
+    """
+
+    low: float
+    high: float
+    count: int
+    confidence: float | None
+    accuracy: float | None
+    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,46 @@
+"""Predictions into numbers: accuracy with its interval, scores of each class, calibration, suspect labels.
+
+Everything is exact over the rows it is given. Ties between logits go to the class of the lower number, here and in
+every function of this room. Logits must be finite: a NaN would otherwise count as a wrong or even a right answer.
+"""
+
+from sightlab.metrics.calibration import calibration_error, reliability
+from sightlab.metrics.checks import check_logits, check_matrix
+from sightlab.metrics.classes import (
+    balanced_accuracy,
+    class_scores,
+    confusion_matrix,
+    macro_average,
+    right_answers,
+    weighted_average,
+    worst_confusions,
+)
+from sightlab.metrics.intervals import wilson_interval
+from sightlab.metrics.probability import brier_score, mean_cross_entropy, probabilities
+from sightlab.metrics.ranking import mean_roc_auc, roc_auc, top_k_accuracy
+from sightlab.metrics.scoring import score, scorecard
+from sightlab.metrics.suspects import label_suspects
+
+__all__ = [
+    "balanced_accuracy",
+    "brier_score",
+    "calibration_error",
+    "check_logits",
+    "check_matrix",
+    "class_scores",
+    "confusion_matrix",
+    "label_suspects",
+    "macro_average",
+    "mean_cross_entropy",
+    "mean_roc_auc",
+    "probabilities",
+    "reliability",
+    "right_answers",
+    "roc_auc",
+    "score",
+    "scorecard",
+    "top_k_accuracy",
+    "weighted_average",
+    "wilson_interval",
+    "worst_confusions",
+]
