@@ -16,6 +16,7 @@ from sightlab.data.imageset import ImageSet
 from sightlab.errors import RecipeError, RunError
 from sightlab.evaluation import WithMirror, predictions
 from sightlab.recipes.schema import Recipe
+from sightlab.store.folder import run_folders
 from sightlab.training import checkpoint
 from sightlab.training.forecast import forecast
 from sightlab.training.loop import Paused
@@ -167,7 +168,7 @@ def test_torchrun_trains_as_one_process_does(tmp_path: Path) -> None:
             timeout=100,
         )
         assert done.returncode == 0, done.stderr
-        (made,) = folder.iterdir()
+        (made,) = run_folders(folder)
         figures.append(sightlab.open(made))
     for alone, together in zip(figures[0].epochs, figures[1].epochs, strict=True):
         assert together.train_loss == pytest.approx(alone.train_loss, rel=1e-4)

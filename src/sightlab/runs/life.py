@@ -84,6 +84,7 @@ def train(
     trackers.check(recipe.log)
     with own_process(recipe.deterministic), own_home(Path(home) if home is not None else home_folder()) as place:
         prepared = prepare(recipe, model, data, watch.say, watch.decoding)
+        check(place)
         folder = new_folder(place, recipe.name)
         with kept_whole(folder):
             write_text(folder / "recipe.yaml", recipe.to_yaml())
@@ -251,7 +252,6 @@ def own_home(home: Path) -> Iterator[Path]:
     """Where this process keeps its run: the first of torchrun's processes for good, the others for the time being."""
     try:
         if distributed.place().rank == 0:
-            check(home)
             yield home
         else:
             with TemporaryDirectory() as other:
