@@ -164,7 +164,8 @@ def test_a_run_that_diverged_is_drawn_up_to_there(tmp_path: Path) -> None:
     lost = Epoch(4, math.nan, 0.1, math.nan, 0.1, 0.1, 1.0, 1.0, False)
     svg, _ = drawn(learning_curves([*good, lost]), tmp_path)
     assert "NaN" not in ET.tostring(svg, encoding="unicode")
-    drawn(learning_curves([lost]), tmp_path)
+    svg, _ = drawn(learning_curves([lost]), tmp_path)
+    assert "NaN" not in ET.tostring(svg, encoding="unicode")
 
 
 def test_confusion_rows_are_the_cells_that_are_not_zero() -> None:

@@ -5,17 +5,27 @@ them with Altair. Altair and vl-convert are imported when a chart is drawn, not 
 """
 
 from sightlab.charts.confusions import confusion, confusion_rows
+from sightlab.charts.contests import comparison_curves, comparison_rows
 from sightlab.charts.curves import curve_rows, learning_curves
+from sightlab.charts.forests import difference_rows, differences
+from sightlab.charts.fronts import COSTS, pareto, pareto_rows
 from sightlab.charts.looks import printable, short_names
 from sightlab.charts.ranges import learning_rates, range_rows
 from sightlab.charts.saving import save_chart, save_svg, svg_of, write_whole
 
 __all__ = [
+    "COSTS",
+    "comparison_curves",
+    "comparison_rows",
     "confusion",
     "confusion_rows",
     "curve_rows",
+    "difference_rows",
+    "differences",
     "learning_curves",
     "learning_rates",
+    "pareto",
+    "pareto_rows",
     "printable",
     "range_rows",
     "save_chart",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sightlab.charts.looks import INK, QUIET, TOP_LEVEL
+from sightlab.charts.looks import BLUE, INK, QUIET, TOP_LEVEL, VERMILION
 from sightlab.records import Epoch
 
 if TYPE_CHECKING:
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-# Vermilion and blue of Okabe & Ito 2008, "Color universal design": told apart with any colour vision. The splits
-# also differ in dash and marker, for print in grey.
+# The splits differ in dash and marker too, for print in grey.
 SPLITS = ["train", "validation"]
-COLOURS, DASHES, SHAPES = ("#d55e00", "#0072b2"), ([5, 3], [1, 0]), ("circle", "diamond")
+COLOURS, DASHES, SHAPES = (VERMILION, BLUE), ([5, 3], [1, 0]), ("circle", "diamond")
 
 FEW_EPOCHS = 40  # up to which every epoch has a marker
 WIDTH, HEIGHT = 330, 230
@@ -53,7 +52,7 @@ def curve_rows(epochs: Sequence[Epoch]) -> list[Row]:
     for e in epochs:
         train, validation = (e.train_loss, e.train_accuracy), (e.validation_loss, e.validation_accuracy)
         for split, (loss, accuracy) in zip(SPLITS, (train, validation), strict=True):
-            rows.append({"epoch": e.epoch, "split": split, "loss": _finite(loss), "accuracy": _finite(100 * accuracy)})
+            rows.append({"epoch": e.epoch, "split": split, "loss": finite(loss), "accuracy": finite(100 * accuracy)})
     return rows
 
 
@@ -107,7 +106,7 @@ def _panel(rows: list[Row], best: Row | None, field: str, title: str) -> alt.Lay
     domain = [first, last] if last > first else [first - 0.5, last + 0.5]  # of one epoch it would have no width
     ticks = alt.Axis(values=epoch_ticks(first, last), format="d", grid=False)
     x = alt.X("epoch:Q", title="epoch", scale=alt.Scale(domain=domain, nice=False, padding=8), axis=ticks)
-    y = _y(rows, field, title)
+    y = value_axis(rows, field, title)
     # Channels are spelt out: Altair takes four times as long to make one of a bare string.
     tips = [alt.Tooltip("split:N"), alt.Tooltip("epoch:Q"), alt.Tooltip(f"{field}:Q", format=_digits(field))]
     base = alt.Chart().encode(x=x, y=y, tooltip=tips)
@@ -148,12 +147,16 @@ def _lone_points(base: alt.Chart) -> list[alt.Chart]:
     return [base.mark_point(size=60, filled=True, opacity=1).encode(color=color, shape=shape)]
 
 
-def _y(rows: list[Row], field: str, title: str) -> alt.Y:
+def value_axis(rows: list[Row], field: str, title: str) -> alt.Y:
+    """The axis of loss or accuracy: a log scale for a loss that a linear one would flatten, never beyond 100 %."""
     import altair as alt
 
     # Rounding the ends to ticks could take the axis of accuracy beyond 100 %; eight pixels keep markers whole.
     room: dict[str, Any] = {"nice": False, "padding": 8}
     values = [row[field] for row in rows if row[field] is not None]
+    if not values:  # nothing finite to show: an empty axis, where Vega would write NaN
+        empty = alt.Scale(domain=[0, 1])
+        return alt.Y(f"{field}:Q", title=title, scale=empty, axis=alt.Axis(values=[]))
     if field == "loss" and needs_log(values):
         axis = alt.Axis(values=log_ticks(min(values), max(values)), format="~r")
         return alt.Y(f"{field}:Q", title=f"{title}, log scale", scale=alt.Scale(type="log", **room), axis=axis)
@@ -183,5 +186,6 @@ def _digits(field: str) -> str:
     return ".4f" if field == "loss" else ".2f"
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """The value, or None where it is not a finite number: JSON has no other."""
     return float(value) if math.isfinite(value) else None

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sightlab.charts.curves import log_ticks
-from sightlab.charts.looks import INK, QUIET, TOP_LEVEL
+from sightlab.charts.looks import BLUE, INK, QUIET, TOP_LEVEL
 
 if TYPE_CHECKING:
     import altair as alt
 
-BLUE = "#0072b2"
 WIDTH, HEIGHT = 520, 260
 HIGHEST = 2.0  # the axis ends at this times the first loss: what comes after has run away
 
@@ -49,6 +48,6 @@ def learning_rates(lrs: Sequence[float], losses: Sequence[float], suggestion: fl
     mark = alt.Chart({"values": [{"lr": suggestion, "label": label}]}).encode(x=x)
     rule = mark.mark_rule(color=QUIET, strokeWidth=1, strokeDash=[2, 2])
     text = mark.mark_text(align="left", baseline="bottom", dx=4, fontSize=11, color=INK).encode(
-        text="label:N", y=alt.value(-5)
+        text=alt.Text("label:N"), y=alt.value(-5)
     )
     return alt.LayerChart(layer=[line, rule, text]).properties(width=WIDTH, height=HEIGHT, **TOP_LEVEL)
