@@ -88,7 +88,8 @@ def runs(
     from sightlab.store.database import listing
 
     cautions = listing.chosen_on_test(where, sort)
-    found = listing.runs(home, where, sort, limit, binned=all, nested=json, say=say)
+    columns = None if json or csv else runs_list.COLUMNS
+    found = listing.runs(home, where, sort, limit, binned=all, columns=columns, say=say)
     for caution in cautions:
         say(caution)
     if json:

@@ -12,6 +12,11 @@ from sightlab.cli.show import out, table
 from sightlab.records import duration
 
 Plain = Mapping[str, Any]
+# What the table for a person shows of a run, its tags aside.
+COLUMNS = (
+    *("status", "model", "seed", "epochs", "planned_epochs", "validation_accuracy"),
+    *("test_accuracy", "test_low", "test_high", "openings", "seconds"),
+)
 
 
 def facts(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from sightlab.errors import RunError, one_line
 from sightlab.files import write_text
@@ -45,6 +45,8 @@ class Labels:
     >>> Labels().with_tags(["good", "first"]).tags
     ('first', 'good')
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # what is not known would be lost at the next writing
 
     tags: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sightlab.errors import RunError
+from sightlab.store.database.homes import BIN, home_of
 from sightlab.store.database.opening import writing
-from sightlab.store.database.rows import BIN, home_of
 from sightlab.store.database.writing import drop, lock_home, record_in
 from sightlab.store.folder import read_facts, status_of
 from sightlab.store.labels import now_text, read_labels, write_labels

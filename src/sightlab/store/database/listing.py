@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Row, Table, select
 
 from sightlab.errors import RunError
 from sightlab.store.database import schema
 from sightlab.store.database.conditions import expression, order_by, sort_field
 from sightlab.store.database.fields import field_named
 from sightlab.store.database.filters import fields_in
+from sightlab.store.database.homes import BIN, correct, difference, folders_in, home_of
 from sightlab.store.database.opening import Place, Session, place_of, reading
 from sightlab.store.database.parsing import parse
-from sightlab.store.database.rows import BIN, home_of
-from sightlab.store.database.writing import correct, folders_in, take_in
 from sightlab.store.folder import LAST, home_folder
 
 Say = Callable[[str], None]
 Plain = dict[str, Any]
-NESTED = ("settings", "machine", "versions", "process", "test_flips")  # what is no single value
+KEY = ("home", "id", "binned_at")  # of these a run's folder is made up
 
 
 def runs(
@@ -32,7 +31,7 @@ def runs(
     limit: int | None = None,
     *,
     binned: bool = False,
-    nested: bool = True,
+    columns: Sequence[str] | None = None,
     say: Say = lambda _: None,
 ) -> list[Plain]:
     """The runs of a home that a filter is true of, as plain values; the newest last.
@@ -40,7 +39,8 @@ def runs(
     home: None means SIGHTLAB_HOME or ./runs, and in a database of several homes all of them. where: a filter, see
     `filters`. sort: a field, with a minus in front from the largest down; runs without a value count as smallest.
     limit: so many at most, the newest ones, or the first ones of the order asked for. binned: with those in the bin.
-    nested: with recipe, machine and versions. say: told what was found to be mended. Raises RunError.
+    columns: which ones to read, where all of them are too many. say: told what was found to be mended.
+    Raises RunError: a filter that cannot be read, a database that cannot be opened.
 
     >>> runs(Path("nowhere"))
     []
@@ -53,7 +53,7 @@ def runs(
     table = schema.runs
     with reading(place.folder) as session:
         dialect = session.connection.dialect.name
-        query = select(*(column for column in table.c if nested or column.name not in NESTED))
+        query = select(*(column for column in table.c if columns is None or column.name in (*KEY, *columns)))
         if home is not None:
             query = query.where(table.c.home == place.home)
         if not binned:
@@ -64,8 +64,8 @@ def runs(
             query = query.order_by(table.c.started.desc().nulls_last(), table.c.id.desc(), table.c.home.desc())
         else:
             query = query.order_by(*order_by(*order, dialect), table.c.started, table.c.id, table.c.home)
-        found = session.connection.execute(query.limit(limit)).mappings().all()
-        return with_labels(session, found if order else list(reversed(found)))
+        found = session.connection.execute(query.limit(limit)).all()
+        return with_labels(session, found if order else found[::-1])
 
 
 def find(text: str, home: Path | None = None, *, say: Say = lambda _: None) -> Plain:
@@ -138,31 +138,42 @@ def refreshed(place: Place, say: Say) -> bool:
     if place.file and not place.file.exists() and not folders_in(place.folder):
         return False
     if place.folder.is_dir():
-        taken = take_in(place.folder)
-        for problem in taken.problems:
-            say(problem)
-        if taken.recorded:
-            what = "run folder was" if taken.recorded == 1 else "run folders were"
-            say(f"{taken.recorded} {what} not yet in {place}; recorded now")
-        if taken.gone:
-            names = ", ".join(taken.gone[:3]) + (", ..." if len(taken.gone) > 3 else "")
+        found = difference(place.folder)
+        if found.new:
+            take_in(place, found.new, say)
+        if found.gone:
+            names = ", ".join(found.gone[:3]) + (", ..." if len(found.gone) > 3 else "")
             say(f"without a folder in {place.folder}: {names}; `sightlab runs rebuild` drops them from the database")
     correct(place.folder)
     return True
 
 
-def with_labels(session: Session, rows: Iterable[Mapping[Any, Any]]) -> list[Plain]:
-    """Rows as plain values, with their tags, notes and studies."""
+def take_in(place: Place, folders: Sequence[Path], say: Say) -> None:
+    """Record folders that the database does not know: those of an older home, one that was copied into it."""
+    from sightlab.store.database.writing import read_folders  # its readers of YAML and labels take their time to load
+
+    taken = read_folders(place.folder, folders)
+    for problem in taken.problems:
+        say(problem)
+    if taken.recorded:
+        what = "run folder was" if taken.recorded == 1 else "run folders were"
+        say(f"{taken.recorded:,} {what} not yet in {place}; recorded now")
+
+
+def with_labels(session: Session, rows: Sequence[Row[Any]]) -> list[Plain]:
+    """Rows of `runs` as plain values, with folder, tags, notes and studies. A run's id is called `run`."""
     tags = of_each_run(session, schema.tags, "tag")
     notes = of_each_run(session, schema.notes, "at", "text")
     studies = of_each_run(session, schema.study_runs, "study")
     found = []
     for row in rows:
-        run = plain_run(row, session.place)
-        key = row["home"], row["id"]
-        run["tags"] = [one["tag"] for one in tags.get(key, [])]
+        key = row.home, row.id
+        values = zip(row._fields, row, strict=True)
+        run: Plain = {"run": row.id, "folder": folder_of(row, session.place)}
+        run |= {name: plain_value(value) for name, value in values if name != "id"}
+        run["tags"] = [one["tag"] for one in tags.get(key, ())]
         run["notes"] = notes.get(key, [])
-        run["studies"] = [one["study"] for one in studies.get(key, [])]
+        run["studies"] = [one["study"] for one in studies.get(key, ())]
         found.append(run)
     return found
 
@@ -185,16 +196,10 @@ def with_history(run: Plain, place: Place) -> Plain:
     return run
 
 
-def plain_run(row: Mapping[Any, Any], place: Place) -> Plain:
-    """A row of `runs` as plain values: its id is called run, and its folder is named."""
-    run = {"run": row["id"], "folder": str(folder_of(row, place))}
-    return run | {name: plain_value(value) for name, value in row.items() if name != "id"}
-
-
-def folder_of(row: Mapping[Any, Any], place: Place) -> Path:
-    """Where a run's folder is."""
-    home = Path(row["home"]) if place.shared else place.folder
-    return home / BIN / str(row["id"]) if row["binned_at"] else home / str(row["id"])
+def folder_of(row: Row[Any], place: Place) -> str:
+    """Where a run's folder is. Some thousand of them are asked for at once, so no Path is made."""
+    home = row.home if place.shared else str(place.folder)
+    return "/".join([home, BIN, row.id] if row.binned_at else [home, row.id])
 
 
 def plain_value(value: Any) -> Any:

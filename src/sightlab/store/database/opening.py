@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -219,17 +219,22 @@ def _is_current(connection: Connection, place: Place) -> bool:
 def _write_ahead(connection: Connection) -> None:
     """Switch a SQLite file to WAL: readers and a writer do not wait for each other. It stays so.
 
-    SQLite does not wait for the lock it needs here; a file system that cannot map shared memory keeps the old journal.
+    SQLite does not wait for the lock that the switch needs, so this does. Whether the file system can map the shared
+    memory that WAL needs shows at the first lock; where it cannot, the old journal is kept.
     """
     raw: Any = connection.connection.dbapi_connection
     until = time.monotonic() + PATIENCE
     while True:
         try:
             raw.execute("PRAGMA journal_mode = WAL")
+            raw.execute("BEGIN IMMEDIATE")
+            raw.execute("ROLLBACK")
         except sqlite3.OperationalError as error:
             if "locked" in str(error) and time.monotonic() < until:
                 time.sleep(0.02)
                 continue
+            with suppress(sqlite3.OperationalError):
+                raw.execute("PRAGMA journal_mode = DELETE")
         return
 
 

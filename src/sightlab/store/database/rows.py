@@ -19,7 +19,6 @@ from sightlab.store.folder import read_facts
 from sightlab.store.labels import Labels, read_labels
 from sightlab.store.liveness import alive
 
-BIN = ".bin"
 Row = dict[str, Any]
 
 
@@ -34,12 +33,6 @@ class Rows:
     notes: list[Row]
     studies: list[Row]
     study_runs: list[Row]
-
-
-def home_of(folder: Path) -> Path:
-    """The home of a run's folder, which may lie in the home's bin."""
-    around = folder.absolute().parent
-    return around.parent if around.name == BIN else around
 
 
 def rows_of(folder: Path, home: str, now: datetime) -> Rows:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,24 +14,20 @@ from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, sele
 
 from sightlab.errors import RunError
 from sightlab.store.database import schema
-from sightlab.store.database.opening import Session, reading, writing
-from sightlab.store.database.rows import BIN, Rows, home_of, rows_of
+from sightlab.store.database.homes import folders_in, home_of
+from sightlab.store.database.opening import Session, writing
+from sightlab.store.database.rows import Rows, rows_of
 from sightlab.store.labels import Labels, read_labels, write_labels
-from sightlab.store.liveness import alive
 
 AT_ONCE = 100  # folders to a transaction, so that trainings need not wait for a rebuild's end
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What came of reading run folders.
-
-    recorded: how many. problems: a line for each that cannot be read. gone: ids that have rows and no folder.
-    """
+    """What came of reading run folders. recorded: how many. problems: a line for each that cannot be read."""
 
     recorded: int
     problems: tuple[str, ...]
-    gone: tuple[str, ...] = ()
 
 
 def record(folder: Path) -> None:
@@ -73,63 +68,6 @@ def rebuild(home: Path, progress: Callable[[int, int], None] = lambda _done, _to
         lock_home(session)
         drop_all_but(session, {folder.name for folder in folders})
     return read_folders(home, folders, progress)
-
-
-def take_in(home: Path) -> Reading:
-    """Record the run folders of a home that the database does not know: an older home, a folder copied into it."""
-    known = known_ids(home)
-    there = entries(home)
-    new = [folder for folder in there if folder.name not in known and (folder / "run.json").is_file()]
-    taken = read_folders(home, new)
-    gone = known - {folder.name for folder in there}
-    return Reading(taken.recorded, taken.problems, tuple(sorted(gone)))
-
-
-def correct(home: Path) -> None:
-    """Set runs whose process is gone without a word to `interrupted`. Raises RunError."""
-    runs = schema.runs
-    asked = select(runs.c.home, runs.c.id, runs.c.process, runs.c.heartbeat).where(runs.c.status == "running")
-    now = datetime.now(UTC)
-    with reading(home) as session:
-        gone = [row for row in session.connection.execute(asked) if not is_alive(row.process, row.heartbeat, now)]
-    if not gone:
-        return
-    with writing(home) as session:
-        for row in gone:
-            same = and_(runs.c.home == row.home, runs.c.id == row.id, runs.c.status == "running")
-            # A heartbeat since then means that it has been resumed.
-            quiet = runs.c.heartbeat.is_not_distinct_from(row.heartbeat)
-            session.connection.execute(update(runs).where(same, quiet).values(status="interrupted"))
-
-
-def is_alive(process: Mapping[str, Any] | None, heartbeat: datetime | None, now: datetime) -> bool:
-    """Whether the process of a row still runs."""
-    return alive(process or {}, heartbeat.isoformat() if heartbeat else "", now)
-
-
-def entries(home: Path) -> list[Path]:
-    """What lies in a home and in its bin, by name; hidden files and folders aside."""
-    found: list[Path] = []
-    for place in (home, home / BIN):
-        try:
-            found += [place / name for name in os.listdir(place) if not name.startswith(".")]  # noqa: PTH208 - fastest
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise RunError(f"{place}: cannot be read: {error.strerror}") from error
-    return sorted(found, key=lambda path: path.name)
-
-
-def folders_in(home: Path) -> list[Path]:
-    """The run folders of a home and those in its bin, by name."""
-    return [folder for folder in entries(home) if (folder / "run.json").is_file()]
-
-
-def known_ids(home: Path) -> set[str]:
-    """The ids that a home has rows of."""
-    runs = schema.runs
-    with reading(home) as session:
-        return set(session.connection.execute(select(runs.c.id).where(runs.c.home == session.place.home)).scalars())
 
 
 def read_folders(
