@@ -1,0 +1,234 @@
+"""A run's report as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from sightlab.pictures import shown_size
+from sightlab.records import ClassScore, duration
+from sightlab.report import words
+from sightlab.report.figures import Drawing
+from sightlab.report.galleries import EXACT_SIDE, Gallery, encoded
+from sightlab.report.gather import RunPage
+from sightlab.report.phrases import counted, flops, moment, percent
+from sightlab.report.repeat import base_of, changes_of, command, training_command
+from sightlab.version import __version__
+
+FEW_CLASSES = 20  # up to which the table of classes is open
+MOST_MISTAKES = 12  # kinds of mistakes in their table
+CELL = 96  # pixels of a picture in a gallery, at most
+
+SECTIONS = {
+    "result": "Result",
+    "data": "Data and model",
+    "training": "Training",
+    "mistakes": "Mistakes",
+    "classes": "Classes",
+    "confidence": "Confidence",
+    "pictures": "Pictures",
+    "cost": "Cost",
+    "recipe": "Recipe",
+    "seal": "The seal",
+    "environment": "Environment",
+    "repeating": "Repeating it",
+    "numbers": "How the numbers are made",
+}
+HEADINGS = {
+    "errors": "Mistakes it is surest of",
+    "hits": "Right answers it is least sure of",
+    "suspects": "Labels in doubt",
+}
+
+
+SURROUNDINGS = {
+    "sightlab": "sightlab",
+    "python": "Python",
+    "torch": "torch",
+    "system": "system",
+    "cpu": "processor",
+    "cores": "cores",
+    "threads": "threads",
+    "processes": "processes",
+    "device": "device",
+    "gpu": "GPU",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One picture of a gallery on the page. source: a data URI. width, height: CSS pixels."""
+
+    source: str
+    width: int
+    height: int
+    exact: bool
+    alt: str
+    label: str
+    predicted: str
+    probability: float
+    row: int
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A class's recall on the line from `start` to 1, as places in [0, 1] along it."""
+
+    low: float
+    dot: float
+    high: float
+
+
+@cache
+def environment() -> Environment:
+    """The templates of this room; everything that is put into them is escaped."""
+    made = Environment(
+        loader=PackageLoader("sightlab.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "percent": percent,
+        "counted": counted,
+        "duration": duration,
+        "moment": moment,
+        "flops": flops,
+        "number": lambda value: f"{value:,}",
+        "value": value_text,
+        "svg": lambda drawing: Markup(drawing.svg),  # noqa: S704 - drawn by vl-convert, which escapes names
+    }
+    return made
+
+
+def run_html(page: RunPage, drawings: Mapping[str, Drawing]) -> str:
+    """The report of a run. drawings: curves, reliability and, up to `MOST_CLASSES` classes, confusion."""
+    return (
+        environment()
+        .get_template("run.html.jinja")
+        .render(
+            page=page,
+            sections={id_: (number, name) for number, (id_, name) in enumerate(SECTIONS.items(), 1)},
+            run=page.run,
+            facts=page.facts,
+            data=page.facts.get("data", {}),
+            drawings=drawings,
+            title=f"{page.run.model} on {data_name(page)}",
+            said=sentences(page),
+            classes=class_rows(page.card.classes),
+            few_classes=FEW_CLASSES,
+            galleries=[(one, HEADINGS[one.kind], cells(one)) for one in page.galleries or ()],
+            mistakes=page.mistakes[:MOST_MISTAKES],
+            shape=" x ".join(f"{side:,}" for side in page.shape) + " (height x width x channels)",
+            surroundings=surroundings(page),
+            repeats=words.repeats(page.environment, page.recipe, training_command(page.recipe) is not None),
+            changes=changes_of(page.recipe),
+            base=base_of(page.recipe)[0],
+            commands=commands(page),
+            version=__version__,
+            written=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+    )
+
+
+def data_name(page: RunPage) -> str:
+    """What to call the data: the last part of the source's path."""
+    source = str(page.facts.get("data", {}).get("source", "data"))
+    return Path(source).name or source
+
+
+def sentences(page: RunPage) -> dict[str, list[str]]:
+    """The report's sentences, by its sections."""
+    run, images = page.run, page.images
+    assert run.test is not None
+    assert run.validation is not None
+    planned = int(page.facts.get("planned_epochs", len(run.epochs)))
+    wrong = run.test.count - run.test.correct
+    epochs = len(run.epochs)
+    best = words.choice(page.best, epochs, planned, run.validation.count)
+    top = [words.top_five(run.test.top5)] if run.test.top5 is not None else []
+    seed = int(page.facts.get("seed", page.recipe.seed))
+    mistakes = words.confusions(page.mistakes, wrong)
+    trust = words.calibration(page.confidence, run.test.accuracy)
+    return {
+        "summary": [words.result(run.test), words.chance(run.test, page.card.classes), *top],
+        "choice": [best, words.against_validation(run.validation, run.test)],
+        "sure": [words.one_seed(seed)],
+        "training": [words.ending(page.best, epochs, planned), words.overfitting(page.best)],
+        "mistakes": mistakes,
+        "first_mistake": mistakes[:1],
+        "classes": [*words.class_reading(page.card.classes), words.averages(page.card)],
+        "trust": [trust],
+        "calibration": [trust, words.calibration_error(page.card.calibration_error, page.confidence)],
+        "seal": [words.seal(len(page.openings), moment(page.openings[0].at) if page.openings else "")],
+        "suspects": [words.suspects(name, page.doubts[name], images[name]) for name in ("test", "validation")],
+    }
+
+
+def class_rows(classes: Sequence[ClassScore]) -> dict[str, Any]:
+    """The table of classes: {start: where the bars' line begins, rows: each class and its bar, None without images}."""
+    ends = [one.interval for one in classes if one.interval]
+    start = max(0.0, int(10 * min(low for low, _ in ends)) / 10) if ends else 0.0
+    start = min(start, 0.9)
+
+    def bar(one: ClassScore) -> Bar | None:
+        if one.interval is None:
+            return None
+        low, dot, high = ((value - start) / (1 - start) for value in (one.interval[0], one.recall, one.interval[1]))
+        return Bar(low, dot, high)
+
+    return {"start": start, "rows": [(one, bar(one)) for one in classes]}
+
+
+def cells(gallery: Gallery) -> list[Cell]:
+    """A gallery's pictures, ready for the page."""
+    found = []
+    width, height = shown_size(gallery.pixels.shape[2], gallery.pixels.shape[1], CELL)
+    exact = max(gallery.pixels.shape[1:3]) <= EXACT_SIDE
+    for exhibit, pixels in zip(gallery.exhibits, gallery.pixels, strict=True):
+        kind, content = encoded(pixels)
+        shown = f"{gallery.split} image {exhibit.row}: labelled {exhibit.label}, taken for {exhibit.predicted}"
+        source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
+        facts = (exhibit.label, exhibit.predicted, exhibit.probability, exhibit.row)
+        found.append(Cell(source, width, height, exact, shown, *facts))
+    return found
+
+
+def commands(page: RunPage) -> dict[str, str]:
+    """The commands that repeat the training, and that go on from it."""
+    short = page.run.id.partition("-")[0]
+    train = training_command(page.recipe) or "sightlab train recipe.yaml"
+    threads = page.environment.get("threads")
+    alone = page.environment.get("processes") == 1 and threads
+    return {
+        "train": f"OMP_NUM_THREADS={threads} {train}" if alone else train,
+        "report": command(["sightlab", "report", short]),
+        "test": command(["sightlab", "test", short, "--data", "SOURCE"]),
+    }
+
+
+def surroundings(page: RunPage) -> list[tuple[str, str]]:
+    """What is known of the machine, its software and the user's own revision, ready for a table."""
+    known = page.environment
+    rows = [(name, str(known[key])) for key, name in SURROUNDINGS.items() if known.get(key) is not None]
+    git = page.facts.get("git")
+    if git:
+        rows.append(("revision (git)", git["revision"] + (", with changes not committed" if git.get("dirty") else "")))
+    times = (("started", "started"), ("ended", "ended"))
+    return rows + [(name, moment(str(page.facts[key]))) for key, name in times if page.facts.get(key)]
+
+
+def value_text(value: object) -> str:
+    """A recipe's value as its YAML has it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)

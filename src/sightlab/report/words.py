@@ -1,0 +1,148 @@
+"""Sentences from numbers: what a report says, with how sure that is. Pure functions, plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sightlab.recipes.schema import Recipe
+from sightlab.records import ClassScore, Epoch, Score, Scorecard
+from sightlab.report.measures import Confidence, Mistake, difference_of_shares
+from sightlab.report.phrases import counted, interval_words, listed, percent, points, quoted, times
+
+TOO_SMALL = 30  # images; below, one answer more or less moves an accuracy by more than three points
+
+
+def result(score: Score) -> str:
+    """The score on the test split.
+
+    >>> result(Score(0.9, 0.3, 1000, 900, (0.8799, 0.9171)))
+    'The model is right on 900 of 1,000 test images: 90.00% (95 % interval 87.99% to 91.71%).'
+    """
+    share = f"{percent(score.accuracy)} ({interval_words(score.interval)})"
+    if score.count == 1:
+        return f"There is one test image, and the model is {'right' if score.correct else 'wrong'}: that says nothing."
+    if score.correct == score.count:
+        right = f"right on all {score.count:,} test images"
+    elif score.correct == 0:
+        right = f"right on none of the {score.count:,} test images"
+    else:
+        right = f"right on {score.correct:,} of {score.count:,} test images"
+    small = " With so few images one answer more or less changes much." if score.count < TOO_SMALL else ""
+    return f"The model is {right}: {share}.{small}"
+
+
+def chance(score: Score, classes: Sequence[ClassScore]) -> str:
+    """The score against that of always giving the same answer, the most frequent class of the test split."""
+    most = max(one.support for one in classes)
+    names = [one.name for one in classes if one.support == most]
+    share = most / score.count
+    who = f"{quoted(names[0])}, the most frequent class" if len(names) == 1 else "one and the same class"
+    base = f"Always answering {who}{',' if len(names) == 1 else ''} would be right"
+    if share < score.interval[0]:
+        return f"{base} on {percent(share)}."
+    if share > score.interval[1]:
+        return f"{base} on {percent(share)}: more often than the model."
+    return f"{base} on {percent(share)}: the model cannot be told apart from that."
+
+
+def top_five(share: float) -> str:
+    """How often the true class is among the first five answers."""
+    if share == 1:
+        return "The true class is always among its first five answers."
+    return f"The true class is among its first five answers on {percent(share)}."
+
+
+def choice(best: Epoch, epochs: int, planned: int, images: int) -> str:
+    """Which epoch was kept, and why.
+
+    images: of the validation split. planned: the epochs that the recipe asked for.
+    """
+    reached = f"{percent(best.validation_accuracy)} of {counted(images, 'validation image')} right"
+    if epochs == 1 and planned == 1:
+        return f"It was trained for one epoch, with {reached}."
+    early = f" of {planned} planned" if epochs < planned else ""
+    return f"Of {counted(epochs, 'epoch')}{early}, epoch {best.epoch} was kept, the best on validation: {reached}."
+
+
+def ending(best: Epoch, epochs: int, planned: int) -> str:
+    """Whether training went on for long enough, by the place of the best epoch."""
+    if epochs < planned:
+        return f"Training stopped after epoch {epochs} of {planned}, as validation no longer improved."
+    if best.epoch == epochs:
+        return "The best epoch on validation was the last one: longer training may still gain."
+    after = epochs - best.epoch
+    return f"Epoch {best.epoch} was the best on validation; {counted(after, 'epoch')} after it did not improve on it."
+
+
+def against_validation(validation: Score, test: Score) -> str:
+    """Test accuracy against validation accuracy, which chose the epoch; the interval is Newcombe's."""
+    difference, (low, high) = difference_of_shares((test.correct, test.count), (validation.correct, validation.count))
+    ends = f"(95 % interval {100 * low:+.2f} to {100 * high:+.2f})"
+    where = "above" if difference > 0 else "below"
+    text = f"Test accuracy is {points(difference)} {where} validation accuracy {ends}"
+    if not difference:
+        text = f"Test accuracy equals validation accuracy {ends.replace('(', '(of the difference, ')}"
+    if low <= 0 <= high:
+        return f"{text}, no more than chance explains."
+    kind = "easier" if difference > 0 else "harder"
+    return (
+        f"{text}, more than chance explains: the test images are {kind}, or of another kind, than those the epoch was "
+        "chosen on."
+    )
+
+
+def one_seed(seed: int) -> str:
+    """What the interval does not cover."""
+    return (
+        f"The interval is over the choice of test images. This is one training, with seed {seed}: how much another "
+        "seed would change the score, one run cannot say."
+    )
+
+
+def overfitting(best: Epoch) -> str:
+    """Training accuracy of the epoch that was kept against its validation accuracy."""
+    gap = best.train_accuracy - best.validation_accuracy
+    train, validation = percent(best.train_accuracy), percent(best.validation_accuracy)
+    text = f"In epoch {best.epoch} the accuracy was {train} on the training images and {validation} on validation"
+    if gap <= 0:
+        return (
+            f"{text}. Training images are seen augmented and with the weights of their step, which lowers their figure."
+        )
+    return f"{text}, {points(gap)} less."
+
+
+def confusions(mistakes: Sequence[Mistake], wrong: int, most: int = 3) -> list[str]:
+    """The most frequent mistakes in words.
+
+    mistakes: each pair that happened, the most frequent first. wrong: how many images were taken wrongly, in all.
+    """
+    if not wrong:
+        return ["No image was taken for another class."]
+    if mistakes[0].count == 1:
+        return [f"{counted(wrong, 'image')} were taken wrongly, no two of them in the same way."
+                if wrong > 1 else f"One image was taken wrongly: {taken(mistakes[0])}."]  # fmt: skip
+    frequent = [one for one in mistakes[:most] if one.count > 1]
+    noun = "mistake" if len(frequent) == 1 else "mistakes"
+    lines = [f"The most frequent {noun}: {listed([taken(one) for one in frequent])}."]
+    together = sum(one.count for one in frequent)
+    if len(mistakes) > len(frequent):
+        who, what = ("It is", "a candidate to look at, not a verdict")
+    if count > 1:
+        who, what = ("They are", "candidates to look at, not verdicts")
+    return (
+        f"Confident learning doubts {count:,} of {counted(images, f'{split} label')} ({percent(count / images, 1)}). "
+        f"{who} {what}: a model is as sure of some of its own mistakes."
+    )
+
+
+def repeats(environment: Mapping[str, Any], recipe: Recipe, commanded: bool) -> str:
+    """What repeating the training takes, and what it gives. commanded: a command line says all of the recipe."""
+    with_what = "This command" if commanded else "This command, with the recipe above saved as recipe.yaml,"
+    own = " Its network is code of your own, which has to be there." if ".py:" in recipe.model.name else ""
+    if environment.get("device") == "cpu" and recipe.device in ("auto", "cpu"):
+        return (
+            f"{with_what} trains the same model again, bit for bit where the processor, torch and the number of "
+            f"threads are the same; elsewhere the score differs as that of another seed would.{own}"
+        )
+    return f"{with_what} trains the model again; on a GPU the score may differ as that of another seed would.{own}"
