@@ -32,10 +32,11 @@ class Spread:
 class Gain:
     """How much better one model is than another on the same test images.
 
-    better and worse: what the two are called; difference: accuracy of `better` less that of `worse`, in [-1, 1] and
-    at least 0 unless the caller fixed the order; interval: its 95 % interval. p: of the two-sided hypothesis of no
-    difference; adjusted: the same after Holm's correction, where more than two are compared. images: on which both
-    answered. seeds: runs of each. method: how interval and p came about, in words.
+    better and worse: what the two are called; the order is the caller's, and where `better` is the worse one the
+    difference is negative. difference: accuracy of `better` less that of `worse`, in [-1, 1]; interval: its 95 %
+    interval. p: of the two-sided hypothesis of no difference; adjusted: the same after Holm's correction, where more
+    than two are compared, in as many comparisons. images: on which both answered. seeds: runs of each, `better` first.
+    method: how interval and p came about, in words, and what they leave open.
 
     >>> Gain("v5", "v4", 0.0042, (0.0011, 0.0073), 0.008, 10_000, (1, 1), "exact McNemar").told_apart
     True
@@ -50,6 +51,7 @@ class Gain:
     seeds: tuple[int, int]
     method: str
     adjusted: float | None = None
+    comparisons: int = 1
 
     @property
     def told_apart(self) -> bool:

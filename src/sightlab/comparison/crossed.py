@@ -1,0 +1,99 @@
+"""Two models, several seeds each, on the same images: seeds and images are both drawn at random, and both count."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightlab.comparison.paired import mcnemar, uniform_interval
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """A difference of accuracies, over seeds and images.
+
+    difference: of the second model less the first, in [-1, 1]; interval: its 95 % t interval; p: of the two-sided t
+    test of no difference; freedom: degrees of freedom, None where every image shows the same difference.
+    """
+
+    difference: float
+    interval: tuple[float, float]
+    p: float
+    freedom: float | None
+
+
+def crossed(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> Crossed:
+    """Accuracy of b less that of a, for other seeds and other images than those at hand.
+
+    right_a: bool [S_a, N]; right_b: bool [S_b, N]: what each seed's run has right, of the same N images. Each model's
+    seeds are crossed with the images: right = mean + image + seed + residual. With D the mean over all of b less that
+    over all of a, its variance is
+
+        V = C_a + C_b + max(0, C_I - R_a - R_b)
+
+    C_m = s^2(accuracy of each seed) / S_m: what the seeds of model m bring, for these images.
+    C_I = s^2(mean over b's seeds - mean over a's seeds, of each image) / N: what the images bring, for these seeds.
+    R_m = MS(residual of m) / (S_m N), with MS = sum (x_si - x_s. - x_.i + x_..)^2 / ((S_m - 1)(N - 1)): it is in both
+    C_m and C_I, and must not count twice. s^2 have n - 1 below. Without the limit at 0, V is unbiased.
+
+    The degrees of freedom are Satterthwaite's, with each part's own:
+
+        V^2 / (C_a^2 / (S_a - 1) + C_b^2 / (S_b - 1) + max(0, C_I - R_a - R_b)^2 / (N - 1))
+
+    This is the analysis of readers and cases for two models whose readers differ (Obuchowski & Rockette 1995, with the
+    limit and the degrees of freedom of Hillis 2007, "A comparison of denominator degrees of freedom methods for
+    multiple observer ROC analysis"; cf. Gallas 2006, "One-shot estimate of MRMC variance: AUC"). In simulations with 2
+    to 10 seeds it covers the truth in 93.5 to 96 % of the draws; with the limit at the seeds' part instead, 93.5 to 97.
+
+    A model with a single seed has C = R = 0: its spread over seeds is unknown, and the answer is about that run alone.
+    Should V be 0, as on a handful of images, it is C_I. Should that be 0 too, each image shows the same difference:
+    the interval is `uniform_interval`, and p of the sign test over the images.
+
+    >>> a = np.array([[1, 1, 0, 0, 1, 0], [1, 0, 0, 1, 1, 0]], bool)
+    >>> b = np.array([[1, 1, 1, 0, 1, 1], [1, 1, 0, 1, 1, 1]], bool)
+    >>> found = crossed(a, b)
+    >>> f"{found.difference:.3f} {found.p:.3f} {found.freedom:.1f}"
+    '0.333 0.102 5.0'
+    """
+    of_images = right_b.mean(axis=0) - right_a.mean(axis=0)
+    difference = float(right_b.mean() - right_a.mean())
+    images = len(of_images)
+    seeds = [(_of_seeds(right), _residual(right), len(right)) for right in (right_a, right_b)]
+    spread_of_images = float(of_images.var(ddof=1)) / images if images > 1 else 0.0
+    beyond = max(0.0, spread_of_images - sum(residual for _, residual, _ in seeds))
+    variance = sum(part for part, _, _ in seeds) + beyond
+    if variance <= 0:
+        variance = beyond = spread_of_images
+    if variance <= 0:
+        signs = int((of_images < 0).sum()), int((of_images > 0).sum())
+        return Crossed(difference, uniform_interval(difference, images), mcnemar(*signs), None)
+    freedom = variance**2 / (
+        sum(part**2 / max(count - 1, 1) for part, _, count in seeds) + beyond**2 / max(images - 1, 1)
+    )
+    return _t_test(difference, variance, freedom)
+
+
+def _t_test(difference: float, variance: float, freedom: float) -> Crossed:
+    from scipy.special import stdtr, stdtrit
+
+    error = math.sqrt(variance)
+    half = float(stdtrit(freedom, 0.975)) * error
+    interval = max(-1.0, difference - half), min(1.0, difference + half)
+    return Crossed(difference, interval, 2 * float(stdtr(freedom, -abs(difference) / error)), freedom)
+
+
+def _of_seeds(right: NDArray[np.bool_]) -> float:
+    """Variance that a mean over seeds has from them, the images as they are; 0 for a single seed. right: [S, N]."""
+    return float(right.mean(axis=1).var(ddof=1)) / len(right) if len(right) > 1 else 0.0
+
+
+def _residual(right: NDArray[np.bool_]) -> float:
+    """Variance that a mean over seeds and images has from neither alone; 0 for one seed or image. right: [S, N]."""
+    seeds, images = right.shape
+    if seeds == 1 or images == 1:
+        return 0.0
+    rest = right - right.mean(axis=1, keepdims=True) - right.mean(axis=0) + right.mean()
+    return float(np.square(rest).sum()) / ((seeds - 1) * (images - 1)) / (seeds * images)
