@@ -127,12 +127,136 @@ def confusions(mistakes: Sequence[Mistake], wrong: int, most: int = 3) -> list[s
     lines = [f"The most frequent {noun}: {listed([taken(one) for one in frequent])}."]
     together = sum(one.count for one in frequent)
     if len(mistakes) > len(frequent):
-        who, what = ("It is", "a candidate to look at, not a verdict")
+        what = "This makes" if len(frequent) == 1 else "Together they make"
+        lines.append(f"{what} {percent(together / wrong, 0)} of the {counted(wrong, 'mistake')}.")
+    pair = both_ways(mistakes)
+    if pair and pair[2] < wrong:
+        first, second, count = pair
+        lines.append(
+            f"{quoted(first)} and {quoted(second)}, taken one for the other, make {count:,} of them "
+            f"({percent(count / wrong, 0)})."
+        )
+    return lines
+
+
+def taken(mistake: Mistake) -> str:
+    """One kind of mistake: “9” was taken for “4” 15 times."""
+    return f"{quoted(mistake.true)} was taken for {quoted(mistake.said)} {times(mistake.count)}"
+
+
+def both_ways(mistakes: Iterable[Mistake]) -> tuple[str, str, int] | None:
+    """The two classes that are most often taken for each other, and how often; None where none are both ways."""
+    counts = {(one.true, one.said): one.count for one in mistakes}
+    sums = {pair: n + counts[pair[::-1]] for pair, n in counts.items() if pair[::-1] in counts}
+    if not sums:
+        return None
+    first, second = max(sums, key=lambda pair: (sums[pair], counts[pair]))
+    return first, second, sums[first, second]
+
+
+def class_reading(classes: Sequence[ClassScore]) -> list[str]:
+    """Which classes are recognised worst and best, and what the figures cannot say.
+
+    classes: with their intervals; those without images are named and left out.
+    """
+    known = [one for one in classes if one.support]
+    lines = extremes(known) if len(known) > 1 else []
+    small = [one.name for one in known if one.support < TOO_SMALL]
+    if small:
+        who = f"{'Class' if len(small) == 1 else 'Classes'} {some(small)}"
+        if len(small) > 3:
+            who = counted(len(small), "class", "classes")
+        has = "has" if len(small) == 1 else "have"
+        lines.append(f"{who} {has} fewer than {TOO_SMALL} test images: read the interval, not the figure.")
+    absent = [one.name for one in classes if not one.support]
+    if absent:
+        lines.append(f"Without a test image, and so without a figure: {some(absent)}.")
+    missed = [one.name for one in known if not one.recall]
+    if missed:
+        lines.append(f"Never recognised: {some(missed)}.")
+    return lines
+
+
+def extremes(known: Sequence[ClassScore]) -> list[str]:
+    """The classes that are recognised best and worst, and whether that can be told. known: two or more, with images."""
+    worst, best = min(known, key=lambda one: one.recall), max(known, key=lambda one: one.recall)
+    if worst.recall == best.recall:
+        return [f"All classes are recognised equally often: {percent(best.recall, 1)}."]
+    lines = [f"Recognised best is {recognised(best)}; worst, {recognised(worst)}."]
+    if worst.interval and best.interval and worst.interval[1] >= best.interval[0]:
+        lines.append("Their intervals overlap: which class is best and which worst may be chance.")
+    return lines
+
+
+def recognised(one: ClassScore) -> str:
+    """A class, its recall and how sure that is."""
+    sure = f", {interval_words(one.interval, 1)}" if one.interval else ""
+    return f"{quoted(one.name)} ({percent(one.recall, 1)} of {counted(one.support, 'image')}{sure})"
+
+
+def averages(card: Scorecard) -> str:
+    """The figures that weigh every class alike."""
+    text = f"Balanced accuracy, the mean recall of the classes, is {percent(card.balanced_accuracy)}"
+    if card.auc is None:
+        return f"{text}."
+    return f"{text}; the mean area under the ROC curve, each class against the rest, is {card.auc:.4f}."
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - most
+    shown = [quoted(name) for name in names[:most]]
+    return listed(shown) if more <= 0 else f"{', '.join(shown)} and {more:,} more"
+
+
+def calibration(sure: Confidence, accuracy: float) -> str:
+    """Whether the model trusts its answers as much as they deserve.
+
+    accuracy: on the same images, in [0, 1].
+    """
+    low, high = sure.interval
+    figures = f"its answers have a mean probability of {percent(sure.mean)} and {percent(accuracy)} of them are right"
+    ends = f"(95 % interval {100 * low:+.2f} to {100 * high:+.2f})"
+    if low <= 0 <= high:
+        difference = f"a difference of {points(sure.gap)} {ends}"
+        return f"On the whole the model is neither over- nor underconfident: {figures}, {difference}."
+    way = "over" if sure.gap > 0 else "under"
+    return f"The model is {way}confident by {points(sure.gap)} {ends}: {figures}."
+
+
+def calibration_error(error: float, sure: Confidence) -> str:
+    """The expected calibration error beside what chance alone would show."""
+    text = (
+        f"The expected calibration error is {points(error)}; a model whose probabilities are exactly right would show "
+        f"about {points(sure.error_by_chance)} on so many images"
+    )
+    return f"{text}, so there is little to mend." if error <= 1.5 * sure.error_by_chance else f"{text}."
+
+
+def seal(openings: int, at: str) -> str:
+    """How often the test split was opened. at: when first, as a person reads it."""
+    if openings <= 1:
+        return (
+            f"The test split was opened once, on {at}, for the final score of the epoch that validation had chosen. "
+            "No choice was made by it."
+        )
+    return (
+        f"The test split has been opened {times(openings)}. The first opening, on {at}, was for the final score of the "
+        "epoch that validation had chosen. Whatever was decided after a later one may have been decided by it; a "
+        "score of such a model on these images is too good."
+    )
+
+
+def suspects(split: str, count: int, images: int) -> str:
+    """How many labels of a split confident learning doubts."""
+    if not count:
+        return f"Confident learning doubts none of the {counted(images, f'{split} label')}."
+    advice = "It is a candidate to look at, not a verdict"
     if count > 1:
-        who, what = ("They are", "candidates to look at, not verdicts")
+        advice = "They are candidates to look at, not verdicts"
     return (
         f"Confident learning doubts {count:,} of {counted(images, f'{split} label')} ({percent(count / images, 1)}). "
-        f"{who} {what}: a model is as sure of some of its own mistakes."
+        f"{advice}: a model is as sure of some of its own mistakes."
     )
 
 
