@@ -13,8 +13,11 @@ from torch import nn
 from sightlab import charts, metrics, pictures
 from sightlab.data.imageset import ImageSet
 from sightlab.data.splits import fingerprints
+from sightlab.errors import RunError
 from sightlab.evaluation import WithMirror
 from sightlab.records import Epoch, Predictions, Run, Score
+from sightlab.report.galleries import galleries_of, save_galleries
+from sightlab.report.writing import write_report
 from sightlab.runs.noting import Notebook, now
 from sightlab.store.bundle import OPENINGS, record_opening, save_bundle
 from sightlab.store.tables import save_predictions
@@ -43,17 +46,28 @@ def end(notebook: Notebook) -> Run:
     record_opening(saved, notebook.facts["test_key"], splits.source, f"final score of run {folder.name}")
     save_predictions(folder / "predictions-validation.safetensors", validation)
     save_predictions(folder / "predictions-test.safetensors", test)
-    draw(folder, training.history, test, test_images)
-    return notebook.write("finished", scores)
+    galleries = galleries_of(test, test_images, validation, splits.validation)
+    save_galleries(folder, galleries)
+    drawn = draw(folder, training.history, test, test_images)
+    run = notebook.write("finished", scores)
+    try:
+        write_report(run, drawn=drawn)
+    except RunError as error:
+        notebook.say(f"{error}; the run itself is whole, and `sightlab report {run.id}` writes its report later")
+    return run
 
 
-def draw(folder: Path, history: list[Epoch], test: Predictions, images: ImageSet) -> None:
-    """Learning curves, confusion matrix and a sheet of test images with what the model took them for."""
-    curves = charts.learning_curves(history)
-    charts.save_chart(curves, folder / "learning-curves.png", folder / "learning-curves.svg")
-    matrix = metrics.confusion_matrix(test)
-    charts.save_chart(charts.confusion(matrix, test.classes), folder / "confusion.png", folder / "confusion.svg")
+def draw(folder: Path, history: list[Epoch], test: Predictions, images: ImageSet) -> dict[str, str]:
+    """Learning curves, confusion matrix and a sheet of test images with what the model took them for.
+
+    Gives the charts as SVG, for the report.
+    """
+    confusion = charts.confusion(metrics.confusion_matrix(test), test.classes)
+    drawn = {"learning-curves": charts.svg_of(charts.learning_curves(history)), "confusion": charts.svg_of(confusion)}
+    for name, svg in drawn.items():
+        charts.save_svg(svg, folder / f"{name}.png", folder / f"{name}.svg")
     pictures.save_picture(prediction_sheet(test, images), folder / "predictions.png")
+    return drawn
 
 
 def prediction_sheet(test: Predictions, images: ImageSet, most: int = 50) -> Image.Image:
