@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from sightlab.cli import data, lr, predict, recipes, runs, test, train
+from sightlab.cli import compare, data, lr, predict, recipes, runs, test, train
 from sightlab.errors import SightlabError, one_line
 from sightlab.version import __version__
 
@@ -26,6 +26,7 @@ app.command("train", epilog=train.EXAMPLES)(train.train)
 app.command("test", epilog=test.EXAMPLES)(test.test)
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
 app.add_typer(runs.app, name="runs")
+app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.command("lr", epilog=lr.EXAMPLES)(lr.lr)
 app.command("recipes", epilog=recipes.RECIPE_EXAMPLES)(recipes.recipes)
 app.command("models", epilog=recipes.MODEL_EXAMPLES)(recipes.models)

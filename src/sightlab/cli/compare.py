@@ -14,8 +14,8 @@ from sightlab.errors import RecipeError, RunError
 from sightlab.records import duration
 
 if TYPE_CHECKING:
+    from sightlab.comparison.comparing import Comparison
     from sightlab.records import Contender, Gain
-    from sightlab.runs.comparing import Comparison
 
 EXAMPLES = """\b
 Examples:
@@ -45,7 +45,7 @@ def compare(
     list of values each; finished runs of the same recipe, seed and data are not trained again. The stored predictions
     are compared: no test split is opened.
     """
-    from sightlab.runs.choosing import chosen
+    from sightlab.comparison.choosing import chosen
     from sightlab.store.folder import home_folder
 
     place = home or home_folder()
@@ -93,24 +93,41 @@ def trained(words: Sequence[str], seeds: int, home: Path) -> list[Path] | None:
 
 def keep_together(study: str, folders: Sequence[Path]) -> None:
     """Put the runs into a study, in their folders and in the database."""
-    from sightlab.store.database.writing import record
-    from sightlab.store.labels import Study, now_text, read_labels, write_labels
+    from functools import partial
 
+    from sightlab.store.database.writing import relabel
+    from sightlab.store.labels import Labels, Study, now_text
+
+    kept = Study(study, created=now_text())
     for folder in folders:
-        write_labels(folder, read_labels(folder).with_study(Study(study, created=now_text())))
-        record(folder)
+        relabel(folder, partial(Labels.with_study, study=kept))
 
 
 def show(folders: Sequence[Path], target: Path, json: bool) -> None:
     """Compare the runs, draw, and print."""
-    from sightlab.runs.comparing import compare_runs, draw
+    from sightlab.comparison.comparing import compare_runs
 
     found = compare_runs(folders)
-    written = draw(found, target)
+    written = drawn(found, target)
     if json:
         as_json(found.to_json() | {"written": [str(path) for path in written]})
     else:
         result(found, written)
+
+
+def drawn(found: Comparison, folder: Path) -> list[Path]:
+    """Draw the comparison: learning curves, differences, and accuracy against the costs that differ."""
+    from sightlab import charts
+
+    pictures = {"curves": charts.comparison_curves(found.curves), "differences": charts.differences(found.contenders)}
+    costs = {"flops": [one.flops for one in found.contenders], "seconds": [one.seconds for one in found.contenders]}
+    for cost, values in costs.items():
+        if None not in values and len(set(values)) > 1:
+            pictures[f"accuracy-against-{cost}"] = charts.pareto(found.contenders, cost)
+    paths = [folder / f"{name}.{kind}" for name in pictures for kind in ("png", "svg")]
+    for name, chart in pictures.items():
+        charts.save_chart(chart, *(path for path in paths if path.stem == name))
+    return paths
 
 
 def result(found: Comparison, written: Sequence[Path]) -> None:
@@ -118,15 +135,14 @@ def result(found: Comparison, written: Sequence[Path]) -> None:
     from sightlab.comparison import sentence
 
     rows = [row_of(one) for one in found.contenders]
-    header = ["", "model", "parameters", "MFLOP", "top-1", "95 % interval", "top-5", "time", "images/s", "difference"]
+    header = ["", "model", "parameters", "MFLOP", "top-1 ± sd", "95 % interval", "top-5", "time", "images/s", "difference"]
     table(header, rows, right=(2, 3, 4, 6, 7, 8))
     out("")
     for gain in found.gains:
         out(sentence(gain))
     for note in found.notes:
         out(note)
-    for path in written:
-        out(f"written: {path}")
+    out(f"pictures: {written[0].parent}/  " + ", ".join(dict.fromkeys(path.stem for path in written)))
 
 
 def row_of(one: Contender) -> list[str]:

@@ -1,0 +1,114 @@
+"""Runs in their folders, held against each other on the test images that all of them answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sightlab.comparison.choosing import grouped
+from sightlab.comparison.contenders import Group, Trial, contenders, gains
+from sightlab.comparison.intervals import spread
+from sightlab.errors import RunError
+from sightlab.records import Contender, Epoch, Gain
+from sightlab.store.folder import read_facts, run_from
+from sightlab.store.tables import read_predictions
+
+SELECTION = (
+    "These are test scores. Which model to take is decided by validation; choosing the best of several test scores "
+    "makes that score too good."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What a comparison found.
+
+    contenders: in the order they were named, each against the first. gains: of every pair, corrected over all pairs.
+    curves: (contender, epochs) for each run. folders: the runs' folders, by contender. notes: what a reader must know.
+    """
+
+    contenders: tuple[Contender, ...]
+    gains: tuple[Gain, ...]
+    curves: tuple[tuple[str, tuple[Epoch, ...]], ...]
+    folders: dict[str, tuple[Path, ...]]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {
+            "contenders": [one.to_json() for one in self.contenders],
+            "gains": [gain.to_json() for gain in self.gains],
+            "notes": list(self.notes),
+        }
+
+
+def compare_runs(folders: Sequence[Path]) -> Comparison:
+    """Compare finished runs by their stored test predictions; no test split is opened.
+
+    Runs that differ in their seed alone make one contender; where all of them do, each stands for itself and their
+    mean is noted. Raises RunError for a single run, runs that were tested on different images, or predictions that are
+    missing or damaged.
+    """
+    if len(folders) < 2:
+        raise RunError(
+            f"{', '.join(one.name for one in folders) or 'nothing'}: one run alone has nothing to be compared with"
+        )
+    members = grouped(folders)
+    one_recipe = len(members) == 1
+    if one_recipe:
+        members = {folder.name: [folder] for folder in folders}
+    groups = [Group(name, tuple(trial_of(folder) for folder in runs)) for name, runs in members.items()]
+    curves = [(name, run_from(one, read_facts(one)).epochs) for name, runs in members.items() for one in runs]
+    return Comparison(
+        contenders=tuple(contenders(groups)),
+        gains=tuple(gains(groups)),
+        curves=tuple(curves),
+        folders={name: tuple(runs) for name, runs in members.items()},
+        notes=seeds_together(groups) if one_recipe else notes_on(groups),
+    )
+
+
+def trial_of(folder: Path) -> Trial:
+    """What a comparison takes of one run. Raises RunError."""
+    facts = read_facts(folder)
+    run = run_from(folder, facts)
+    said = read_predictions(folder / "predictions-test.safetensors")
+    if run.test is None or len(said) != run.test.count:
+        raise RunError(f"{folder}: has no test score, or one of other predictions than those that lie there")
+    return Trial(
+        id=run.id,
+        test_key=str(facts.get("test_key", "")),
+        score=run.test,
+        labels=said.labels,
+        right=said.logits.argmax(axis=1) == said.labels,
+        parameters=run.parameters,
+        flops=facts.get("flops"),
+        seconds=run.seconds,
+        images_per_second=run.images_per_second,
+    )
+
+
+def seeds_together(groups: Sequence[Group]) -> tuple[str, ...]:
+    """What several seeds of one recipe come to together."""
+    found = spread([group.trials[0].score.accuracy for group in groups])
+    low, high = found.interval or (found.mean, found.mean)
+    return (
+        f"{found.count} seeds of one recipe: mean {found.mean:.2%}, standard deviation "
+        f"{100 * (found.deviation or 0):.2f} points, 95 % t interval of the mean {low:.2%} to {high:.2%}.",
+    )
+
+
+def notes_on(groups: Sequence[Group]) -> tuple[str, ...]:
+    """What a reader of the comparison must know."""
+    notes = [SELECTION]
+    if any(len(group.trials) == 1 for group in groups):
+        notes.append(
+            "One seed says nothing of other seeds: a difference found with one run each may turn with the next seed. "
+            "Train 3 or more (--seeds 3)."
+        )
+    again = [run.id for group in groups for run in group.trials if (run.score.openings or 1) > 1]
+    if again:
+        notes.append(f"The test split was opened more than once for {', '.join(again)}; see `sightlab runs show`.")
+    return tuple(notes)
