@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,22 +59,19 @@ def crossed(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> Crossed:
     >>> f"{found.difference:.3f} {found.p:.3f} {found.freedom:.1f}"
     '0.333 0.102 5.0'
     """
-    of_images = right_b.mean(axis=0) - right_a.mean(axis=0)
-    difference = float(right_b.mean() - right_a.mean())
-    images = len(of_images)
-    seeds = [(_of_seeds(right), _residual(right), len(right)) for right in (right_a, right_b)]
-    spread_of_images = float(of_images.var(ddof=1)) / images if images > 1 else 0.0
-    beyond = max(0.0, spread_of_images - sum(residual for _, residual, _ in seeds))
-    variance = sum(part for part, _, _ in seeds) + beyond
-    if variance <= 0:
+    votes, difference = _votes(right_a, right_b)
+    images = len(votes)
+    seeds = [(_of_seeds(right), len(right)) for right in (right_a, right_b)]
+    spread_of_images = _of_images(votes, len(right_a) * len(right_b))
+    beyond = max(Fraction(0), spread_of_images - _residual(right_a) - _residual(right_b))
+    variance = sum((part for part, _ in seeds), beyond)
+    if not variance:
         variance = beyond = spread_of_images
-    if variance <= 0:
-        signs = int((of_images < 0).sum()), int((of_images > 0).sum())
+    if not variance:
+        signs = int((votes < 0).sum()), int((votes > 0).sum())
         return Crossed(difference, uniform_interval(difference, images), mcnemar(*signs), None)
-    freedom = variance**2 / (
-        sum(part**2 / max(count - 1, 1) for part, _, count in seeds) + beyond**2 / max(images - 1, 1)
-    )
-    return _t_test(difference, variance, freedom)
+    parts = [part**2 / max(count - 1, 1) for part, count in seeds]
+    return _t_test(difference, float(variance), float(variance**2 / sum(parts, beyond**2 / max(images - 1, 1))))
 
 
 def _t_test(difference: float, variance: float, freedom: float) -> Crossed:
@@ -85,15 +83,34 @@ def _t_test(difference: float, variance: float, freedom: float) -> Crossed:
     return Crossed(difference, interval, 2 * float(stdtr(freedom, -abs(difference) / error)), freedom)
 
 
-def _of_seeds(right: NDArray[np.bool_]) -> float:
-    """Variance that a mean over seeds has from them, the images as they are; 0 for a single seed. right: [S, N]."""
-    return float(right.mean(axis=1).var(ddof=1)) / len(right) if len(right) > 1 else 0.0
+# What follows is counted in whole numbers, so that a variance of nothing is nothing, and not what rounding leaves.
 
 
-def _residual(right: NDArray[np.bool_]) -> float:
-    """Variance that a mean over seeds and images has from neither alone; 0 for one seed or image. right: [S, N]."""
+def _votes(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> tuple[NDArray[np.int64], float]:
+    """The difference of each image times S_a S_b, int64 [N], and the mean difference. right_a, right_b: bool [S, N]."""
+    votes = right_b.sum(axis=0) * len(right_a) - right_a.sum(axis=0) * len(right_b)
+    return votes, int(votes.sum()) / (len(right_a) * len(right_b) * len(votes))
+
+
+def _of_images(votes: NDArray[np.int64], scale: int) -> Fraction:
+    """C_I: variance of the mean of votes / scale, as images come and go; 0 for a single image. votes: int64 [N]."""
+    images, total, squares = len(votes), int(votes.sum()), int((votes**2).sum())
+    return Fraction(images * squares - total**2, images**2 * max(images - 1, 1) * scale**2)
+
+
+def _of_seeds(right: NDArray[np.bool_]) -> Fraction:
+    """C_m: variance of a model's accuracy as seeds come and go; 0 for a single seed. right: bool [S, N]."""
+    seeds, images = right.shape
+    hits = [int(count) for count in right.sum(axis=1)]
+    return Fraction(seeds * sum(n * n for n in hits) - sum(hits) ** 2, seeds**2 * max(seeds - 1, 1) * images**2)
+
+
+def _residual(right: NDArray[np.bool_]) -> Fraction:
+    """R_m: what of that variance is neither seeds nor images; 0 for one seed or image. right: bool [S, N]."""
     seeds, images = right.shape
     if seeds == 1 or images == 1:
-        return 0.0
-    rest = right - right.mean(axis=1, keepdims=True) - right.mean(axis=0) + right.mean()
-    return float(np.square(rest).sum()) / ((seeds - 1) * (images - 1)) / (seeds * images)
+        return Fraction(0)
+    of_seeds, of_images, total = right.sum(axis=1), right.sum(axis=0), int(right.sum())
+    # The sum of squares of the residuals, times S N: of right and wrong, the square is the answer itself.
+    squares = seeds * images * total - seeds * int((of_seeds**2).sum()) - images * int((of_images**2).sum()) + total**2
+    return Fraction(squares, (seeds * images) ** 2 * (seeds - 1) * (images - 1))

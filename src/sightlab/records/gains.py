@@ -63,6 +63,53 @@ class Gain:
         return asdict(self) | {"interval": list(self.interval), "seeds": list(self.seeds)}
 
 
+@dataclass(frozen=True)
+class ClassChange:
+    """How one class fares in two runs, on the same images.
+
+    images: of the class. first, second: accuracy on them, in [0, 1]; difference: second less first. p: of the exact
+    McNemar test on these images; adjusted: the same after Holm's correction over the classes.
+
+    >>> ClassChange("cat", 100, 0.8, 0.9, 0.1, 0.002, 0.02).told_apart
+    True
+    """
+
+    name: str
+    images: int
+    first: float
+    second: float
+    difference: float
+    p: float
+    adjusted: float
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the change is beyond noise: the corrected p below 0.05."""
+        return self.adjusted < 0.05
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Images by which of two runs has them right.
+
+    >>> Agreement(both_right=90, only_first=3, only_second=5, both_wrong=2).only_second
+    5
+    """
+
+    both_right: int
+    only_first: int
+    only_second: int
+    both_wrong: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
 @dataclass(frozen=True, eq=False)
 class Contender:
     """One model of a comparison: runs of one recipe that differ in their seed alone.
