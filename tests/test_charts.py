@@ -191,7 +191,8 @@ def test_a_confusion_matrix_validates_and_carries_counts_up_to_20_classes(classe
     assert {"Run 7 on test", "true", "predicted", *names} <= set(said)
     assert said.count("class 1") == 2  # rows and columns
     right = int(np.trace(matrix))
-    assert f"{right:,} of {matrix.sum():,} images right ({right / matrix.sum():.2%})" in said
+    summary = f"{right:,} of {matrix.sum():,} images right ({right / matrix.sum():.2%})"
+    assert any(text.startswith(summary) for text in said)
     assert picture.width < 2600
     assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 20
 
@@ -238,7 +239,7 @@ def test_class_names_of_any_kind_reach_the_picture_as_text(tmp_path: Path) -> No
 
 def test_a_thousand_classes_have_thinned_labels() -> None:
     spec = confusion(counts(1000, each=5), [f"class {i}" for i in range(1000)]).to_dict()
-    axis = spec["layer"][0]["encoding"]["x"]["axis"]
+    axis = spec["encoding"]["x"]["axis"]
     assert 50 < len(axis["values"]) < 200
     assert spec["width"] < 1100
 

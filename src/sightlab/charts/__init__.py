@@ -4,21 +4,26 @@ Each chart is made in two steps: a function that collects its rows (plain values
 them with Altair. Altair and vl-convert are imported when a chart is drawn, not with this room.
 """
 
-from sightlab.charts.confusions import confusion, confusion_rows
+from sightlab.charts.classes import class_bars, class_rows
+from sightlab.charts.confusions import confusion, confusion_rows, confusion_shares
 from sightlab.charts.contests import comparison_curves, comparison_rows
 from sightlab.charts.curves import curve_rows, learning_curves
 from sightlab.charts.forests import difference_rows, differences
 from sightlab.charts.fronts import COSTS, pareto, pareto_rows
 from sightlab.charts.looks import printable, short_names
 from sightlab.charts.ranges import learning_rates, range_rows
+from sightlab.charts.reliabilities import reliability, reliability_rows
 from sightlab.charts.saving import save_chart, save_svg, svg_of, write_whole
 
 __all__ = [
     "COSTS",
+    "class_bars",
+    "class_rows",
     "comparison_curves",
     "comparison_rows",
     "confusion",
     "confusion_rows",
+    "confusion_shares",
     "curve_rows",
     "difference_rows",
     "differences",
@@ -28,6 +33,8 @@ __all__ = [
     "pareto_rows",
     "printable",
     "range_rows",
+    "reliability",
+    "reliability_rows",
     "save_chart",
     "save_svg",
     "short_names",
