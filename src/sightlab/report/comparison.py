@@ -1,0 +1,177 @@
+"""The report of a comparison: several models on the same test images, in one HTML file, and its charts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sightlab import charts, metrics
+from sightlab.comparison import sentence
+from sightlab.comparison.choosing import recipe_of_run
+from sightlab.comparison.comparing import Comparison
+from sightlab.recipes.changes import flat
+from sightlab.records import Contender
+from sightlab.report import comparison_words as words
+from sightlab.report import figures
+from sightlab.report.gather import Opening, environment_in, finished_facts, openings_of, predictions_in
+from sightlab.report.measures import Mistake, mistakes_of
+from sightlab.report.page import environment
+from sightlab.report.repeat import command
+from sightlab.report.writing import put
+from sightlab.store.folder import run_from
+from sightlab.version import __version__
+
+FILE = "comparison.html"
+SILENT = ("name", "notes", "seed", "log", "format")  # keys that two trainings of one kind may differ in
+SECTIONS = {
+    "result": "Result",
+    "contenders": "Contenders",
+    "differences": "Differences",
+    "curves": "Learning curves",
+    "cost": "Accuracy and cost",
+    "details": "Each contender",
+    "seal": "The seal",
+    "repeating": "Repeating it",
+    "numbers": "How the numbers are made",
+}
+LABELS = {
+    "differences": "Difference of each contender's accuracy to the first one's, with its interval; as in the table",
+    "comparison-curves": "Loss and accuracy of each contender, over epochs and over time",
+    "pareto": "Accuracy of each contender against what it costs; as in the table",
+}
+
+
+@dataclass(frozen=True)
+class Training:
+    """One run of a contender, in a line. accuracy: on the test split, in [0, 1]."""
+
+    id: str
+    seed: str
+    best_epoch: int
+    epochs: int
+    validation: float
+    accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Member:
+    """What the report says of one contender.
+
+    changes: keys of its recipe that differ from the first contender's: {key: (there, here)}. mistakes: its most
+    frequent kinds, over all of its runs; wrong: how many there are in all.
+    """
+
+    contender: Contender
+    trainings: tuple[Training, ...]
+    changes: Mapping[str, tuple[Any, Any]]
+    mistakes: tuple[Mistake, ...]
+    wrong: int
+
+
+def draw(found: Comparison, folder: Path, title: str | None = None) -> list[Path]:
+    """Write a comparison's charts (PNG and SVG) and its report into a folder; gives what was written, report first.
+
+    Raises RunError for files that are missing or damaged, or a folder that cannot be written.
+    """
+    drawn = drawings_of(found)
+    written = [write_comparison(found, folder / FILE, title, drawn=drawn)]
+    for name, svg in drawn.items():
+        paths = [folder / f"{name}.png", folder / f"{name}.svg"]
+        charts.save_svg(svg, *paths)
+        written += paths
+    return written
+
+
+def write_comparison(
+    found: Comparison, path: Path, title: str | None = None, *, drawn: Mapping[str, str] | None = None
+) -> Path:
+    """Write the report of a comparison, one HTML file that needs nothing else; gives its path.
+
+    title: how it is headed; how many models it compares, if None. drawn: its charts, where they are drawn already.
+    Raises RunError for files that are missing or damaged, or a path that cannot be written.
+    """
+    put(path, comparison_html(found, drawn or drawings_of(found), title))
+    return path
+
+
+def drawings_of(found: Comparison) -> dict[str, str]:
+    """A comparison's charts as SVG, by name."""
+    svgs = {
+        "differences": charts.svg_of(charts.differences(found.contenders)),
+        "comparison-curves": charts.svg_of(charts.comparison_curves(found.curves)),
+    }
+    cost = cost_of(found.contenders)
+    return svgs | {"pareto": charts.svg_of(charts.pareto(found.contenders, cost))}
+
+
+def cost_of(contenders: Sequence[Contender]) -> str:
+    """What accuracy is held against: operations where all are known and differ, else parameters, else seconds."""
+    for cost in ("flops", "parameters"):
+        known = [getattr(one, cost) for one in contenders]
+        if all(known) and len(set(known)) > 1:
+            return cost
+    return "seconds"
+
+
+def comparison_html(found: Comparison, drawn: Mapping[str, str], title: str | None) -> str:
+    """The page of a comparison."""
+    members = members_of(found)
+    machines = {str(environment_in(folder).get("cpu", "")) for folders in found.folders.values() for folder in folders}
+    return environment().get_template("comparison.html.jinja").render(
+        title=title or f"{len(found.contenders)} models compared",
+        sections={id_: (number, name) for number, (id_, name) in enumerate(SECTIONS.items(), 1)},
+        found=found,
+        first=found.contenders[0],
+        images=found.gains[0].images,
+        leaders=words.leaders(found.contenders),
+        sentences=[sentence(one.gain) + "." for one in found.contenders if one.gain],
+        pairs=[(gain, sentence(gain)) for gain in found.gains],
+        methods=sorted({gain.method for gain in found.gains}),
+        members=members,
+        drawings={name: figures.embedded(svg, LABELS[name]) for name, svg in drawn.items()},
+        machines=len(machines),
+        openings=openings_in(found),
+        words=words,
+        command=command(["sightlab", "compare", *(run for one in found.contenders for run in one.runs)]),
+        version=__version__,
+        written=datetime.now(UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip
+
+
+def members_of(found: Comparison) -> list[Member]:
+    """What the report says of each contender. Raises RunError for files that are missing or damaged."""
+    base = flat(recipe_of_run(found.folders[found.contenders[0].name][0]))
+    return [member_of(one, found.folders[one.name], base) for one in found.contenders]
+
+
+def member_of(contender: Contender, folders: Sequence[Path], base: Mapping[str, Any]) -> Member:
+    """What the report says of one contender. base: the first contender's recipe, {key: value}."""
+    trainings, matrices = [], []
+    classes: tuple[str, ...] = ()
+    for folder in folders:
+        facts = finished_facts(folder)
+        run = run_from(folder, facts)
+        said = predictions_in(folder, "test")
+        classes = said.classes
+        matrices.append(metrics.confusion_matrix(said))
+        validation = run.validation.accuracy if run.validation else float("nan")
+        accuracy = run.test.accuracy if run.test else float("nan")
+        seed = str(facts.get("seed", ""))
+        trainings.append(Training(run.id, seed, run.best_epoch, len(run.epochs), validation, accuracy, run.seconds))
+    matrix = np.sum(matrices, axis=0)
+    own = flat(recipe_of_run(folders[0]))
+    changes = {key: (base[key], value) for key, value in own.items() if key not in SILENT and value != base[key]}
+    wrong = int(matrix.sum() - np.trace(matrix))
+    return Member(contender, tuple(trainings), changes, tuple(mistakes_of(matrix, classes, 5)), wrong)
+
+
+def openings_in(found: Comparison) -> list[tuple[str, tuple[Opening, ...]]]:
+    """The openings of each run's test split: (run, its openings)."""
+    folders = [folder for members in found.folders.values() for folder in members]
+    return [(folder.name, openings_of(folder, finished_facts(folder))[0]) for folder in folders]
