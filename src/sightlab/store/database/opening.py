@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -189,7 +189,7 @@ def _bring_up_to_date(connection: Connection, place: Place) -> None:
         if _is_current(connection, place):
             return
     if place.file:
-        _write_ahead(connection)
+        _write_ahead(place.file)
     connection.execution_options(writes=True)
     with connection.begin():
         if not place.file:
@@ -216,26 +216,33 @@ def _is_current(connection: Connection, place: Place) -> bool:
     return bool(revision == REVISIONS[-1])
 
 
-def _write_ahead(connection: Connection) -> None:
+def _write_ahead(file: Path) -> None:
     """Switch a SQLite file to WAL: readers and a writer do not wait for each other. It stays so.
 
-    SQLite does not wait for the lock that the switch needs, so this does. Whether the file system can map the shared
-    memory that WAL needs shows at the first lock; where it cannot, the old journal is kept.
+    Whether the file system can map the memory that WAL shares between processes shows at the first lock. Where it
+    cannot, the old journal is taken up again, which a connection that shares nothing (locking_mode) is able to do.
     """
-    raw: Any = connection.connection.dbapi_connection
+    if not _carried_out(file, "PRAGMA journal_mode = WAL", "BEGIN IMMEDIATE", "ROLLBACK"):
+        _carried_out(file, "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA journal_mode = DELETE")
+
+
+def _carried_out(file: Path, *statements: str) -> bool:
+    """Whether SQLite does this on a connection of its own. It does not wait for every lock, so this does."""
     until = time.monotonic() + PATIENCE
     while True:
+        connection = sqlite3.connect(file, timeout=PATIENCE, isolation_level=None)
         try:
-            raw.execute("PRAGMA journal_mode = WAL")
-            raw.execute("BEGIN IMMEDIATE")
-            raw.execute("ROLLBACK")
+            for statement in statements:
+                connection.execute(statement)
         except sqlite3.OperationalError as error:
             if "locked" in str(error) and time.monotonic() < until:
                 time.sleep(0.02)
                 continue
-            with suppress(sqlite3.OperationalError):
-                raw.execute("PRAGMA journal_mode = DELETE")
-        return
+            return False
+        else:
+            return True
+        finally:
+            connection.close()
 
 
 def _migrate(connection: Connection) -> None:

@@ -14,7 +14,8 @@ from sightlab.store.database.times import span
 
 LONGEST = 10_000  # characters
 MOST_VALUES = 500  # SQLite takes expressions up to 1,000 deep
-DEEPEST = 50
+DEEPEST = 15  # SQLite's parser keeps at most 100 open symbols, and each of these may take four
+LONGEST_NUMBER = 100
 KEYWORDS = ("and", "or", "not", "like", "in", "is", "null", "true", "false")
 OPERATORS = {"=": "=", "==": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 TOKEN = re.compile(
@@ -262,9 +263,11 @@ def text_of(token: Token) -> str:
 def number_of(token: Token) -> int | float:
     """The number; 90% is 0.9. Integers of more than 64 bits become floats. Raises RunError."""
     digits = token.text.removesuffix("%")
-    if re.fullmatch(r"[+-]?[0-9]{1,18}", token.text):
+    if len(digits) > LONGEST_NUMBER:
+        raise wrong(token.position, f"{token.text[:20]}... is too long for a number")
+    if re.fullmatch(r"[+-]?[0-9]+", token.text) and -(2**63) <= int(digits) < 2**63:
         return int(digits)
-    value = float(Decimal(digits) / (100 if token.text.endswith("%") else 1)) if len(digits) <= 100 else float("inf")
+    value = float(Decimal(digits) / (100 if token.text.endswith("%") else 1))
     if not abs(value) < float("inf"):
-        raise wrong(token.position, f"{token.text[:20]} is too large or too long for a number")
+        raise wrong(token.position, f"{token.text} is too large for a number")
     return value
