@@ -25,7 +25,7 @@ def spread(values: Sequence[float]) -> Spread:
 
     if not values:
         raise ValueError("the spread of no values; at least one is needed")
-    mean, count = statistics.fmean(values), len(values)
+    mean, count = statistics.mean(values), len(values)
     if count == 1:
         return Spread(mean, None, None, 1)
     deviation = statistics.stdev(values)

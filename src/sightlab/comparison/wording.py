@@ -43,10 +43,14 @@ def _p(one: Gain) -> str:
     """p with two digits, or as many as keep it on its side of 0.05."""
     p = one.p if one.adjusted is None else one.adjusted
     digits = 2
-    while (float(f"{p:.{digits}g}") < 0.05) != (p < 0.05):
+    while _side(float(f"{p:.{digits}g}")) != _side(p):
         digits += 1
     text = "p < 0.0001" if p < 0.0001 else f"p = {p:.{digits}g}"
     return text if one.adjusted is None else f"{text} after Holm's correction for {one.comparisons} comparisons"
+
+
+def _side(p: float) -> tuple[bool, bool]:
+    return p < 0.05, p > 0.05
 
 
 def _seeds(one: Gain) -> str:

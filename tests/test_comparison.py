@@ -1,0 +1,335 @@
+"""One model against another: the numbers are scipy's, and the words say what the numbers say."""
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+from sightlab.comparison import bootstrap_interval, gain, holm, mcnemar, mirrored, ranks, sentence, spread
+from sightlab.comparison.crossed import crossed
+from sightlab.comparison.paired import uniform_interval
+from sightlab.records import Gain
+
+Right = NDArray[np.bool_]
+
+
+def answers(seeds: int, images: int, seed: int, share: float = 0.8) -> Right:
+    """What each seed's run has right: images differ in how hard they are."""
+    rng = np.random.default_rng(seed)
+    hard = np.random.default_rng(images).normal(size=images)
+    return hard + rng.normal(size=(seeds, images)) < stats.norm.ppf(share, scale=math.sqrt(2))
+
+
+def told(difference: float = 0.0042, p: float = 0.008, **other: object) -> Gain:
+    ends = (difference - 0.0031, difference + 0.0031)
+    return replace(Gain("v5", "v4", difference, ends, p, 10_000, (1, 1), ""), **other)  # type: ignore[arg-type]
+
+
+# One figure over seeds
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20))
+def test_a_spread_is_scipys_t_interval(values: list[float]) -> None:
+    one = spread(values)
+    assert one.mean == pytest.approx(np.mean(values), abs=1e-9)
+    assert one.deviation == pytest.approx(np.std(values, ddof=1), abs=1e-9)
+    if one.deviation > 1e-9:
+        theirs = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
+        assert one.interval == pytest.approx(theirs, rel=1e-9, abs=1e-9)
+    assert one.count == len(values)
+
+
+def test_a_single_value_has_no_spread_and_none_is_refused() -> None:
+    one = spread([0.93])
+    assert (one.mean, one.deviation, one.interval, one.count) == (0.93, None, None, 1)
+    with pytest.raises(ValueError, match="at least one"):
+        spread([])
+
+
+def test_equal_values_have_a_spread_of_nothing() -> None:
+    assert spread([0.1, 0.1, 0.1]).interval == (0.1, 0.1)
+
+
+# McNemar's test
+
+
+@given(st.integers(0, 3000), st.integers(0, 3000))
+@settings(deadline=None)
+def test_mcnemar_is_the_binomial_test_of_the_images_that_part_them(first: int, second: int) -> None:
+    theirs = stats.binomtest(first, first + second).pvalue if first + second else 1.0
+    assert mcnemar(first, second) == pytest.approx(theirs, rel=1e-9)
+
+
+def test_mcnemar_counts_the_ways_to_part_so_unevenly() -> None:
+    assert mcnemar(1, 9) == 2 * (1 + 10) / 2**10
+    assert mcnemar(0, 6) == 2 / 2**6
+    assert mcnemar(5, 5) == mcnemar(0, 0) == 1
+
+
+def test_mcnemar_never_raises_a_false_alarm_more_often_than_it_says() -> None:
+    for parting in range(201):
+        chance = [math.comb(parting, k) for k in range(parting + 1)]
+        alarms = sum(n for k, n in enumerate(chance) if mcnemar(k, parting - k) < 0.05)
+        assert Fraction(alarms, 2**parting) <= Fraction(1, 20)
+
+
+def test_a_negative_count_is_refused() -> None:
+    with pytest.raises(ValueError, match="never below 0"):
+        mcnemar(-1, 3)
+
+
+# The bootstrap
+
+
+@pytest.mark.parametrize(("first", "second", "images"), [(30, 60, 1000), (200, 180, 10_000), (3, 0, 500), (5, 5, 40)])
+def test_the_bootstrap_is_scipys(first: int, second: int, images: int) -> None:
+    each = np.repeat([-1, 1, 0], [first, second, images - first - second])
+    theirs = stats.bootstrap(
+        (each,), np.mean, n_resamples=5000, method="percentile", rng=np.random.default_rng(1), batch=500
+    ).confidence_interval
+    ours = bootstrap_interval(first, second, images, np.random.default_rng(0))
+    # Both are drawn: the ends agree up to the resamples' own noise and the grain of an image.
+    noise = 0.08 * each.std() / math.sqrt(images) + 1 / images
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=noise)
+
+
+counts = st.integers(1, 500).flatmap(
+    lambda n: st.tuples(st.integers(0, n), st.just(n)).flatmap(
+        lambda two: st.tuples(st.just(two[0]), st.integers(0, two[1] - two[0]), st.just(two[1]))
+    )
+)
+
+
+@given(counts)
+@settings(deadline=None)
+def test_the_bootstrap_holds_the_difference_and_is_mirrored_by_an_exchange(drawn: tuple[int, int, int]) -> None:
+    first, second, images = drawn
+    low, high = bootstrap_interval(first, second, images, np.random.default_rng(0), 500)
+    assert -1 <= low <= (second - first) / images <= high <= 1
+    assert low < high
+    assert bootstrap_interval(second, first, images, np.random.default_rng(0), 500) == (-high, -low)
+
+
+def test_the_bootstrap_is_the_same_for_the_same_generator() -> None:
+    ends = {bootstrap_interval(30, 60, 1000, np.random.default_rng(7)) for _ in range(3)}
+    assert len(ends) == 1
+
+
+def test_models_that_never_part_are_not_known_to_be_the_same() -> None:
+    # The rule of three says 3 / n with one end; with z^2 for the 3, Wilson's interval of 0 of n.
+    low, high = bootstrap_interval(0, 0, 10_000, np.random.default_rng(0))
+    assert high == pytest.approx(stats.binomtest(0, 10_000).proportion_ci(method="wilson").high, rel=1e-9)
+    assert low == -high
+    assert uniform_interval(1.0, 100) == (pytest.approx(1 - 3.8415 / 103.8415, abs=1e-6), 1.0)
+    assert bootstrap_interval(100, 0, 100, np.random.default_rng(0))[0] == -1.0
+
+
+@pytest.mark.parametrize(("first", "second", "images"), [(0, 0, 0), (3, 3, 5), (-1, 0, 5)])
+def test_counts_that_do_not_fit_are_refused(first: int, second: int, images: int) -> None:
+    with pytest.raises(ValueError, match="images"):
+        bootstrap_interval(first, second, images, np.random.default_rng(0))
+
+
+# Several seeds
+
+
+def test_without_differences_between_images_it_is_welchs_test_of_the_seeds() -> None:
+    # Each seed's run has the images of one kind right, and none of the others: nothing but seeds is left.
+    rng = np.random.default_rng(0)
+    a, b = (np.repeat(rng.integers(0, 2, (seeds, 1)).astype(bool), 50, axis=1) for seeds in (7, 9))
+    theirs = stats.ttest_ind(b.mean(1), a.mean(1), equal_var=False)
+    ours = crossed(a, b)
+    assert (ours.p, ours.freedom) == pytest.approx((theirs.pvalue, theirs.df), rel=1e-9)
+    ends = theirs.confidence_interval()
+    assert ours.interval == pytest.approx((ends.low, ends.high), rel=1e-9)
+
+
+def test_without_differences_between_seeds_it_is_the_paired_test_of_the_images() -> None:
+    a, b = answers(1, 400, 1), answers(1, 400, 2, share=0.87)
+    theirs = stats.ttest_rel(b[0].astype(float), a[0].astype(float))
+    for seeds in (1, 3):
+        ours = crossed(np.repeat(a, seeds, axis=0), np.repeat(b, seeds, axis=0))
+        assert (ours.p, ours.freedom) == pytest.approx((theirs.pvalue, 399), rel=1e-9)
+        ends = theirs.confidence_interval()
+        assert ours.interval == pytest.approx((ends.low, ends.high), rel=1e-9)
+
+
+def test_the_variance_is_the_one_that_is_stated() -> None:
+    a, b = answers(3, 60, 3), answers(4, 60, 4, share=0.9)
+    parts = {}
+    for name, right in (("a", a), ("b", b)):
+        x = right.astype(float)
+        seeds, images = x.shape
+        squares = sum(
+            (x[s, i] - x[s].mean() - x[:, i].mean() + x.mean()) ** 2 for s in range(seeds) for i in range(images)
+        )
+        residual = squares / ((seeds - 1) * (images - 1)) / (seeds * images)
+        parts[name] = (np.var(x.mean(1), ddof=1) / seeds, residual, seeds - 1)
+    of_images = np.var(b.mean(0) - a.mean(0), ddof=1) / 60 - parts["a"][1] - parts["b"][1]
+    assert of_images > 0
+    variance = parts["a"][0] + parts["b"][0] + of_images
+    below = sum(c**2 / df for c, _, df in parts.values()) + of_images**2 / 59
+    freedom = variance**2 / below
+    ours = crossed(a, b)
+    assert ours.freedom == pytest.approx(freedom, rel=1e-9)
+    half = stats.t.ppf(0.975, freedom) * math.sqrt(variance)
+    assert ours.interval == pytest.approx((ours.difference - half, ours.difference + half), rel=1e-9)
+    assert ours.p == pytest.approx(2 * stats.t.sf(abs(ours.difference) / math.sqrt(variance), freedom), rel=1e-9)
+
+
+def test_a_variance_of_nothing_gives_neither_certainty_nor_a_warning() -> None:
+    # Thirds add up unevenly in floating point: rounding must not pass for a variance.
+    a = np.zeros((3, 30), bool)
+    a[0] = True
+    b = ~a
+    for seeds_a, seeds_b in ((a, b), (a, a), (a[:2], a[:2]), (np.eye(3, dtype=bool), ~np.eye(3, dtype=bool))):
+        one = crossed(seeds_a, seeds_b)
+        low, high = one.interval
+        assert low < one.difference < high or abs(one.difference) == 1
+    same = crossed(np.eye(3, dtype=bool), np.eye(3, dtype=bool))
+    assert (same.difference, same.p, same.freedom) == (0, 1, None)
+    assert crossed(np.eye(3, dtype=bool), ~np.eye(3, dtype=bool)).p == 0.25  # three images of three: 2 / 2 ** 3
+
+
+# A gain, and its sentence
+
+
+@pytest.mark.parametrize("seeds", [(1, 1), (3, 3), (1, 3), (3, 1), (2, 5)])
+def test_a_gain_told_the_other_way_round_is_mirrored_exactly(seeds: tuple[int, int]) -> None:
+    a, b = answers(seeds[0], 300, 1), answers(seeds[1], 300, 2, share=0.85)
+    there, back = gain("a", a, "b", b), gain("b", b, "a", a)
+    assert (there.better, there.worse, there.seeds) == ("b", "a", seeds[::-1])
+    assert there.difference == pytest.approx(b.mean() - a.mean())
+    assert mirrored(mirrored(there)) == there
+    turned = replace(mirrored(there), method=back.method)
+    assert turned == back
+    assert there.interval[0] <= there.difference <= there.interval[1]
+
+
+def test_one_run_each_takes_the_exact_test_and_the_bootstrap() -> None:
+    a, b = answers(1, 500, 1), answers(1, 500, 2, share=0.88)
+    first, second = int((a & ~b).sum()), int((b & ~a).sum())
+    one = gain("a", a, "b", b)
+    assert one.p == pytest.approx(stats.binomtest(first, first + second).pvalue)
+    assert one.interval == bootstrap_interval(first, second, 500, np.random.default_rng(0))
+    assert "exact McNemar" in one.method
+    assert "paired bootstrap" in one.method
+
+
+def test_a_single_seed_is_said_to_say_nothing_of_others() -> None:
+    one, three = answers(1, 100, 1), answers(3, 100, 2)
+    assert gain("v4", one, "v5", one).method.endswith("; 1 seed each: says nothing of other seeds")
+    assert gain("v4", one, "v5", three).method.endswith("; 1 seed of v4: says nothing of other seeds")
+    assert gain("v4", three, "v5", one).method.endswith("; 1 seed of v5: says nothing of other seeds")
+    assert "nothing of" not in gain("v4", three, "v5", three).method
+
+
+def test_the_same_answers_have_no_difference_and_an_interval_that_is_not_empty() -> None:
+    for seeds in (1, 3):
+        right = np.repeat(answers(1, 1000, 1), seeds, axis=0)
+        one = gain("a", right, "b", right)
+        assert (one.difference, one.p, one.told_apart) == (0, 1, False)
+        assert one.interval == pytest.approx((-0.003827, 0.003827), abs=1e-6)
+        assert sentence(one).startswith("b and a cannot be told apart: difference 0.00 points, 95 % interval -0.38 to ")
+
+
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 6), st.integers(0, 10**6))
+@settings(deadline=None)
+def test_however_few_the_images_the_numbers_are_numbers(first: int, second: int, images: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    one = gain("a", rng.random((first, images)) < 0.5, "b", rng.random((second, images)) < 0.5)
+    low, high = one.interval
+    assert -1 <= low <= one.difference <= high <= 1
+    assert 0 <= one.p <= 1
+    assert low < high
+    sentence(one)
+
+
+def test_answers_that_do_not_fit_are_refused() -> None:
+    right = answers(2, 10, 0)
+    with pytest.raises(ValueError, match="a answered 10 images, b 9; they must be the same"):
+        gain("a", right, "b", right[:, :9])
+    with pytest.raises(ValueError, match=r"a have shape \[10\]; they must be \[seeds, images\]"):
+        gain("a", right[0], "b", right)
+    with pytest.raises(ValueError, match="must be bool"):
+        gain("a", right, "b", right.astype(float))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="shape"):
+        gain("a", right[:, :0], "b", right[:, :0])
+
+
+@pytest.mark.parametrize(
+    ("one", "says"),
+    [
+        (told(), "v5 is better than v4 by 0.42 points, 95 % interval 0.11 to 0.73, p = 0.008, 10,000 images"),
+        (told(-0.0042), "v5 is worse than v4 by 0.42 points, 95 % interval 0.11 to 0.73, p = 0.008, 10,000 images"),
+        (told(0.0005, 0.71), "v5 and v4 cannot be told apart: difference 0.05 points, 95 % interval -0.26 to 0.36, "),
+        (told(-0.0005, 0.71), "v5 and v4 cannot be told apart: difference -0.05 points, 95 % interval -0.36 to 0.26, "),
+        (told(-0.00001, 0.71), "difference 0.00 points"),
+        (told(p=0.00001), "p < 0.0001, "),
+        (told(p=0.0001), "p = 0.0001, "),
+        (told(p=0.0499), "v5 is better than v4"),
+        (told(p=0.0499), "p = 0.0499, "),
+        (told(p=0.0501), "cannot be told apart"),
+        (told(p=0.0501), "p = 0.0501, "),
+        (told(p=1.0), "p = 1, "),
+        (told(adjusted=0.008, comparisons=15, p=0.001), "p = 0.008 after Holm's correction for 15 comparisons, "),
+        (told(adjusted=0.08, comparisons=15), "v5 and v4 cannot be told apart"),
+        (told(), "10,000 images, 1 seed each"),
+        (told(seeds=(3, 3)), "10,000 images, 3 seeds each"),
+        (told(seeds=(3, 1)), "10,000 images, 3 seeds of v5 and 1 seed of v4"),
+        (told(images=1), "1 image, 1 seed each"),
+    ],
+)
+def test_the_sentence_says_what_the_gain_says(one: Gain, says: str) -> None:
+    assert says in sentence(one)
+
+
+# Families
+
+
+def test_holm_is_that_of_r() -> None:
+    # From the tests of statsmodels: made with R's multtest, mt.rawp2adjp.
+    raw = [0.838541367553, 0.642193923795, 0.680845947633, 0.967833824309, 0.71626938238]
+    raw += [0.177096952723, 5.23656777208e-05, 0.0202732688798, 0.00028140506198, 0.0149877310796]
+    theirs = [1, 1, 1, 1, 1, 1, 5.23656777208e-04, 1.419128821586e-01, 2.53264555782e-03, 1.199018486368e-01]
+    assert holm(raw) == pytest.approx(theirs, rel=1e-10)
+    few = [0.001, 0.002, 0.003, 0.004, 0.005, 0.05, 0.06, 0.07, 0.08, 0.09]
+    assert holm(few) == pytest.approx([0.01, 0.018, 0.024, 0.028, 0.03, 0.25, 0.25, 0.25, 0.25, 0.25])
+
+
+@given(st.lists(st.integers(0, 1000).map(lambda n: n / 1000), max_size=12), st.integers(1, 999))
+def test_holm_rejects_what_the_sequential_procedure_rejects(p_values: list[float], level: int) -> None:
+    alpha = (level + 0.5) / 1000
+    rejected: list[float] = []
+    for p in sorted(p_values):
+        if p * (len(p_values) - len(rejected)) > alpha:
+            break
+        rejected.append(p)
+    adjusted = holm(p_values)
+    assert sorted(p for p, q in zip(p_values, adjusted, strict=True) if q <= alpha) == rejected
+    assert all(p <= q <= 1 for p, q in zip(p_values, adjusted, strict=True))
+
+
+def test_what_is_no_p_is_refused() -> None:
+    for p in (-0.1, 1.1, math.nan):
+        with pytest.raises(ValueError, match="must be from 0 to 1"):
+            holm([0.5, p])
+
+
+def test_a_rank_counts_those_that_are_better_beyond_noise() -> None:
+    def pair(better: str, worse: str, difference: float, p: float) -> Gain:
+        return told(difference, better=better, worse=worse, adjusted=p)
+
+    # c beats a; b is between them and told apart from neither.
+    found = [pair("b", "a", 0.01, 0.2), pair("c", "a", 0.02, 0.01), pair("c", "b", 0.01, 0.3)]
+    assert ranks(["a", "b", "c"], found) == [2, 1, 1]
+    assert ranks(["a", "b", "c"], [mirrored(one) for one in found]) == [2, 1, 1]
+    assert ranks(["a"], []) == [1]
+    beaten = [pair("b", "a", 0.01, 0.01), pair("c", "a", 0.02, 0.01), pair("c", "b", 0.01, 0.01)]
+    assert ranks(["a", "b", "c"], beaten) == [3, 2, 1]
