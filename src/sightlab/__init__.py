@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sightlab.version import __version__
 
 if TYPE_CHECKING:
+    from sightlab.comparison.comparing import Comparison, compare
     from sightlab.data.imageset import ImageSet
     from sightlab.data.load import load
     from sightlab.data.splits import Splits
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sightlab.recipes.changes import recipe
     from sightlab.recipes.schema import Recipe
     from sightlab.records import Answer, ClassScore, Epoch, Predictions, Run, Score
+    from sightlab.runs.differing import Difference, diff
     from sightlab.runs.life import Watch, epochs, resume, train
     from sightlab.runs.life import open_run as open  # noqa: A004 - sightlab.open, as the builtin opens files
     from sightlab.store.bundle import Bundle
@@ -35,6 +37,8 @@ HOMES = {
     "Bundle": "store.bundle",
     "ClassScore": "records",
     "Classifier": "models.classifier",
+    "Comparison": "comparison.comparing",
+    "Difference": "runs.differing",
     "Epoch": "records",
     "ImageSet": "data.imageset",
     "Predictions": "records",
@@ -45,6 +49,8 @@ HOMES = {
     "Splits": "data.splits",
     "Tested": "testing",
     "Watch": "runs.life",
+    "compare": "comparison.comparing",
+    "diff": "runs.differing",
     "epochs": "runs.life",
     "evaluate": "testing",
     "load": "data.load",
@@ -61,6 +67,8 @@ __all__ = [
     "Bundle",
     "ClassScore",
     "Classifier",
+    "Comparison",
+    "Difference",
     "Epoch",
     "ImageSet",
     "Predictions",
@@ -72,6 +80,8 @@ __all__ = [
     "Tested",
     "Watch",
     "__version__",
+    "compare",
+    "diff",
     "epochs",
     "evaluate",
     "load",

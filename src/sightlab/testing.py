@@ -101,14 +101,19 @@ def refuse_sealed(prints: NDArray[np.uint64], bundle: Bundle, source: str, reaso
 
     Below that they are taken for data of its own: large sets do hold a few pictures of each other.
     """
-    if reason is not None and not reason.strip():
-        raise RunError("--open-test: give a reason, such as --open-test 'the reviewers asked for it'")
+    checked_reason(reason)
     sealed = int(np.isin(prints, sealed_images(bundle)).sum())
     if reason is None and sealed >= max(1, SEALED_SHARE * len(prints)):
         raise RunError(
             f"{source}: {sealed:,} of these {len(prints):,} images are the run's sealed test split, opened for "
             "its final score; test on other data, or say why it is opened again: --open-test 'the reason'"
         )
+
+
+def checked_reason(reason: str | None) -> None:
+    """Raises RunError for a reason that says nothing. None is none, and asks for nothing."""
+    if reason is not None and not reason.strip():
+        raise RunError("--open-test: give a reason, such as --open-test 'the reviewers asked for it'")
 
 
 def on_record(bundle: Bundle) -> None:

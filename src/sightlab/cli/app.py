@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from sightlab.cli import compare, data, lr, predict, recipes, runs, test, train
+from sightlab.cli import compare, data, diff, lr, predict, recipes, report, runs, test, train
 from sightlab.errors import SightlabError, one_line
 from sightlab.version import __version__
 
@@ -27,6 +27,8 @@ app.command("test", epilog=test.EXAMPLES)(test.test)
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
 app.add_typer(runs.app, name="runs")
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
+app.command("diff", epilog=diff.EXAMPLES)(diff.diff)
+app.command("report", epilog=report.EXAMPLES)(report.report)
 app.command("lr", epilog=lr.EXAMPLES)(lr.lr)
 app.command("recipes", epilog=recipes.RECIPE_EXAMPLES)(recipes.recipes)
 app.command("models", epilog=recipes.MODEL_EXAMPLES)(recipes.models)

@@ -14,6 +14,8 @@ from sightlab.errors import RecipeError, RunError
 from sightlab.records import duration
 
 if TYPE_CHECKING:
+    from altair import TopLevelMixin
+
     from sightlab.comparison.comparing import Comparison
     from sightlab.records import Contender, Gain
 
@@ -119,15 +121,21 @@ def drawn(found: Comparison, folder: Path) -> list[Path]:
     """Draw the comparison: learning curves, differences, and accuracy against the costs that differ."""
     from sightlab import charts
 
-    pictures = {"curves": charts.comparison_curves(found.curves), "differences": charts.differences(found.contenders)}
-    costs = {"flops": [one.flops for one in found.contenders], "seconds": [one.seconds for one in found.contenders]}
-    for cost, values in costs.items():
-        if None not in values and len(set(values)) > 1:
-            pictures[f"accuracy-against-{cost}"] = charts.pareto(found.contenders, cost)
-    paths = [folder / f"{name}.{kind}" for name in pictures for kind in ("png", "svg")]
+    contenders = found.contenders
+    pictures: dict[str, TopLevelMixin] = {
+        "curves": charts.comparison_curves(found.curves),
+        "differences": charts.differences(contenders),
+    }
+    flops, seconds = {one.flops for one in contenders}, {one.seconds for one in contenders}
+    if len(flops) > 1 and None not in flops:
+        pictures["accuracy-against-flops"] = charts.pareto(contenders, "flops")
+    if len(seconds) > 1:
+        pictures["accuracy-against-time"] = charts.pareto(contenders, "seconds")
+    written = []
     for name, chart in pictures.items():
-        charts.save_chart(chart, *(path for path in paths if path.stem == name))
-    return paths
+        written += [folder / f"{name}.png", folder / f"{name}.svg"]
+        charts.save_chart(chart, *written[-2:])
+    return written
 
 
 def result(found: Comparison, written: Sequence[Path]) -> None:
@@ -135,7 +143,7 @@ def result(found: Comparison, written: Sequence[Path]) -> None:
     from sightlab.comparison import sentence
 
     rows = [row_of(one) for one in found.contenders]
-    header = ["", "model", "parameters", "MFLOP", "top-1 ± sd", "95 % interval", "top-5", "time", "images/s", "difference"]
+    header = ["", "model", "parameters", "MFLOP", "top-1 ± sd", "95 % interval", "top-5", "time", "images/s", "points"]
     table(header, rows, right=(2, 3, 4, 6, 7, 8))
     out("")
     for gain in found.gains:

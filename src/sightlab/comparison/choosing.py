@@ -10,21 +10,23 @@ from sightlab.errors import RunError
 from sightlab.recipes.changes import changed, flat
 from sightlab.recipes.reading import parse_recipe
 from sightlab.recipes.schema import Recipe
+from sightlab.records import Run
 from sightlab.store.folder import locate, read_facts, run_folders, status_of
 from sightlab.store.labels import read_labels
 
 LONGEST_NAME = 40
 
 
-def chosen(words: Sequence[str], home: Path) -> list[Path]:
-    """The folders of runs: each word a run (as `locate` takes it) or a study, each run once, in the order named.
+def chosen(words: Sequence[Run | str | Path], home: Path) -> list[Path]:
+    """The folders of runs: each word a run, what names one, or a study; each run once, in the order named.
 
     Raises RunError for a word that is neither, or a run that has not ended.
     """
     folders: list[Path] = []
     for word in words:
-        members = study_runs(word, home)
-        folders += [one for one in members or [locate(word, home)] if one not in folders]
+        members = study_runs(word, home) if isinstance(word, str) else []
+        here = word.folder if isinstance(word, Run) else None
+        folders += [one for one in members or [here or locate(str(word), home)] if one not in folders]
     for folder in folders:
         if not (folder / "run.json").is_file():
             raise RunError(f"{folder}: a bundle alone, without its run's record; name a run folder")
@@ -71,10 +73,10 @@ def names_of(recipes: Sequence[Recipe], groups: Mapping[Any, Sequence[Path]]) ->
     values = [flat(recipe) for recipe in recipes]
     silent = ("name", "notes", "seed", "log", "format")
     telling = [key for key in values[0] if key not in silent and len({repr(one[key]) for one in values}) > 1]
-    rest = [key for key in telling if key != "model.name"]
+    rest = [key for key in telling if key != "model.name"][:3]
     names = []
     for recipe, own in zip(recipes, values, strict=True):
-        first = recipe.model.name if "model.name" in telling or not rest else recipe.name
-        names.append(", ".join([first, *(f"{key.rpartition('.')[2]} {own[key]}" for key in rest[:3])])[:LONGEST_NAME])
+        parts = [recipe.model.name, *(f"{key.rpartition('.')[2]} {own[key]}" for key in rest)]
+        names.append(", ".join(parts)[:LONGEST_NAME])
     doubled = len(set(names)) < len(names)
     return [members[0].name for members in groups.values()] if doubled else names

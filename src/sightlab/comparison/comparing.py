@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sightlab.comparison.choosing import grouped
+from sightlab.comparison.choosing import chosen, grouped
 from sightlab.comparison.contenders import Group, Trial, contenders, gains
 from sightlab.comparison.intervals import spread
 from sightlab.errors import RunError
-from sightlab.records import Contender, Epoch, Gain
-from sightlab.store.folder import read_facts, run_from
+from sightlab.records import Contender, Epoch, Gain, Run
+from sightlab.store.folder import home_folder, read_facts, run_from
 from sightlab.store.tables import read_predictions
 
 SELECTION = (
@@ -42,6 +42,23 @@ class Comparison:
             "gains": [gain.to_json() for gain in self.gains],
             "notes": list(self.notes),
         }
+
+
+def compare(*runs: Run | str | Path, home: Path | str | None = None) -> Comparison:
+    """Compare finished runs by their stored test predictions; no test split is opened.
+
+    runs: runs, what names one, or studies. Runs that differ in their seed alone make one contender. home: where runs
+    are found by the beginning of their id. Raises RunError as `compare_runs` does.
+
+    >>> import sightlab, tempfile
+    >>> tiny = {"data": "fashion-mini", "limit_per_class": 20, "epochs": 1}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     runs = [sightlab.train(sightlab.recipe("cnn", lr=lr, **tiny), home=folder) for lr in (0.01, 0.02)]
+    ...     found = sightlab.compare(*runs)
+    >>> [one.name for one in found.contenders], found.gains[0].images
+    (['cnn, lr 0.01', 'cnn, lr 0.02'], 2000)
+    """
+    return compare_runs(chosen(runs, Path(home) if home is not None else home_folder()))
 
 
 def compare_runs(folders: Sequence[Path]) -> Comparison:

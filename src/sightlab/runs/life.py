@@ -213,8 +213,9 @@ def carry_on(notebook: Notebook, watch: Watch) -> Run:
     except Exception as error:
         status = "failed"
         notebook.facts["reason"] = one_line(f"{type(error).__name__}: {error}")
-        with suppress(OSError):  # a full disk is the error that is told of, not that it cannot be written down
-            notebook.write("failed")
+        if notebook.status != "finished":  # what goes wrong with a finished run's pictures does not take its score
+            with suppress(OSError):  # a full disk is the error that is told of, not that it cannot be written down
+                notebook.write("failed")
         raise
     finally:
         copies.end(read_run(folder), status)

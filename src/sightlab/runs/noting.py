@@ -23,14 +23,16 @@ BEAT_SECONDS = 60.0
 class Notebook:
     """Keeps a run's record true while it goes on.
 
-    facts: what run.json says beside the figures: when it was started, by which process, of which revision. say: told
-    when the database cannot be written; the folder stays complete, and `sightlab runs rebuild` makes up for it.
+    status: the last that was written. facts: what run.json says beside the figures: when it was started, by which
+    process, of which revision. say: told when the database cannot be written; the folder stays complete, and `sightlab
+    runs rebuild` makes up for it.
     """
 
     prepared: Prepared
     folder: Path
     facts: dict[str, Any]
     say: Callable[[str], None]
+    status: str = ""
     silent_since: float = field(default_factory=time.monotonic)
     warned: bool = False
 
@@ -50,6 +52,7 @@ class Notebook:
         process = this_process() if status == "running" else None
         more = {"seed": recipe.seed, "data": data, "openings": splits.test.openings, "process": process}
         write_facts(self.folder, run, status, {**self.facts, **more, "heartbeat": now()})
+        self.status = status
         self.silent_since = time.monotonic()
         self.in_database(record)
         return run

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sightlab.errors import RecipeError
+from sightlab.models.names import check_name
 from sightlab.recipes.changes import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Run
@@ -47,6 +48,8 @@ def train_all(recipes: Sequence[Recipe], home: Path, watch: Watch = SILENT) -> I
     gone on with. A network that is the user's own code, or starts from a file of weights, is trained anew: the file may
     have changed. Raises SightlabError as training does.
     """
+    for recipe in recipes:
+        check_name(recipe.model.name)  # the last one's mistake must not be found out after hours of the others
     for number, recipe in enumerate(recipes, 1):
         what = f"run {number} of {len(recipes)}: {recipe.name}, seed {recipe.seed}"
         known = run_of(recipe, home)

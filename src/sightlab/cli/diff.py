@@ -1,0 +1,75 @@
+"""`sightlab diff`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sightlab.cli.show import JSON_OPTION, Home, as_json, out, progress_bar, table
+
+if TYPE_CHECKING:
+    from sightlab.runs.differing import Difference
+
+EXAMPLES = """\b
+Examples:
+  sightlab diff 3fa2 91bc
+  sightlab diff last runs/3fa2c1-demo --out difference/
+  sightlab diff 3fa2 91bc --open-test "to see what the better one sees"
+"""
+MOST_CLASSES = 20  # lines of the table of classes; --json has them all
+
+
+def diff(
+    first: Annotated[str, typer.Argument(metavar="RUN", help="An id's beginning, `last`, or a run folder.")],
+    second: Annotated[str, typer.Argument(metavar="RUN", help="The run that is held against it.")],
+    target: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where pictures go.")] = Path("difference"),
+    open_test: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Show test images instead of validation ones; kept on record.")
+    ] = None,
+    home: Home = None,
+    json: bool = JSON_OPTION,
+) -> None:
+    """Show how two runs differ: recipe keys, scores, classes, and the very images on which they disagree.
+
+    The images are those of the validation split, so that nothing is opened. Those of the test split take a reason.
+    """
+    from sightlab.runs import differing
+
+    with progress_bar("reading pictures") as progress:
+        found = differing.diff(first, second, open_test=open_test, home=home, progress=progress)
+    written = differing.draw(found, target)
+    if json:
+        as_json(found.to_json() | {"written": [str(path) for path in written]})
+        return
+    result(found)
+    for path in written:
+        out(f"written: {path}")
+
+
+def result(found: Difference) -> None:
+    """The difference, for a person."""
+    a, b = found.runs
+    if found.keys:
+        table(["key", a.id, b.id], [[key, str(old), str(new)] for key, (old, new) in found.keys.items()])
+    else:
+        out("the recipes are the same")
+    out("")
+    out(found.sentence)
+    counts = found.counts
+    out(
+        f"{found.split}: both right {counts.both_right:,}, only {a.id} {counts.only_first:,}, "
+        f"only {b.id} {counts.only_second:,}, both wrong {counts.both_wrong:,}"
+    )
+    out("")
+    most = sorted(found.classes, key=lambda one: -abs(one.difference))[:MOST_CLASSES]
+    rows = [
+        [one.name, f"{one.first:.2%}", f"{one.second:.2%}", f"{100 * one.difference:+.2f}", f"{one.adjusted:.3f}"]
+        for one in most
+    ]
+    table([f"class ({found.split})", a.id, b.id, "points", "p (Holm)"], rows, right=(1, 2, 3, 4))
+    if more := len(found.classes) - len(most):
+        out(f"and {more} classes that changed less")
+    for note in found.notes:
+        out(note)
