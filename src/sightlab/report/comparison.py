@@ -124,7 +124,7 @@ def comparison_html(found: Comparison, drawn: Mapping[str, str], title: str | No
     members = members_of(found)
     machines = {str(environment_in(folder).get("cpu", "")) for folders in found.folders.values() for folder in folders}
     return environment().get_template("comparison.html.jinja").render(
-        title=title or f"{len(found.contenders)} models compared",
+        title=title or f"Comparison of {len(found.contenders)} models",
         sections={id_: (number, name) for number, (id_, name) in enumerate(SECTIONS.items(), 1)},
         found=found,
         first=found.contenders[0],
@@ -132,7 +132,7 @@ def comparison_html(found: Comparison, drawn: Mapping[str, str], title: str | No
         leaders=words.leaders(found.contenders),
         sentences=[sentence(one.gain) + "." for one in found.contenders if one.gain],
         pairs=[(gain, sentence(gain)) for gain in found.gains],
-        methods=sorted({gain.method for gain in found.gains}),
+        trainings=sum(map(len, found.folders.values())),
         members=members,
         drawings={name: figures.embedded(svg, LABELS[name]) for name, svg in drawn.items()},
         machines=len(machines),

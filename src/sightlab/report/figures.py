@@ -55,7 +55,6 @@ def embedded(svg: str, label: str) -> Drawing:
     return Drawing(quiet.replace("<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', 1), width, height)
 
 
-def reliability(bins: Sequence[ReliabilityBin]) -> str | None:
-    """The reliability diagram as SVG."""
-    draw = getattr(charts, "reliability", None)
-    return charts.svg_of(draw(bins)) if draw else None
+def reliability(bins: Sequence[ReliabilityBin], error: float) -> str:
+    """The reliability diagram as SVG. error: the expected calibration error, in [0, 1]."""
+    return charts.svg_of(charts.reliability(bins, error))

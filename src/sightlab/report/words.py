@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -130,18 +131,29 @@ def confusions(mistakes: Sequence[Mistake], wrong: int, most: int = 3) -> list[s
         what = "This makes" if len(frequent) == 1 else "Together they make"
         lines.append(f"{what} {percent(together / wrong, 0)} of the {counted(wrong, 'mistake')}.")
     pair = both_ways(mistakes)
-    if pair and pair[2] < wrong:
+    if pair and 0.05 * wrong <= pair[2] < wrong:
         first, second, count = pair
         lines.append(
             f"{quoted(first)} and {quoted(second)}, taken one for the other, make {count:,} of them "
             f"({percent(count / wrong, 0)})."
         )
+    magnet, drawn = attractor(mistakes)
+    if len(mistakes) > 2 and drawn > 0.2 * wrong:
+        lines.append(f"{quoted(magnet)} is the answer that is wrong most often: {times(drawn)}.")
     return lines
 
 
 def taken(mistake: Mistake) -> str:
     """One kind of mistake: “9” was taken for “4” 15 times."""
     return f"{quoted(mistake.true)} was taken for {quoted(mistake.said)} {times(mistake.count)}"
+
+
+def attractor(mistakes: Iterable[Mistake]) -> tuple[str, int]:
+    """The class that most images of other classes were taken for, and how many. mistakes: at least one."""
+    counts: Counter[str] = Counter()
+    for one in mistakes:
+        counts[one.said] += one.count
+    return counts.most_common(1)[0]
 
 
 def both_ways(mistakes: Iterable[Mistake]) -> tuple[str, str, int] | None:

@@ -44,11 +44,11 @@ def drawings_of(page: RunPage, drawn: Mapping[str, str]) -> dict[str, figures.Dr
     """A run's charts, ready to stand in its page; those that are drawn already are not drawn again."""
     svgs = {
         "curves": drawn.get("learning-curves") or figures.curves(page.run.epochs),
-        "reliability": figures.reliability(page.reliability),
+        "reliability": figures.reliability(page.reliability, page.card.calibration_error),
     }
     if len(page.classes) <= figures.MOST_CLASSES:
         svgs["confusion"] = drawn.get("confusion") or figures.confusion(page.matrix, page.classes)
-    return {name: figures.embedded(svg, LABELS[name]) for name, svg in svgs.items() if svg}
+    return {name: figures.embedded(svg, LABELS[name]) for name, svg in svgs.items()}
 
 
 LABELS = {
