@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from sightlab.comparison import bootstrap_interval, gain, holm, mcnemar, mirrored, ranks, sentence, spread
-from sightlab.comparison.crossed import crossed
+from sightlab.comparison import bootstrap_interval, gain, mcnemar, mirrored, sentence, spread
 from sightlab.comparison.paired import uniform_interval
 from sightlab.records import Gain
 
@@ -136,67 +135,6 @@ def test_counts_that_do_not_fit_are_refused(first: int, second: int, images: int
         bootstrap_interval(first, second, images, np.random.default_rng(0))
 
 
-# Several seeds
-
-
-def test_without_differences_between_images_it_is_welchs_test_of_the_seeds() -> None:
-    # Each seed's run has the images of one kind right, and none of the others: nothing but seeds is left.
-    rng = np.random.default_rng(0)
-    a, b = (np.repeat(rng.integers(0, 2, (seeds, 1)).astype(bool), 50, axis=1) for seeds in (7, 9))
-    theirs = stats.ttest_ind(b.mean(1), a.mean(1), equal_var=False)
-    ours = crossed(a, b)
-    assert (ours.p, ours.freedom) == pytest.approx((theirs.pvalue, theirs.df), rel=1e-9)
-    ends = theirs.confidence_interval()
-    assert ours.interval == pytest.approx((ends.low, ends.high), rel=1e-9)
-
-
-def test_without_differences_between_seeds_it_is_the_paired_test_of_the_images() -> None:
-    a, b = answers(1, 400, 1), answers(1, 400, 2, share=0.87)
-    theirs = stats.ttest_rel(b[0].astype(float), a[0].astype(float))
-    for seeds in (1, 3):
-        ours = crossed(np.repeat(a, seeds, axis=0), np.repeat(b, seeds, axis=0))
-        assert (ours.p, ours.freedom) == pytest.approx((theirs.pvalue, 399), rel=1e-9)
-        ends = theirs.confidence_interval()
-        assert ours.interval == pytest.approx((ends.low, ends.high), rel=1e-9)
-
-
-def test_the_variance_is_the_one_that_is_stated() -> None:
-    a, b = answers(3, 60, 3), answers(4, 60, 4, share=0.9)
-    parts = {}
-    for name, right in (("a", a), ("b", b)):
-        x = right.astype(float)
-        seeds, images = x.shape
-        squares = sum(
-            (x[s, i] - x[s].mean() - x[:, i].mean() + x.mean()) ** 2 for s in range(seeds) for i in range(images)
-        )
-        residual = squares / ((seeds - 1) * (images - 1)) / (seeds * images)
-        parts[name] = (np.var(x.mean(1), ddof=1) / seeds, residual, seeds - 1)
-    of_images = np.var(b.mean(0) - a.mean(0), ddof=1) / 60 - parts["a"][1] - parts["b"][1]
-    assert of_images > 0
-    variance = parts["a"][0] + parts["b"][0] + of_images
-    below = sum(c**2 / df for c, _, df in parts.values()) + of_images**2 / 59
-    freedom = variance**2 / below
-    ours = crossed(a, b)
-    assert ours.freedom == pytest.approx(freedom, rel=1e-9)
-    half = stats.t.ppf(0.975, freedom) * math.sqrt(variance)
-    assert ours.interval == pytest.approx((ours.difference - half, ours.difference + half), rel=1e-9)
-    assert ours.p == pytest.approx(2 * stats.t.sf(abs(ours.difference) / math.sqrt(variance), freedom), rel=1e-9)
-
-
-def test_a_variance_of_nothing_gives_neither_certainty_nor_a_warning() -> None:
-    # Thirds add up unevenly in floating point: rounding must not pass for a variance.
-    a = np.zeros((3, 30), bool)
-    a[0] = True
-    b = ~a
-    for seeds_a, seeds_b in ((a, b), (a, a), (a[:2], a[:2]), (np.eye(3, dtype=bool), ~np.eye(3, dtype=bool))):
-        one = crossed(seeds_a, seeds_b)
-        low, high = one.interval
-        assert low < one.difference < high or abs(one.difference) == 1
-    same = crossed(np.eye(3, dtype=bool), np.eye(3, dtype=bool))
-    assert (same.difference, same.p, same.freedom) == (0, 1, None)
-    assert crossed(np.eye(3, dtype=bool), ~np.eye(3, dtype=bool)).p == 0.25  # three images of three: 2 / 2 ** 3
-
-
 # A gain, and its sentence
 
 
@@ -288,48 +226,3 @@ def test_answers_that_do_not_fit_are_refused() -> None:
 )
 def test_the_sentence_says_what_the_gain_says(one: Gain, says: str) -> None:
     assert says in sentence(one)
-
-
-# Families
-
-
-def test_holm_is_that_of_r() -> None:
-    # From the tests of statsmodels: made with R's multtest, mt.rawp2adjp.
-    raw = [0.838541367553, 0.642193923795, 0.680845947633, 0.967833824309, 0.71626938238]
-    raw += [0.177096952723, 5.23656777208e-05, 0.0202732688798, 0.00028140506198, 0.0149877310796]
-    theirs = [1, 1, 1, 1, 1, 1, 5.23656777208e-04, 1.419128821586e-01, 2.53264555782e-03, 1.199018486368e-01]
-    assert holm(raw) == pytest.approx(theirs, rel=1e-10)
-    few = [0.001, 0.002, 0.003, 0.004, 0.005, 0.05, 0.06, 0.07, 0.08, 0.09]
-    assert holm(few) == pytest.approx([0.01, 0.018, 0.024, 0.028, 0.03, 0.25, 0.25, 0.25, 0.25, 0.25])
-
-
-@given(st.lists(st.integers(0, 1000).map(lambda n: n / 1000), max_size=12), st.integers(1, 999))
-def test_holm_rejects_what_the_sequential_procedure_rejects(p_values: list[float], level: int) -> None:
-    alpha = (level + 0.5) / 1000
-    rejected: list[float] = []
-    for p in sorted(p_values):
-        if p * (len(p_values) - len(rejected)) > alpha:
-            break
-        rejected.append(p)
-    adjusted = holm(p_values)
-    assert sorted(p for p, q in zip(p_values, adjusted, strict=True) if q <= alpha) == rejected
-    assert all(p <= q <= 1 for p, q in zip(p_values, adjusted, strict=True))
-
-
-def test_what_is_no_p_is_refused() -> None:
-    for p in (-0.1, 1.1, math.nan):
-        with pytest.raises(ValueError, match="must be from 0 to 1"):
-            holm([0.5, p])
-
-
-def test_a_rank_counts_those_that_are_better_beyond_noise() -> None:
-    def pair(better: str, worse: str, difference: float, p: float) -> Gain:
-        return told(difference, better=better, worse=worse, adjusted=p)
-
-    # c beats a; b is between them and told apart from neither.
-    found = [pair("b", "a", 0.01, 0.2), pair("c", "a", 0.02, 0.01), pair("c", "b", 0.01, 0.3)]
-    assert ranks(["a", "b", "c"], found) == [2, 1, 1]
-    assert ranks(["a", "b", "c"], [mirrored(one) for one in found]) == [2, 1, 1]
-    assert ranks(["a"], []) == [1]
-    beaten = [pair("b", "a", 0.01, 0.01), pair("c", "a", 0.02, 0.01), pair("c", "b", 0.01, 0.01)]
-    assert ranks(["a", "b", "c"], beaten) == [3, 2, 1]

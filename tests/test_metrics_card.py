@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from sklearn import metrics as sk
 from torchmetrics.functional import classification as tm
 
@@ -24,7 +23,6 @@ from sightlab.metrics import (
     mean_roc_auc,
     probabilities,
     reliability,
-    right_answers,
     roc_auc,
     score,
     scorecard,
@@ -32,82 +30,12 @@ from sightlab.metrics import (
     wilson_interval,
 )
 from sightlab.records import Predictions
-
-
-def said_of(logits: NDArray[Any], labels: NDArray[Any]) -> Predictions:
-    names = tuple(f"class {i}" for i in range(logits.shape[1]))
-    return Predictions(logits.astype(np.float32), labels.astype(np.int64), np.arange(len(labels)), names)
-
-
-def drawn(count: int = 400, classes: int = 10, scale: float = 2.0, favour: float = 2.0, seed: int = 0) -> Predictions:
-    """Logits that favour the label without always choosing it."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, classes, count)
-    logits = rng.normal(size=(count, classes)) * scale
-    logits[np.arange(count), labels] += favour * scale
-    return said_of(logits, labels)
-
-
-def absent_from_the_labels() -> Predictions:
-    said = drawn()
-    return said_of(said.logits, np.minimum(said.labels, 7))
-
-
-def never_predicted() -> Predictions:
-    said = drawn()
-    said.logits[:, 4] -= 1000
-    return said
-
-
-def neither_labelled_nor_predicted() -> Predictions:
-    said = absent_from_the_labels()
-    said.logits[:, 8:] -= 1000
-    return said
-
-
-def tied_logits() -> Predictions:
-    rng = np.random.default_rng(3)
-    return said_of(rng.integers(0, 3, (400, 10)), rng.integers(0, 10, 400))
-
-
-def all_right() -> Predictions:
-    said = drawn()
-    return said_of(said.logits, said.logits.argmax(1))
-
-
-def all_wrong() -> Predictions:
-    said = drawn()
-    return said_of(said.logits, (said.logits.argmax(1) + 1) % 10)
-
-
-CASES: dict[str, Callable[[], Predictions]] = {
-    "plain": drawn,
-    "a class absent from the labels": absent_from_the_labels,
-    "a class never predicted": never_predicted,
-    "a class neither labelled nor predicted": neither_labelled_nor_predicted,
-    "two classes": lambda: drawn(classes=2),
-    "ties": tied_logits,
-    "all equal": lambda: said_of(np.zeros((40, 4)), np.arange(40) % 4),
-    "all right": all_right,
-    "all wrong": all_wrong,
-    "one image": lambda: drawn(count=1),
-    "one image, two classes": lambda: drawn(count=1, classes=2),
-    "one class labelled": lambda: said_of(drawn().logits, np.full(400, 3)),
-    "a hundred classes": lambda: drawn(count=2000, classes=100),
-    "logits of ten thousand": lambda: drawn(scale=1e4, favour=0.5),
-    "sure and right": lambda: said_of(1e4 * np.eye(10)[np.arange(50) % 10], np.arange(50) % 10),
-    "sure and wrong": lambda: said_of(1e4 * np.eye(10)[np.arange(50) % 10], (np.arange(50) + 1) % 10),
-}
+from tests.plain_and_degenerate import CASES, absent_from_the_labels, drawn, said_of, shares_of
 
 
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest) -> Predictions:
     return CASES[request.param]()
-
-
-def shares_of(said: Predictions) -> torch.Tensor:
-    """The softmax, by torch in float64."""
-    return torch.from_numpy(said.logits).double().softmax(1)
 
 
 def quietly(measure: Callable[..., Any], *words: Any, **options: Any) -> Any:
@@ -205,66 +133,6 @@ def test_a_row_does_not_depend_on_its_batch() -> None:
     whole = probabilities(said.logits.astype(np.float64))
     for row in range(50):
         np.testing.assert_array_equal(probabilities(said.logits[row : row + 1].astype(np.float64))[0], whole[row])
-
-
-@pytest.mark.parametrize("bins", [15, 1, 2, 10, 100])
-def test_the_calibration_error_is_torchmetrics(case: Predictions, bins: int) -> None:
-    theirs = tm.multiclass_calibration_error(
-        shares_of(case), torch.from_numpy(case.labels), len(case.classes), n_bins=bins, norm="l1"
-    )
-    assert calibration_error(case, bins) == pytest.approx(float(theirs), abs=1e-6)
-
-
-def test_the_calibration_error_is_that_of_the_bins_but_for_answers_without_any_doubt(case: Predictions) -> None:
-    parts = [one for one in reliability(case) if one.count]
-    of_bins = math.fsum(abs(one.accuracy - one.confidence) * one.count for one in parts) / len(case)
-    ours = calibration_error(case)
-    assert ours >= of_bins - 1e-12
-    if (1 / np.exp(case.logits - case.logits.max(1, keepdims=True)).sum(1)).max() < 1:
-        assert ours == pytest.approx(of_bins, abs=1e-12)
-
-
-def test_sure_answers_are_not_offset_by_doubtful_ones() -> None:
-    # Nine sure answers, one of them wrong, and ten of 95 % that are all right: the last bin as a whole looks perfect.
-    doubtful = np.tile([math.log(0.95 / 0.05), 0], (10, 1))
-    logits = np.concatenate([np.tile([1000, 0], (10, 1)), doubtful])
-    labels = np.zeros(20)
-    labels[0] = 1
-    said = said_of(logits, labels)
-    last = reliability(said)[-1]
-    assert last.confidence == pytest.approx(0.975)
-    assert last.accuracy == pytest.approx(0.95)
-    assert calibration_error(said) == pytest.approx((10 * 0.1 + 10 * 0.05) / 20)
-
-
-def test_a_confidence_on_an_edge_is_in_the_bin_above_and_1_in_the_last() -> None:
-    # Equal logits of m classes have the confidence 1 / m: exactly an edge for m of 3, 5 and 15, and for 1.
-    for classes, place in ((3, 5), (5, 3), (15, 1), (1, 14)):
-        said = said_of(np.zeros((2, classes)), np.zeros(2))
-        assert [number for number, one in enumerate(reliability(said)) if one.count] == [place]
-
-
-def test_reliability_says_what_its_bins_hold(case: Predictions) -> None:
-    parts = reliability(case)
-    confidence, right = shares_of(case).max(1).values.numpy(), right_answers(case)
-    assert [one.low for one in parts] == [k / 15 for k in range(15)]
-    assert [one.high for one in parts] == [(k + 1) / 15 for k in range(15)]
-    assert sum(one.count for one in parts) == len(case)
-    for one in parts:
-        inside = (confidence >= one.low - 1e-7) & ((confidence < one.high - 1e-7) | (one.high == 1))
-        assert one.count == inside.sum()
-        if not one.count:
-            assert (one.confidence, one.accuracy, one.interval) == (None, None, None)
-            continue
-        assert one.confidence == pytest.approx(confidence[inside].mean(), abs=1e-7)
-        assert one.accuracy == right[inside].mean()
-        assert one.interval == wilson_interval(int(right[inside].sum()), one.count)
-
-
-def test_bins_that_are_none_are_refused() -> None:
-    for measure in (reliability, calibration_error):
-        with pytest.raises(ValueError, match="0 bins; must be at least 1"):
-            measure(drawn(), 0)
 
 
 def test_the_brier_score_is_scikit_learns(case: Predictions) -> None:
