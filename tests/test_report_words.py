@@ -1,0 +1,407 @@
+"""What a report says in words: exact at the edges (none right, all right, one image, ties), never surer than it may."""
+
+import math
+import shlex
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sightlab
+from sightlab import metrics
+from sightlab.recipes.changes import changed, parse_changes
+from sightlab.recipes.reading import read_recipe, shipped_recipes
+from sightlab.recipes.schema import Recipe
+from sightlab.records import Averages, ClassScore, Contender, Epoch, Gain, Predictions, Score, Scorecard, Spread
+from sightlab.report import comparison_words, phrases, words
+from sightlab.report.measures import Confidence, Mistake, confidence_of, difference_of_shares, mistakes_of
+from sightlab.report.repeat import changes_of, training_command
+
+
+def score(correct: int, count: int, top5: float | None = None) -> Score:
+    return Score(correct / count, 1.0, count, correct, metrics.wilson_interval(correct, count), top5)
+
+
+def one_class(name: str, hits: int, images: int, precision: float = 1.0) -> ClassScore:
+    interval = metrics.wilson_interval(hits, images) if images else None
+    return ClassScore(name, precision, hits / images if images else 0.0, 0.0, images, interval)
+
+
+def epoch(number: int, train: float = 0.9, validation: float = 0.8) -> Epoch:
+    return Epoch(number, 0.5, train, 0.6, validation, 0.1, 1.0, 100.0, True)
+
+
+def pairs(*found: tuple[str, str, int]) -> list[Mistake]:
+    return [Mistake(true, said, count, 0.5) for true, said, count in found]
+
+
+def test_the_result_names_count_share_and_interval() -> None:
+    wilson = scipy.stats.binomtest(900, 1000).proportion_ci(method="wilson")
+    assert wilson == pytest.approx((0.8798, 0.9171), abs=5e-5)
+    said = "The model is right on 900 of 1,000 test images: 90.00% (95 % interval 87.98% to 91.71%)."
+    assert words.result(score(900, 1000)) == said
+
+
+@pytest.mark.parametrize(
+    ("correct", "count", "says"),
+    [
+        (0, 500, "right on none of the 500 test images: 0.00% (95 % interval 0.00% to 0.76%)"),
+        (500, 500, "right on all 500 test images: 100.00% (95 % interval 99.24% to 100.00%)"),
+        (3, 10, "With so few images one answer more or less changes much."),
+        (1, 1, "There is one test image, and the model is right: that says nothing."),
+        (0, 1, "There is one test image, and the model is wrong: that says nothing."),
+    ],
+)
+def test_the_result_is_exact_at_its_edges(correct: int, count: int, says: str) -> None:
+    assert says in words.result(score(correct, count))
+
+
+def test_always_answering_the_most_frequent_class_is_the_bar_to_pass() -> None:
+    classes = [one_class("cat", 10, 70), one_class("dog", 20, 30)]
+    name = "Always answering “cat”, the most frequent class, would be right on 70.00%"
+    assert words.chance(score(90, 100), classes) == f"{name}."
+    assert words.chance(score(70, 100), classes) == f"{name}: the model cannot be told apart from that."
+    assert words.chance(score(30, 100), classes) == f"{name}: more often than the model."
+
+
+def test_a_tie_for_the_most_frequent_class_names_none() -> None:
+    classes = [one_class(str(n), 10, 10) for n in range(10)]
+    assert words.chance(score(90, 100), classes) == "Always answering one and the same class would be right on 10.00%."
+
+
+@pytest.mark.parametrize(
+    ("epochs", "planned", "kept", "chosen", "ended"),
+    [
+        (1, 1, 1, "It was trained for one epoch, with 80.00% of 200", "the last one: longer training may still gain"),
+        (5, 5, 5, "Of 5 epochs, epoch 5 was kept", "the last one: longer training may still gain"),
+        (5, 5, 3, "Of 5 epochs, epoch 3 was kept", "Epoch 3 was the best on validation; 2 epochs after it did not"),
+        (5, 5, 4, "Of 5 epochs, epoch 4 was kept", "Epoch 4 was the best on validation; 1 epoch after it did not"),
+        (
+            5,
+            30,
+            3,
+            "Of 5 epochs of 30 planned, epoch 3",
+            "stopped after epoch 5 of 30, as validation no longer improved",
+        ),
+    ],
+)
+def test_the_choice_of_the_epoch_is_told(epochs: int, planned: int, kept: int, chosen: str, ended: str) -> None:
+    assert chosen in words.choice(epoch(kept), epochs, planned, 200)
+    assert ended in words.ending(epoch(kept), epochs, planned)
+
+
+def test_test_and_validation_are_compared_with_their_noise() -> None:
+    close = words.against_validation(score(910, 1000), score(900, 1000))
+    assert close.startswith("Test accuracy is 1.00 points below validation accuracy (95 % interval -3.")
+    assert close.endswith("no more than chance explains.")
+    harder = words.against_validation(score(950, 1000), score(900, 1000))
+    assert "more than chance explains: the test images are harder" in harder
+    easier = words.against_validation(score(800, 1000), score(900, 1000))
+    assert "10.00 points above validation accuracy" in easier
+    assert "the test images are easier" in easier
+    assert words.against_validation(score(9, 10), score(90, 100)).startswith("Test accuracy equals validation accuracy")
+
+
+# Newcombe 1998, table II, method 10 (score intervals without continuity correction).
+NEWCOMBE = [
+    ((56, 70), (48, 80), 0.0524, 0.3339),
+    ((9, 10), (3, 10), 0.1705, 0.8090),
+    ((6, 7), (2, 7), 0.0582, 0.8062),
+    ((5, 56), (0, 29), -0.0381, 0.1926),
+    ((0, 10), (0, 20), -0.1611, 0.2775),
+    ((0, 10), (0, 10), -0.2775, 0.2775),
+    ((10, 10), (0, 20), 0.6791, 1.0),
+    ((10, 10), (0, 10), 0.6075, 1.0),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "low", "high"), NEWCOMBE)
+def test_the_difference_of_shares_is_newcombes(
+    first: tuple[int, int], second: tuple[int, int], low: float, high: float
+) -> None:
+    difference, interval = difference_of_shares(first, second)
+    assert difference == first[0] / first[1] - second[0] / second[1]
+    assert interval == pytest.approx((low, high), abs=6e-5)
+
+
+def test_training_images_right_more_often_than_validation_images_is_said_with_the_gap() -> None:
+    assert "99.00% on the training images and 80.00% on validation, 19.00 points less." in words.overfitting(
+        epoch(1, 0.99)
+    )
+    assert "which lowers their figure" in words.overfitting(epoch(1, 0.7))
+
+
+def test_mistakes_are_told_with_counts_shares_and_both_ways() -> None:
+    found = pairs(("Shirt", "T-shirt", 40), ("T-shirt", "Shirt", 30), ("Coat", "Pullover", 20), ("Coat", "Shirt", 10))
+    assert words.confusions(found, 100) == [
+        "The most frequent mistakes: “Shirt” was taken for “T-shirt” 40 times, “T-shirt” was taken for “Shirt” 30 "
+        "times and “Coat” was taken for “Pullover” 20 times.",
+        "Together they make 90% of the 100 mistakes.",
+        "“Shirt” and “T-shirt”, taken one for the other, make 70 of them (70%).",
+        "“T-shirt” is the answer that is wrong most often: 40 times.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ([], ["No image was taken for another class."]),
+        ([("9", "4", 1)], ["One image was taken wrongly: “9” was taken for “4” once."]),
+        ([("9", "4", 1), ("3", "5", 1)], ["2 images were taken wrongly, no two of them in the same way."]),
+        ([("9", "4", 15)], ["The most frequent mistake: “9” was taken for “4” 15 times."]),
+        ([("9", "4", 2)], ["The most frequent mistake: “9” was taken for “4” twice."]),
+        (
+            [("9", "4", 1500), ("3", "5", 1)],
+            ["The most frequent mistake: “9” was taken for “4” 1,500 times.", "This makes 100% of the 1,501 mistakes."],
+        ),
+    ],
+)
+def test_few_mistakes_are_told_in_the_singular(found: list[tuple[str, str, int]], says: list[str]) -> None:
+    assert words.confusions(pairs(*found), sum(count for _, _, count in found)) == says
+
+
+def test_two_classes_taken_for_each_other_and_nothing_else_are_not_told_twice() -> None:
+    said = words.confusions(pairs(("cat", "dog", 8), ("dog", "cat", 5)), 13)
+    assert said == [
+        "The most frequent mistakes: “cat” was taken for “dog” 8 times and “dog” was taken for “cat” 5 times."
+    ]
+
+
+def test_the_most_frequent_mistakes_come_first_and_ties_by_their_share_of_the_class() -> None:
+    matrix = np.array([[90, 5, 5], [5, 5, 0], [0, 7, 3]])
+    found = mistakes_of(matrix, ("a", "b", "c"))
+    told = [(one.true, one.said, one.count, round(one.share, 3)) for one in found]
+    assert told == [("c", "b", 7, 0.7), ("b", "a", 5, 0.5), ("a", "b", 5, 0.05), ("a", "c", 5, 0.05)]
+    assert mistakes_of(matrix, ("a", "b", "c"), 1) == found[:1]
+
+
+def test_the_best_and_the_worst_class_carry_their_intervals() -> None:
+    (said,) = words.class_reading(
+        [one_class("Bag", 199, 200), one_class("Coat", 170, 200), one_class("Shirt", 130, 200)]
+    )
+    low, high = metrics.wilson_interval(130, 200)
+    assert said == (
+        "Recognised best is “Bag” (99.5% of 200 images, 95 % interval 97.2% to 99.9%); worst, “Shirt” "
+        f"(65.0% of 200 images, 95 % interval {low:.1%} to {high:.1%})."
+    )
+
+
+def test_classes_whose_intervals_overlap_are_not_called_best_and_worst_for_sure() -> None:
+    said = words.class_reading([one_class("cat", 90, 100), one_class("dog", 88, 100)])
+    assert said[-1] == "Their intervals overlap: which class is best and which worst may be chance."
+
+
+def test_classes_that_figures_say_little_of_are_named() -> None:
+    said = words.class_reading(
+        [one_class("a", 5, 5), one_class("b", 40, 40), one_class("c", 0, 0), one_class("d", 0, 40)]
+    )
+    assert "Class “a” has fewer than 30 test images: read the interval, not the figure." in said
+    assert "Without a test image, and so without a figure: “c”." in said
+    assert "Never recognised: “d”." in said
+    assert words.class_reading([one_class("a", 30, 40), one_class("b", 30, 40)]) == [
+        "All classes are recognised equally often: 75.0%."
+    ]
+
+
+def test_a_hundred_small_classes_are_counted_not_listed() -> None:
+    said = words.class_reading([one_class(f"class {n}", n % 6, 5 + n % 6) for n in range(100)])
+    assert "100 classes have fewer than 30 test images: read the interval, not the figure." in said
+    assert any("and 12 more" in line for line in said)  # 17 of a hundred are multiples of 6; five are named
+
+
+def test_balanced_accuracy_and_auc_stand_in_one_sentence() -> None:
+    mean = Averages(0.5, 0.5, 0.5)
+    card = Scorecard(score(9, 10), (), mean, mean, 0.875, 0.91, 0.1, 0.2)
+    assert "is 87.50%; the mean area under the ROC curve" in words.averages(card)
+    without = Scorecard(score(9, 10), (), mean, mean, 0.875, None, 0.1, 0.2)
+    assert words.averages(without) == "Balanced accuracy, the mean recall of the classes, is 87.50%."
+
+
+@pytest.mark.parametrize(
+    ("gap", "interval", "says"),
+    [
+        (0.028, (0.019, 0.037), "overconfident by 2.80 points (95 % interval +1.90 to +3.70)"),
+        (-0.028, (-0.037, -0.019), "underconfident by 2.80 points (95 % interval -3.70 to -1.90)"),
+        (0.001, (-0.008, 0.010), "neither over- nor underconfident"),
+    ],
+)
+def test_confidence_is_judged_beyond_noise_only(gap: float, interval: tuple[float, float], says: str) -> None:
+    assert says in words.calibration(Confidence(0.9 + gap, gap, interval, 0.01), 0.9)
+
+
+def test_the_calibration_error_is_told_beside_that_of_chance() -> None:
+    sure = Confidence(0.9, 0.0, (-0.01, 0.01), 0.012)
+    assert words.calibration_error(0.013, sure).endswith(
+        "about 1.20 points on so many images, so there is little to mend."
+    )
+    assert words.calibration_error(0.08, sure).endswith("about 1.20 points on so many images.")
+
+
+def calibrated(generator: np.random.Generator, count: int) -> Predictions:
+    """Answers of two classes that are right just as often as their probability says."""
+    probability = generator.uniform(0.5, 1.0, count)
+    logits = np.stack([np.log(probability), np.log1p(-probability)], 1).astype(np.float32)
+    labels = (generator.random(count) > probability).astype(np.int64)
+    return Predictions(logits, labels, np.arange(count), ("a", "b"))
+
+
+def test_the_calibration_error_by_chance_is_that_of_calibrated_models() -> None:
+    generator = np.random.default_rng(0)
+    drawn = [calibrated(generator, 2000) for _ in range(200)]
+    shown = np.mean([metrics.calibration_error(said) for said in drawn])
+    assert confidence_of(drawn[0]).error_by_chance == pytest.approx(shown, rel=0.05)
+
+
+def test_the_gaps_interval_is_that_of_a_mean_and_covers() -> None:
+    generator = np.random.default_rng(1)
+    said = calibrated(generator, 500)
+    sure = confidence_of(said)
+    trust = metrics.probabilities(said.logits.astype(np.float64)).max(axis=1)
+    excess = trust - (said.labels == 0)
+    expected = scipy.stats.norm.interval(0.95, excess.mean(), scipy.stats.sem(excess))
+    assert sure.interval == pytest.approx(expected)
+    assert sure.gap == pytest.approx(trust.mean() - (said.labels == 0).mean())
+    intervals = [confidence_of(calibrated(generator, 300)).interval for _ in range(1000)]
+    assert 0.93 <= np.mean([low <= 0 <= high for low, high in intervals]) <= 0.97
+
+
+def test_one_answer_says_nothing_of_confidence() -> None:
+    lone = Predictions(np.array([[3, 0]], np.float32), np.array([0]), np.arange(1), ("a", "b"))
+    low, high = confidence_of(lone).interval
+    assert low <= 0 <= high
+    with pytest.raises(ValueError, match="no predictions"):
+        confidence_of(Predictions(np.empty((0, 2), np.float32), np.empty(0, np.int64), np.arange(0), ("a", "b")))
+
+
+def test_the_seal_is_told_once_and_broken() -> None:
+    assert words.seal(1, "24 November 2026, 11:58 UTC").startswith(
+        "The test split was opened once, on 24 November 2026"
+    )
+    assert words.seal(2, "then").startswith("The test split has been opened twice. The first opening, on then, was")
+    assert "opened 3 times" in words.seal(3, "then")
+
+
+def test_label_suspects_are_candidates() -> None:
+    assert words.suspects("test", 0, 100) == "Confident learning doubts none of the 100 test labels."
+    one = words.suspects("test", 1, 1)
+    assert one.startswith(
+        "Confident learning doubts 1 of 1 test label (100.0%). It is a candidate to look at, not a verdict"
+    )
+    many = words.suspects("validation", 12, 2000)
+    assert many.startswith(
+        "Confident learning doubts 12 of 2,000 validation labels (0.6%). They are candidates to look at"
+    )
+
+
+@given(st.text(max_size=30))
+def test_a_name_is_quoted_whole_and_right_to_left_text_is_kept_to_itself(name: str) -> None:
+    assert name in words.quoted(name)
+    assert words.quoted("قطة") == "“\u2068قطة\u2069”"
+    assert words.quoted("猫") == "“猫”"
+
+
+@given(st.floats(0, 1), st.integers(0, 4))
+def test_a_share_is_rounded_as_a_person_would(share: float, digits: int) -> None:
+    said = float(phrases.percent(share, digits).removesuffix("%"))
+    assert abs(said - 100 * share) <= 0.5 * 10**-digits + 1e-8
+
+
+def test_two_ways_to_one_share_read_the_same() -> None:
+    assert phrases.percent(0.5615, 1) == phrases.percent(sum([0.05615] * 10), 1)
+
+
+def test_moments_and_operations_are_told_in_words() -> None:
+    assert phrases.moment("2026-11-24T23:30:00-02:00") == "25 November 2026, 01:30 UTC"
+    assert phrases.moment("") == "an unknown day"
+    assert phrases.moment("last week") == "last week"
+    assert [phrases.flops(n) for n in (999, 45_600_000, 2_730_000_000, 123_456_000_000)] == [
+        "999 FLOP", "45.6 MFLOP", "2.73 GFLOP", "123 GFLOP",
+    ]  # fmt: skip
+
+
+# How a training is repeated.
+
+CHANGES: Sequence[dict[str, object]] = [
+    {},
+    {"lr": 0.03, "epochs": 3},
+    {"data": "photos of cats/", "seed": 7},
+    {"data": 'it\'s "quoted" $HOME', "name": "my run"},
+    {"optimizer": "adam", "betas": [0.9, 0.95], "early_stop": 3},
+    {"label": "1e3", "limit_per_class": 20, "test_flips": True},
+]
+
+
+@pytest.mark.parametrize("changes", CHANGES)
+@pytest.mark.parametrize("name", ["cnn", "demo", "mini-resnet-v4"])
+def test_the_command_means_exactly_the_recipe(name: str, changes: dict[str, object]) -> None:
+    recipe = changed(read_recipe(name), changes)
+    command = training_command(recipe)
+    assert command is not None
+    first, second, base, *given_words = shlex.split(command)
+    assert (first, second) == ("sightlab", "train")
+    assert changed(read_recipe(base), parse_changes(given_words)).hash == recipe.hash
+
+
+def test_a_recipe_of_another_name_is_told_by_the_nearest_that_ships() -> None:
+    own = changed(read_recipe("mini-resnet-v4"), {"name": "mine", "lr": 0.02})
+    assert training_command(own) == "sightlab train mini-resnet-v4 name=mine optimizer.lr=0.02"
+    assert list(changes_of(own)) == ["optimizer.lr"]
+
+
+def test_every_recipe_that_ships_is_its_own_command() -> None:
+    for name in shipped_recipes():
+        assert training_command(read_recipe(name)) == f"sightlab train {name}"
+
+
+def test_a_network_of_ones_own_is_told_by_its_yaml() -> None:
+    own = sightlab.recipe("cnn", model="net.py:Net")
+    assert training_command(changed(own, {"name": "own"})) is None
+    assert "with the recipe above saved as recipe.yaml" in words.repeats({"device": "cpu"}, own, commanded=False)
+    assert "code of your own" in words.repeats({"device": "cpu"}, own, commanded=False)
+
+
+def test_bit_for_bit_is_promised_on_a_cpu_only() -> None:
+    assert "bit for bit" in words.repeats({"device": "cpu"}, Recipe(), commanded=True)
+    assert "bit for bit" not in words.repeats({"device": "cuda:0"}, Recipe(), commanded=True)
+
+
+# Several models.
+
+
+def contender(name: str, accuracy: float, rank: int, gain: Gain | None = None) -> Contender:
+    spread = Spread(accuracy, None, None, 1)
+    interval = metrics.wilson_interval(round(1000 * accuracy), 1000)
+    return Contender(name, ("r",), spread, interval, None, spread, 1, None, 1.0, 1.0, 1, rank, gain)
+
+
+def test_who_leads_is_told_with_whom_the_leader_cannot_be_told_apart_from() -> None:
+    alone = comparison_words.leaders([contender("v4", 0.8, 2), contender("v5", 0.9, 1)])
+    assert alone.startswith("“v5” has the highest test accuracy (90.00%, 95 % interval 87.98% to 91.71%), and nothing")
+    shared = comparison_words.leaders([contender("v3", 0.7, 3), contender("v4", 0.89, 1), contender("v5", 0.9, 1)])
+    assert shared.endswith("No model is better beyond noise than “v4” either.")
+    level = comparison_words.leaders([contender("v4", 0.899, 1), contender("v5", 0.9, 1)])
+    assert level.endswith("but no model is better than another beyond noise.")
+
+
+def test_a_difference_is_told_with_sign_and_interval() -> None:
+    gain = Gain("v5", "v4", 0.0042, (-0.00001, 0.0085), 0.06, 10_000, (1, 1), "exact McNemar")
+    assert comparison_words.difference(gain) == "+0.42 (0.00 to +0.85)"
+    assert comparison_words.difference(None) == ""
+    assert math.copysign(1, float(comparison_words.signed(-0.000001))) == 1
+
+
+def test_a_contenders_mistakes_are_counted_over_its_runs() -> None:
+    assert comparison_words.mistakes([], 0, 1) == "No image was taken for another class."
+    assert comparison_words.mistakes(pairs(("a", "b", 1)), 1, 1) == "1 mistake."
+    assert (
+        comparison_words.mistakes(pairs(("a", "b", 3)), 3, 2) == "3 mistakes in 2 runs; “a” was taken for “b” 3 times."
+    )
+
+
+def test_the_seal_of_several_runs_names_those_that_broke_it() -> None:
+    assert comparison_words.seal([("r1", ["x"]), ("r2", ["x"])]).startswith("Each run opened the test split once")
+    broken = comparison_words.seal([("r1", ["x"]), ("r2", ["x", "y"])])
+    assert broken.startswith("The test split was opened more than once for r2 (twice).")
