@@ -9,18 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightlab.charts import (
+    change_rows,
     class_bars,
+    class_changes,
     class_rows,
     confusion,
     confusion_rows,
     confusion_shares,
     reliability,
     reliability_rows,
+    top_k_curve,
+    top_k_rows,
 )
 from sightlab.charts.confusions import worst_cells
-from sightlab.charts.reliabilities import compact
+from sightlab.charts.numerals import compact
 from sightlab.metrics import wilson_interval
-from sightlab.records import ClassScore, ReliabilityBin
+from sightlab.records import ClassChange, ClassScore, Predictions, ReliabilityBin
 from tests.drawings import drawing, marks, outside, overlaps, texts, told
 
 LONG = "a name of sixty characters, as nobody would want, yet has: {:02}"
@@ -167,7 +171,7 @@ def test_shares_are_told_in_four_characters() -> None:
     assert [r["per_cent"] for r in rows] == ["100", "<0.1", "100", "12.5", "12.5", "75.0"]
 
 
-@pytest.mark.parametrize("size", [3, 10, 20, 100])
+@pytest.mark.parametrize("size", [3, 20, 100])
 def test_the_three_greatest_mistakes_are_framed(size: int) -> None:
     table, names = matrix(size), [f"class {i}" for i in range(size)]
     for draw, weights in ((confusion, table), (confusion_shares, table / table.sum(axis=1, keepdims=True))):
@@ -191,10 +195,97 @@ def test_equal_mistakes_are_framed_in_the_order_of_the_classes() -> None:
 
 
 def test_the_cells_of_shares_carry_them_up_to_20_classes() -> None:
-    for size in (10, 20):
+    for size in (3, 20):
         table, names = matrix(size), [LONG.format(i) for i in range(size)]
         svg = drawing(confusion_shares(table, names))
         said = texts(svg)
         assert {row["per_cent"] for row in confusion_rows(table, names)} <= set(said)
         assert not outside(svg)
     assert "99.9" not in texts(drawing(confusion_shares(matrix(21), [f"c{i}" for i in range(21)])))
+
+
+# Two runs, class by class
+
+
+def change(name: str, first: float, second: float, adjusted: float = 1.0, images: int = 100) -> ClassChange:
+    return ClassChange(name, images, first, second, second - first, adjusted, adjusted)
+
+
+def test_change_rows_are_ordered_from_the_greatest_loss_to_the_greatest_gain() -> None:
+    rows = change_rows(
+        [
+            change("up", 0.5, 0.75, 0.001),
+            change("same", 1.0, 1.0),
+            change("none", 0, 0, images=0),
+            change("down", 0.5, 0.25, 0.049),
+        ]
+    )
+    assert [(r["class"], r["first"], r["second"], r["change"], r["verdict"], r["text"]) for r in rows] == [
+        ("down", 50.0, 25.0, -25.0, "worse", "\N{MINUS SIGN}25.0, n = 100"),
+        ("same", 100.0, 100.0, 0.0, "not told apart", "0.0, n = 100"),
+        ("up", 50.0, 75.0, 25.0, "better", "+25.0, n = 100"),
+    ]
+
+
+def test_changes_of_no_class_are_refused() -> None:
+    for nothing in ([], [change("a", 0, 0, images=0)]):
+        with pytest.raises(ValueError, match="at least one image"):
+            class_changes(nothing)
+
+
+@pytest.mark.parametrize("count", [1, 10, 100])
+def test_every_class_has_a_hollow_and_a_filled_mark(count: int) -> None:
+    rng = np.random.default_rng(3)
+    changes = [
+        change(LONG.format(i), *rng.uniform(0.6, 1, 2).round(2).tolist(), float(rng.choice([0.01, 1])))
+        for i in range(count)
+    ]
+    svg = drawing(class_changes(changes, ("run <a>", LONG.format(0))))
+    rows = {row["class"]: row for row in change_rows(changes)}
+    assert set(rows) <= set(texts(svg))
+    points = marks(svg, "point")
+    assert sum(point.get("fill") == "white" for point in points) == count
+    assert len(points) == 2 * count
+    colours = {"worse": "#d55e00", "not told apart": "#5f6b76", "better": "#0072b2"}
+    assert all(point.get("stroke") == colours[told(point)["verdict"]] for point in points)
+    assert any("hollow: run <a>; filled:" in text for text in texts(svg))
+    assert not overlaps(svg)
+    assert not outside(svg)
+
+
+# The first k answers
+
+
+def said(images: int, count: int, seed: int = 0) -> Predictions:
+    """Predictions of a model that is right on about half the images."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(images, count)).astype(np.float32)
+    labels = np.where(rng.random(images) < 0.5, logits.argmax(axis=1), rng.integers(0, count, images))
+    return Predictions(logits, labels.astype(np.int64), np.arange(images), tuple(map(str, range(count))))
+
+
+def test_top_k_rows_are_the_shares_of_labels_among_the_first_answers() -> None:
+    logits = np.array([[3, 2, 1], [3, 2, 1], [3, 2, 1], [3, 2, 1]], np.float32)
+    one = Predictions(logits, np.array([0, 1, 2, 2]), np.arange(4), ("a", "b", "c"))
+    rows = top_k_rows([("x", one)])
+    assert [(r["k"], r["at"], r["share"]) for r in rows] == [(1, 1, 25.0), (2, 2, 50.0), (3, 3, 100.0)]
+    assert [(r["low"], r["high"]) for r in rows] == [
+        pytest.approx([100 * end for end in wilson_interval(right, 4)]) for right in (1, 2, 4)
+    ]
+
+
+def test_a_curve_of_no_run_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one run"):
+        top_k_curve([])
+
+
+@pytest.mark.parametrize(("runs", "size"), [(1, 2), (1, 30), (2, 10), (12, 10)])
+def test_the_first_answers_of_every_run_are_drawn_up_to_ten(runs: int, size: int) -> None:
+    svg = drawing(top_k_curve([(LONG.format(i), said(200, size, seed=i)) for i in range(runs)]))
+    points = [told(point) for point in marks(svg, "point")]
+    assert len(points) == runs * min(size, 10)
+    assert len({point["name"] for point in points}) == runs
+    assert len(marks(svg, "rule mark")) == len(points)
+    assert len([text for text in texts(svg) if text.startswith("a name")]) == (runs if runs > 1 else 0)
+    assert not overlaps(svg)
+    assert not outside(svg)

@@ -290,7 +290,7 @@ def test_difference_rows_are_of_the_contender_less_the_first_whichever_way_it_wa
     assert [r["difference"] for r in rows] == pytest.approx([2, -2])
     assert [(r["low"], r["high"]) for r in rows] == [pytest.approx((1.2, 2.8)), pytest.approx((-3, -1))]
     assert [r["text"] for r in rows] == [
-        "+2.00 (+1.20 to +2.80), p = 0.01",
+        "+2.00 (+1.20 to +2.80), p = 0.010",
         "\N{MINUS SIGN}2.00 (\N{MINUS SIGN}3.00 to \N{MINUS SIGN}1.00), p < 0.001",
     ]
 

@@ -4,20 +4,26 @@ Each chart is made in two steps: a function that collects its rows (plain values
 them with Altair. Altair and vl-convert are imported when a chart is drawn, not with this room.
 """
 
+from sightlab.charts.changes import change_rows, class_changes
 from sightlab.charts.classes import class_bars, class_rows
 from sightlab.charts.confusions import confusion, confusion_rows, confusion_shares
 from sightlab.charts.contests import comparison_curves, comparison_rows
 from sightlab.charts.curves import curve_rows, learning_curves
 from sightlab.charts.forests import difference_rows, differences
 from sightlab.charts.fronts import COSTS, pareto, pareto_rows
+from sightlab.charts.grids import Cell, grid_heat, grid_rows
 from sightlab.charts.looks import printable, short_names
 from sightlab.charts.ranges import learning_rates, range_rows
+from sightlab.charts.ranks import top_k_curve, top_k_rows
 from sightlab.charts.reliabilities import reliability, reliability_rows
 from sightlab.charts.saving import save_chart, save_svg, svg_of, write_whole
 
 __all__ = [
     "COSTS",
+    "Cell",
+    "change_rows",
     "class_bars",
+    "class_changes",
     "class_rows",
     "comparison_curves",
     "comparison_rows",
@@ -27,6 +33,8 @@ __all__ = [
     "curve_rows",
     "difference_rows",
     "differences",
+    "grid_heat",
+    "grid_rows",
     "learning_curves",
     "learning_rates",
     "pareto",
@@ -39,5 +47,7 @@ __all__ = [
     "save_svg",
     "short_names",
     "svg_of",
+    "top_k_curve",
+    "top_k_rows",
     "write_whole",
 ]

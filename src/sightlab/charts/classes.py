@@ -36,14 +36,8 @@ def class_bars(classes: Sequence[ClassScore], title: str | None = None) -> alt.L
     rows = class_rows(classes)
     images = sum(one.support for one in classes)
     overall = sum(row["accuracy"] * row["images"] for row in rows) / images
-    least = 10 * math.floor(min(row["low"] for row in rows) / 10)
     height = row_height(len(rows))
-    x = alt.X(
-        "accuracy:Q",
-        title="accuracy on the class (%)",
-        scale=alt.Scale(domain=[least, 100], nice=False, zero=False, padding=6),
-        axis=alt.Axis(tickCount=6, orient="top" if len(rows) > FEW else "bottom"),
-    )
+    x = accuracy_axis("accuracy", min(row["low"] for row in rows), len(rows))
     empty = len(classes) - len(rows)
     subtitle = f"rule: all images, {overall:.2f}%; bars: 95 % intervals; orange, blue: wholly below, above the rule"
     subtitle += f"; without images: {empty}" if empty else ""
@@ -92,6 +86,15 @@ def row_height(rows: int) -> float:
     if rows <= FEW:
         return ROOMY
     return TIGHT if rows <= MANY else max(LEAST, TIGHT * MANY / rows)
+
+
+def accuracy_axis(field: str, lowest: float, rows: int) -> alt.X:
+    """The axis of per cent from the ten below the lowest value to 100; above the panel where it is tall."""
+    import altair as alt
+
+    scale = alt.Scale(domain=[min(90, 10 * math.floor(lowest / 10)), 100], nice=False, zero=False, padding=6)
+    axis = alt.Axis(tickCount=6, orient="top" if rows > FEW else "bottom")
+    return alt.X(f"{field}:Q", title="accuracy on the class (%)", scale=scale, axis=axis)
 
 
 def names_axis(names: Sequence[str], height: float) -> alt.Y:

@@ -10,18 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightlab.charts.looks import INK, LINE, TOP_LEVEL, printable, short_names
+from sightlab.charts.shades import BLUES, ink_on, mixed
 from sightlab.metrics import check_matrix
 
 if TYPE_CHECKING:
     import altair as alt
 
-# Light to dark, evenly in lightness; even the lightest stands off from white, so that a single mistake shows.
 # Blue and orange are told apart with any colour vision.
-RIGHT_SHADES = ("#dcebf7", "#6fa8d6", "#0b3c6f")
+RIGHT_SHADES = BLUES
 WRONG_SHADES = ("#fde3cd", "#f08c3a", "#8a3000")
 MIDDLE_SHARE = 0.25  # half way up a square-root scale
-
-EVEN_CONTRAST = 0.213  # luminance on which white and INK read equally well (a contrast of 4 to 1)
 
 FEW_CLASSES = 20  # up to which the cells carry their counts or shares
 
@@ -138,7 +136,8 @@ def confusion_rows(matrix: NDArray[np.int64], classes: Sequence[str]) -> list[Ro
     for true, said in np.argwhere(matrix).tolist():
         count, right = int(matrix[true, said]), true == said
         share = count / sums[true]
-        ink = _ink(RIGHT_SHADES if right else WRONG_SHADES, share)
+        along = 0.5 * math.sqrt(share / MIDDLE_SHARE)  # the root of a quarter is the middle of the scale
+        ink = ink_on(mixed(RIGHT_SHADES if right else WRONG_SHADES, along))
         names_count = {"true": names[true], "predicted": names[said], "count": count}
         rows.append(names_count | {"share": share, "per_cent": _per_cent(share), "right": right, "ink": ink})
     return rows
@@ -195,17 +194,3 @@ def _per_cent(share: float) -> str:
     """A share above 0 in at most four characters."""
     text = f"{100 * share:.1f}"
     return {"100.0": "100", "0.0": "<0.1"}.get(text, text)
-
-
-def _ink(shades: tuple[str, str, str], share: float) -> str:
-    """White or near black, whichever has more contrast with the colour of a share."""
-    low, middle, high = (np.array([int(shade[i : i + 2], 16) / 255 for i in (1, 3, 5)]) for shade in shades)
-    along = math.sqrt(share / MIDDLE_SHARE)
-    colour = low + (middle - low) * along if along <= 1 else middle + (high - middle) * (along - 1)
-    return "#ffffff" if _luminance(colour) < EVEN_CONTRAST else INK
-
-
-def _luminance(colour: NDArray[np.float64]) -> float:
-    """Relative luminance of an sRGB colour [3], in [0, 1]; WCAG 2.2, "relative luminance"."""
-    linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])

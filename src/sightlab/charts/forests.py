@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sightlab.charts.looks import BLUE, INK, QUIET, TOP_LEVEL, VERMILION, printable, short_names
+from sightlab.charts.numerals import p_value, signed
 from sightlab.records import Contender
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def difference_rows(contenders: Sequence[Contender]) -> list[Row]:
             difference, low, high = -difference, -high, -low
         verdict = ("better" if difference > 0 else "worse") if gain.told_apart else "not told apart"
         p = gain.p if gain.adjusted is None else gain.adjusted
-        text = f"{_signed(difference)} ({_signed(100 * low)} to {_signed(100 * high)}), {_p(p)}"
+        text = f"{signed(difference)} ({signed(100 * low)} to {signed(100 * high)}), {p_value(p)}"
         row = {"name": name, "difference": difference, "low": 100 * low, "high": 100 * high}
         rows.append(row | {"verdict": verdict, "text": text})
     return rows
@@ -106,17 +107,3 @@ def _numbers() -> list[alt.Chart]:
 
     text = alt.Chart().mark_text(align="left", baseline="middle", fontSize=11, color=INK)
     return [text.encode(x=alt.value(WIDTH + 12), text=alt.Text("text:N"))]
-
-
-def _signed(points: float) -> str:
-    """A number of points with its sign, two digits; nothing has none.
-
-    >>> _signed(0.42), _signed(0.001)
-    ('+0.42', '0.00')
-    """
-    text = f"{points:+.2f}"
-    return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", "\N{MINUS SIGN}")
-
-
-def _p(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}" if p < 0.1 else f"p = {p:.2f}"

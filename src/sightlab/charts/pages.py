@@ -49,7 +49,7 @@ def page_of(spec: Spec) -> str:
     # A class may be called </script>: in a script, < is written so that no HTML begins.
     text = json.dumps(zoomed, ensure_ascii=False).replace("<", "\\u003c")
     note = f"{POINTING} {ZOOMING}" if number else POINTING
-    library = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    library = vl_convert.javascript_bundle(None)  # bundled once a process
     return PAGE.format(title=html.escape(_title(spec)), note=note, library=library, spec=text)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sightlab.charts.looks import BLUE, INK, QUIET, TOP_LEVEL, VERMILION
+from sightlab.charts.numerals import compact
 from sightlab.records import ReliabilityBin
 
 if TYPE_CHECKING:
@@ -65,20 +66,6 @@ def reliability_rows(bins: Sequence[ReliabilityBin]) -> list[Row]:
     if not rows:
         raise ValueError(f"{len(bins)} bins without answers; a reliability diagram needs at least one answer")
     return rows
-
-
-def compact(count: int) -> str:
-    """A count in at most four characters.
-
-    >>> compact(999), compact(1234), compact(99_950), compact(2_500_000)
-    ('999', '1.2k', '100k', '2.5M')
-    """
-    for unit, letter in ((1_000_000, "M"), (1_000, "k")):
-        # What would round up to a thousand of a unit is told in the next.
-        if count >= 0.9995 * unit:
-            value = count / unit
-            return f"{value:.1f}{letter}" if value < 9.95 else f"{value:.0f}{letter}"
-    return str(count)
 
 
 def _diagram() -> alt.LayerChart:
