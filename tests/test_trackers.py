@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 import typing
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sightlab import trackers
 from sightlab.errors import RecipeError
 from sightlab.recipes.schema import Recipe
 from sightlab.store.folder import read_run
+from tests.conftest import Cli, refused_with
 
 # MLflow 3.17 asks SQLAlchemy for what its version 2.1 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -92,3 +94,13 @@ def test_a_tracker_that_cannot_write_is_said_once_and_ends_no_training(
 def test_an_unknown_tracker_is_one_line() -> None:
     with pytest.raises(RecipeError, match="unknown tracker 'tensorbord'; did you mean tensorboard"):
         trackers.check(["tensorbord"])
+
+
+def test_runs_export_copies_a_run_to_a_tracker(cli: Cli, small_run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(small_run, tmp_path / "h" / small_run.name)
+    status, out, err = cli("runs", "export", copy.name, "--to", "tensorboard", "--home", tmp_path / "h")
+    assert status == 0, err
+    assert out.strip() == f"{copy.name}: {tmp_path / 'h' / 'tensorboard' / copy.name}"
+    assert len(tensorboard_figures(tmp_path / "h" / "tensorboard" / copy.name)["loss/train"]) == 2
+    words = ("runs", "export", copy.name, "--to", "mlflow", "-o", "x", "--home", tmp_path / "h")
+    refused_with(cli(*words), "writes to a place of its own")

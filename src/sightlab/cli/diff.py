@@ -48,6 +48,15 @@ def diff(
         out(f"written: {path}")
 
 
+def p_shown(p: float) -> str:
+    """A p-value with three digits after the point, never as nothing.
+
+    >>> p_shown(0.0004), p_shown(0.0312)
+    ('<0.001', '0.031')
+    """
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def result(found: Difference) -> None:
     """The difference, for a person."""
     a, b = found.runs
@@ -65,7 +74,7 @@ def result(found: Difference) -> None:
     out("")
     most = sorted(found.classes, key=lambda one: -abs(one.difference))[:MOST_CLASSES]
     rows = [
-        [one.name, f"{one.first:.2%}", f"{one.second:.2%}", f"{100 * one.difference:+.2f}", f"{one.adjusted:.3f}"]
+        [one.name, f"{one.first:.2%}", f"{one.second:.2%}", f"{100 * one.difference:+.2f}", p_shown(one.adjusted)]
         for one in most
     ]
     table([f"class ({found.split})", a.id, b.id, "points", "p (Holm)"], rows, right=(1, 2, 3, 4))

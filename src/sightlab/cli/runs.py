@@ -50,6 +50,7 @@ EXPORT_EXAMPLES = """\b
 Examples:
   sightlab runs export last > run.json
   sightlab runs export 3fa2 81c0 --to csv -o runs.csv
+  sightlab runs export last --to tensorboard
 """
 app = typer.Typer(epilog=EXAMPLES, invoke_without_command=True)
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="An id's beginning, `last`, or a run folder.")]
@@ -238,7 +239,7 @@ def rebuild(context: typer.Context, home: Home = None, json: bool = JSON_OPTION)
 def export(
     context: typer.Context,
     run: RunsArgument,
-    to: Annotated[str, typer.Option(metavar="FORMAT", help="json (all of it) or csv (a line a run).")] = "json",
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="json, csv, tensorboard or mlflow.")] = "json",
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: stdout.")] = None,
     home: Home = None,
     json: bool = JSON_OPTION,
@@ -249,7 +250,7 @@ def export(
     write = runs_export.format_named(to)
     as_object = wants_json(context, json)
     if as_object and output is None and to != "json":
-        raise RunError(f"--json with --to {to} needs -o FILE; stdout cannot hold both")
+        raise RunError(f"--json with --to {to}: stdout cannot hold both; leave --json out, or give csv a file with -o")
     found = [the_run(context, each, home) for each in run]
     write(found, output)
     if output is None:

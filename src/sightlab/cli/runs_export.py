@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,25 @@ def to_csv(runs: Sequence[Plain], target: Path | None) -> None:
     deliver(csv_text(runs).rstrip("\n"), target)
 
 
-# Each takes runs as `listing.find` gives them, and where to write, None for stdout.
-FORMATS: dict[str, Callable[[Sequence[Plain], Path | None], None]] = {"json": to_json, "csv": to_csv}
+def to_tracker(name: str, runs: Sequence[Plain], target: Path | None) -> None:
+    """A copy of each run for TensorBoard or MLflow, where `log=` would have written it. Raises RunError."""
+    from sightlab import trackers
+    from sightlab.store.folder import read_run
+
+    if target is not None:
+        raise RunError(f"-o {target}: --to {name} writes to a place of its own, beside the runs; leave -o out")
+    for one in runs:
+        place = trackers.export(read_run(Path(one["folder"])), one["status"], name)
+        out(f"{one['run']}: {place}")
+
+
+# Each takes runs as `listing.find` gives them, and where to write, None for stdout or the format's own place.
+FORMATS: dict[str, Callable[[Sequence[Plain], Path | None], None]] = {
+    "json": to_json,
+    "csv": to_csv,
+    "tensorboard": partial(to_tracker, "tensorboard"),
+    "mlflow": partial(to_tracker, "mlflow"),
+}
 
 
 def format_named(name: str) -> Callable[[Sequence[Plain], Path | None], None]:

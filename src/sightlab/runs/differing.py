@@ -30,7 +30,7 @@ from sightlab.training.prepare import splits_of
 if TYPE_CHECKING:
     from altair import TopLevelMixin
 
-SHOWN = 40  # images of the sheet
+SHOWN, CELL = 40, 120  # images of the sheet; the longer side of each, pixels, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,11 +177,8 @@ def sheet(found: Difference, images: ImageSet) -> Image.Image:
         answers = []
         for letter, shares in zip("AB", sure, strict=True):
             guess = int(shares[place].argmax())
-            mark = "" if guess == a.labels[row] else " x"
-            answers.append(f"{letter}: {b.classes[guess]} {shares[place, guess]:.0%}{mark}")
+            mark = " " if guess == a.labels[row] else " x "
+            answers.append(f"{letter}{mark}{shares[place, guess]:.0%} {b.classes[guess]}")
         lines.append("\n".join([true, *answers]))
-    title = (
-        f"{len(found.rows):,} of {len(a):,} {found.split} images: A is {found.runs[0].id}, B is {found.runs[1].id}; "
-        "x marks a wrong answer, the surest first"
-    )
-    return pictures.contact_sheet(images.gather(rows), lines, title=title, columns=8)
+    title = f"Where A ({found.runs[0].id}) and B ({found.runs[1].id}) disagree; x: wrong, the surest first"
+    return pictures.contact_sheet(images.gather(rows), lines, title=title, columns=8, cell=CELL)

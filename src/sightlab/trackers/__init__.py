@@ -13,7 +13,9 @@ from sightlab.trackers import mlflow, tensorboard
 
 
 class Tracker(Protocol):
-    """One copy of one run. Raises RunError where it cannot be written."""
+    """One copy of one run. where: the folder or address it is in. Raises RunError where it cannot be written."""
+
+    where: str
 
     def epoch(self, epoch: Epoch) -> None:
         """Write an epoch's facts."""
@@ -71,10 +73,11 @@ def check(names: Sequence[str]) -> None:
             raise RecipeError(f"log: {name} is not installed; pip install 'sightlab[{name}]'")
 
 
-def export(run: Run, status: str, name: str) -> None:
-    """Write a run that is in its folder to a tracker. Raises RecipeError or RunError."""
+def export(run: Run, status: str, name: str) -> str:
+    """Write a run that is in its folder to a tracker; where that is. Raises RecipeError or RunError."""
     check([name])
     tracker = TRACKERS[name](run.folder)
     for epoch in run.epochs:
         tracker.epoch(epoch)
     tracker.end(run, status)
+    return tracker.where

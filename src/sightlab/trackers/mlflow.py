@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -31,6 +32,7 @@ class MlflowTracker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(folder.parent / 'mlflow.db').resolve()}"
+        self.where = re.sub(r"//[^@/]*@", "//...@", self.uri)  # without the password that an address may hold
         self.client: MlflowClient = self.attempt(self.opened)
         self.run_id = self.attempt(self.run_of_ours)
 
@@ -74,7 +76,8 @@ class MlflowTracker:
             if path.is_file():
                 self.attempt(partial(self.client.log_artifact, self.run_id, str(path)))
         self.attempt(lambda: self.client.set_tag(self.run_id, "sightlab.status", status))
-        self.attempt(lambda: self.client.set_terminated(self.run_id, STATES[status]))
+        if status in STATES:
+            self.attempt(lambda: self.client.set_terminated(self.run_id, STATES[status]))
 
     def figures(self, values: Mapping[str, float], step: int) -> None:
         """Several numbers of one step."""
@@ -91,4 +94,4 @@ class MlflowTracker:
         try:
             return call()
         except (MlflowException, OSError) as error:
-            raise RunError(f"MLflow at {self.uri}: {one_line(error)[:300]}") from error
+            raise RunError(f"MLflow at {self.where}: {one_line(error)[:300]}") from error

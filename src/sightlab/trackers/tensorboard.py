@@ -30,6 +30,7 @@ class TensorBoardTracker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.place = folder.parent / "tensorboard" / folder.name
+        self.where = str(self.place)
         self.writer: SummaryWriter = self.attempt(self.opened)
         values = recipe_values(folder)
         rows = "\n".join(f"| {key} | `{value}` |" for key, value in values.items())
