@@ -6,6 +6,7 @@ import copy
 import html
 import json
 from collections.abc import Iterator
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -43,14 +44,20 @@ def page_of(spec: Spec) -> str:
 
     The axes with numbers can be zoomed and moved.
     """
-    import vl_convert
-
     zoomed, number = _zoomable(spec)
     # A class may be called </script>: in a script, < is written so that no HTML begins.
     text = json.dumps(zoomed, ensure_ascii=False).replace("<", "\\u003c")
     note = f"{POINTING} {ZOOMING}" if number else POINTING
-    library = vl_convert.javascript_bundle(None)  # bundled once a process
-    return PAGE.format(title=html.escape(_title(spec)), note=note, library=library, spec=text)
+    return PAGE.format(title=html.escape(_title(spec)), note=note, library=_library(), spec=text)
+
+
+@cache
+def _library() -> str:
+    """The scripts that draw: to bundle them takes a second."""
+    import vl_convert
+
+    library: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return library
 
 
 def _title(spec: Spec) -> str:
