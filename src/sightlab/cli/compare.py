@@ -143,8 +143,20 @@ def result(found: Comparison, written: Sequence[Path]) -> None:
     from sightlab.comparison import sentence
 
     rows = [row_of(one) for one in found.contenders]
-    header = ["", "model", "parameters", "MFLOP", "top-1 ± sd", "95 % interval", "top-5", "time", "images/s", "points"]
-    table(header, rows, right=(2, 3, 4, 6, 7, 8))
+    header = [
+        "",
+        "model",
+        "parameters",
+        "MFLOP",
+        "top-1 ± sd",
+        "95 % interval",
+        "top-5",
+        "time",
+        "images/s",
+        "opened",
+        "points",
+    ]
+    table(header, rows, right=(2, 3, 4, 6, 7, 8, 9))
     out("")
     for gain in found.gains:
         out(sentence(gain))
@@ -168,6 +180,7 @@ def row_of(one: Contender) -> list[str]:
         f"{one.top5.mean:.2%}" if one.top5 else "-",
         duration(one.seconds),
         f"{one.images_per_second:,.0f}",
+        f"{one.openings}x",
         difference(one.gain),
     ]
 

@@ -44,6 +44,8 @@ class Score:
 
     >>> print(Score(0.9, 0.3, 1000, 900, (0.8799, 0.9171)))
     90.00% (95 % interval 87.99% to 91.71%, n = 1,000)
+    >>> print(Score(0.9, 0.3, 1000, 900, (0.8799, 0.9171), openings=2))
+    90.00% (95 % interval 87.99% to 91.71%, n = 1,000, opened 2 times)
     """
 
     accuracy: float
@@ -56,7 +58,8 @@ class Score:
 
     def __str__(self) -> str:
         low, high = self.interval
-        return f"{self.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, n = {self.count:,})"
+        opened = "" if self.openings is None else f", opened {times(self.openings)}"
+        return f"{self.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, n = {self.count:,}{opened})"
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:
@@ -70,6 +73,15 @@ class Score:
 
     def _repr_html_(self) -> str:
         return f"<p><b>{html.escape(str(self))}</b><br>loss {self.loss:.4f}</p>"
+
+
+def times(count: int) -> str:
+    """How often, in words.
+
+    >>> times(1), times(3)
+    ('once', '3 times')
+    """
+    return "once" if count == 1 else f"{count} times"
 
 
 @dataclass(frozen=True)
