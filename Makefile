@@ -2,12 +2,18 @@
 # make test        install what the tests need; ruff, mypy, pytest
 # make test-slow   the tests that take minutes
 # make bench       the benchmarks of bench/: one table, about an hour
+# make examples    the reports of docs/examples: about ten minutes on two cores
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-slow lint bench clean
+# Where the pictures of KMNIST are, a folder `kmnist` in it.
+SIGHTLAB_DATA ?= ../shared/data
+MINI_RESNETS := mini-resnet-v1,mini-resnet-v2,mini-resnet-v3,mini-resnet-v4,mini-resnet-v5,mini-resnet-v6
+EXAMPLE := SIGHTLAB_HOME=build/examples $(BIN)/sightlab
+
+.PHONY: demo test test-slow lint bench examples clean
 
 demo: $(VENV)/core
 	$(BIN)/sightlab train
@@ -25,6 +31,14 @@ lint: $(VENV)/dev
 
 bench: $(VENV)/bench
 	$(BIN)/python bench/run.py
+
+# Runs that are in build/examples already are not trained again.
+examples: $(VENV)/core
+	$(EXAMPLE) train demo
+	$(EXAMPLE) report last -o docs/examples/demo.html
+	SIGHTLAB_DATA=$(SIGHTLAB_DATA) $(EXAMPLE) compare mini-resnet-v4 model=$(MINI_RESNETS) data=kmnist epochs=5 \
+		--seeds 3 --study mini-resnets --out docs/examples/mini-resnets >docs/examples/mini-resnets.txt
+	$(EXAMPLE) report mini-resnets -o docs/examples/mini-resnets.html
 
 # The files core, dev and bench in .venv say that its installation is as new as pyproject.toml. The constraints name
 # the releases that sightlab is tested with; pip alone takes any that pyproject.toml allows.
