@@ -221,7 +221,7 @@ def found_by(connection: Connection, condition: Condition) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(condition=conditions)
 def test_a_filter_finds_the_runs_that_it_is_true_of(connection: Connection, condition: Condition) -> None:
     expected = [run["id"] for run in RUNS if holds(condition, run)]
@@ -274,7 +274,7 @@ WORDS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(text=st.text() | st.lists(st.sampled_from([*WORDS, "\0"]), max_size=12).map(" ".join))
 def test_any_text_is_a_filter_or_one_line(connection: Connection, text: str) -> None:
     try:

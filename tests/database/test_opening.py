@@ -156,6 +156,7 @@ def test_a_server_that_does_not_answer_is_one_line_without_the_password(
     assert "hunter2" not in said
 
 
+@pytest.mark.xdist_group("postgres")
 def test_a_database_that_the_server_does_not_have_is_one_line(
     home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -206,16 +206,13 @@ def test_a_run_that_died_shows_as_interrupted_and_its_row_is_corrected(home: Pat
 
 def test_a_run_of_another_machine_lives_as_long_as_its_heart_beats(home: Path, database: str) -> None:
     far = {"host": "elsewhere", "boot": "x", "pid": 1, "started": 1}
-    folder = write_run(home, "aaaaaa-cnn", status="running", test=None, extra=now_running(process=far))
-    record(folder)
-    assert runs(home)[0]["status"] == "running"
     old = (datetime.now(UTC) - timedelta(minutes=16)).isoformat()
-    write_run(home, "aaaaaa-cnn", status="running", test=None, extra=now_running(process=far, heartbeat=old))
-    for row in ("aaaaaa-cnn",):
-        with writing(home) as session:
-            runs_table = schema.runs
-            session.connection.execute(runs_table.delete().where(runs_table.c.id == row))
+    facts = now_running(process=far, heartbeat=old)
+    folder = write_run(home, "aaaaaa-cnn", status="running", test=None, extra=facts)
     assert runs(home)[0]["status"] == "interrupted"
+    beat(folder)
+    record(folder)  # the folder's own heartbeat, written once an epoch, is older than the database's
+    assert runs(home)[0]["status"] == "running"
 
 
 def test_an_older_home_is_recorded_when_it_is_listed(home: Path, database: str) -> None:
@@ -285,6 +282,7 @@ def test_a_home_that_is_moved_takes_its_database_with_it(home: Path, tmp_path: P
     assert said == []
 
 
+@pytest.mark.xdist_group("postgres")
 def test_homes_that_share_a_server_keep_runs_of_one_id_apart(tmp_path: Path, on_postgres: str) -> None:
     for name in ("one", "two"):
         record(write_run(tmp_path / name, "aaaaaa-cnn", changes={"seed": len(name) + (name == "two")}))
@@ -304,12 +302,12 @@ from sightlab.store.database.writing import beat, record, relabel
 from tests.database.run_folders import write_run
 
 def write(name):
-    for epochs in range(1, 4):
+    for epochs in range(1, 3):
         record(write_run(home, name, accuracies=[0.5 + epoch / 100 for epoch in range(epochs)]))
         beat(home / name)
 
 def label(name):
-    for n in range(5):
+    for n in range(3):
         relabel(home / "aaaaaa-cnn", lambda labels: labels.with_tags([f"{name}-{n}"]))
 
 home, work, count = Path(sys.argv[1]), {"write": write, "label": label}[sys.argv[2]], int(sys.argv[3])
@@ -337,24 +335,25 @@ def test_twenty_processes_that_make_a_database_and_write_at_once_lose_nothing(ho
     all_is_kept(home, 20)
 
 
+@pytest.mark.xdist_group("postgres")
 def test_processes_that_make_the_tables_of_a_server_and_write_at_once_lose_nothing(
     home: Path, on_postgres: str
 ) -> None:
-    all_is_kept(home, 8)
+    all_is_kept(home, 6)
 
 
 def all_is_kept(home: Path, count: int) -> None:
     at_once(home, "write", count)
     found = tables(home)
     assert [row["id"] for row in found["runs"]] == [f"{n:06}" for n in range(count)]
-    assert all(row["epochs"] == 3 and row["heartbeat"] for row in found["runs"])
-    assert len(found["epochs"]) == 3 * count
+    assert all(row["epochs"] == 2 and row["heartbeat"] for row in found["runs"])
+    assert len(found["epochs"]) == 2 * count
 
 
 def test_labels_given_at_the_same_time_are_all_kept(home: Path, database: str) -> None:
     record(write_run(home, "aaaaaa-cnn"))
     at_once(home, "label", 3)
-    assert runs(home)[0]["tags"] == [f"{process:06}-{n}" for process in range(3) for n in range(5)]
+    assert runs(home)[0]["tags"] == [f"{process:06}-{n}" for process in range(3) for n in range(3)]
 
 
 def test_two_thousand_runs_are_listed_within_half_a_second(home: Path) -> None:

@@ -282,7 +282,7 @@ def test_export_writes_everything_as_json_and_a_table_as_csv(cli: Cli, three: Pa
         (["rm", "aaaa", "--purge"], "nobody is here to be asked; add --yes"),
         (["restore", "aaaa"], "its bin is empty"),
         (["export", "aaaa", "--to", "xml"], "--to xml: no such format; known: csv, json"),
-        (["export", "aaaa", "--to", "csv", "--json"], "--json with --to csv needs -o FILE"),
+        (["export", "aaaa", "--to", "csv", "--json"], "--json with --to csv: stdout cannot hold both"),
         (["export", "aaaa", "-o", "/proc/nowhere/x.json"], "/proc/nowhere/x.json: cannot be written"),
     ],
     ids=" ".join,
@@ -310,6 +310,7 @@ def test_a_filter_that_finds_nothing_says_so(cli: Cli, three: Path) -> None:
     assert cli("runs", "--home", three, "--where", "seed = 77")[1] == "no run that this is true of\n"
 
 
+@pytest.mark.xdist_group("postgres")
 def test_a_team_sees_the_runs_of_all_homes_on_its_server(cli: Cli, tmp_path: Path, on_postgres: str) -> None:
     for name in ("one", "two"):
         write_run(tmp_path / name, f"{name}-cnn")

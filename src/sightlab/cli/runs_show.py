@@ -71,15 +71,23 @@ def scores(run: Plain) -> Iterator[tuple[str, str]]:
         interval = (run["test_low"] or 0.0, run["test_high"] or 0.0)
         count, correct, loss = run["test_count"] or 0, run["test_correct"] or 0, run["test_loss"] or 0.0
         score = Score(run["test_accuracy"], loss, count, correct, interval)
-        times_opened = "once" if run["openings"] == 1 else f"{run['openings']} times"
-        yield "test", f"{score}; loss {loss:.4f}{top5}; opened {times_opened}"
+        yield "test", f"{score}; loss {loss:.4f}{top5}; {opened(run)}"
     if run["test_flips"]:
-        yield "with flips", str(Score.from_json(run["test_flips"]))
+        yield "with flips", f"{Score.from_json(run['test_flips'])}; {opened(run)}"
     if run["validation_accuracy"] is not None:
         planned = f", {run['planned_epochs']} planned" if run["planned_epochs"] not in (None, run["epochs"]) else ""
         loss = f", loss {run['validation_loss']:.4f}" if run["validation_loss"] is not None else ""
         at = f"at epoch {run['best_epoch']} of {run['epochs']}{planned}"
         yield "validation", f"{run['validation_accuracy']:.2%}{loss}, {at}"
+
+
+def opened(run: Plain) -> str:
+    """How often the test split has been opened for the run; it stands beside every score.
+
+    >>> opened({"openings": 1}), opened({"openings": 3})
+    ('opened once', 'opened 3 times')
+    """
+    return "opened once" if run["openings"] == 1 else f"opened {run['openings']} times"
 
 
 def times(run: Plain) -> Iterator[str]:
@@ -89,11 +97,9 @@ def times(run: Plain) -> Iterator[str]:
         yield f"{run['images_per_second']:,.0f} images/s"
     for name in ("started", "ended"):
         if run[name]:
-            yield f"{name} {moment(run[name])}"
-    if run["status"] == "running" and run["heartbeat"]:
+            yield f"{name} {moment(run[name])} UTC"
+    if run["heartbeat"] and not run["ended"]:
         yield f"last heard of {moment(run['heartbeat'])} UTC"
-    elif run["started"]:
-        yield "UTC"
 
 
 def surroundings(run: Plain) -> Iterator[tuple[str, str]]:

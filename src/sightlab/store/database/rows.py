@@ -35,8 +35,8 @@ class Rows:
     study_runs: list[Row]
 
 
-def rows_of(folder: Path, home: str, now: datetime) -> Rows:
-    """Read a run's folder. home: what the rows call it.
+def rows_of(folder: Path, home: str, now: datetime, heard: datetime | None = None) -> Rows:
+    """Read a run's folder. home: what the rows call it. heard: of a heartbeat that may be newer than the folder's.
 
     A run whose process is gone without a word is `interrupted`, whatever its file says. Raises RunError where a file
     cannot be read or holds what does not fit.
@@ -51,7 +51,7 @@ def rows_of(folder: Path, home: str, now: datetime) -> Rows:
     run = {
         "home": home,
         "id": folder.name,
-        **training_of(facts, path, now),
+        **training_of(facts, path, now, heard),
         **data_of(facts, path),
         **scores_of(facts, path),
         **machine_of(folder, facts, path),
@@ -76,11 +76,13 @@ def rows_of(folder: Path, home: str, now: datetime) -> Rows:
     )
 
 
-def training_of(facts: Mapping[str, Any], path: Path, now: datetime) -> Row:
+def training_of(facts: Mapping[str, Any], path: Path, now: datetime, heard: datetime | None) -> Row:
     """What was trained, how far, and whether it still goes on."""
     process = part(facts, "process", path)
-    status, heartbeat = facts.get("status") or "finished", facts.get("heartbeat") or ""
-    if status == "running" and not alive(process, heartbeat, now):
+    beats = [beat for beat in (instant(facts.get("heartbeat"), path), heard) if beat]
+    heartbeat = max(beats, default=None)
+    status = facts.get("status") or "finished"
+    if status == "running" and not alive(process, heartbeat.isoformat() if heartbeat else "", now):
         status = "interrupted"
     same = ("reason", "recipe", "recipe_hash", "model", "seed", "parameters", "flops", "planned_epochs", "epochs")
     return {
@@ -88,7 +90,7 @@ def training_of(facts: Mapping[str, Any], path: Path, now: datetime) -> Row:
         "status": status,
         "started": instant(facts.get("started"), path),
         "ended": instant(facts.get("ended"), path),
-        "heartbeat": instant(heartbeat, path),
+        "heartbeat": heartbeat,
         "process": process or None,
         "host": process.get("host"),
     }

@@ -94,7 +94,10 @@ def record_in(session: Session, folder: Path) -> None:
     The folder is read when nobody else can write: of two that record one run, the later one has read it later.
     """
     lock_home(session)
-    replace(session.connection, rows_of(folder, session.place.home, datetime.now(UTC)))
+    runs, home = schema.runs, session.place.home
+    here = and_(runs.c.home == home, runs.c.id == folder.name)
+    heard = session.connection.execute(select(runs.c.heartbeat).where(here)).scalar()
+    replace(session.connection, rows_of(folder, home, datetime.now(UTC), heard))
 
 
 def lock_home(session: Session) -> None:
@@ -104,13 +107,10 @@ def lock_home(session: Session) -> None:
 
 
 def replace(connection: Connection, rows: Rows) -> None:
-    """Put these rows in the place of those that the run had. A heartbeat newer than the folder's is kept."""
+    """Put these rows in the place of those that the run had."""
     runs = schema.runs
-    here = and_(runs.c.home == rows.run["home"], runs.c.id == rows.run["id"])
-    beat = connection.execute(select(runs.c.heartbeat).where(here)).scalar()
-    newest = max((when for when in (beat, rows.run["heartbeat"]) if when), default=None)
-    connection.execute(delete(runs).where(here))
-    connection.execute(insert(runs), [{**rows.run, "heartbeat": newest}])
+    connection.execute(delete(runs).where(runs.c.home == rows.run["home"], runs.c.id == rows.run["id"]))
+    connection.execute(insert(runs), [rows.run])
     for study in rows.studies:
         put_study(connection, study)
     for table in (schema.epochs, schema.openings, schema.tags, schema.notes, schema.study_runs):
