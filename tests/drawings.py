@@ -16,9 +16,13 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def drawing(chart: alt.TopLevelMixin) -> ET.Element:
-    """The chart checked against Vega-Lite's schema, drawn and parsed; it has size and holds no NaN."""
+    """The chart checked against Vega-Lite's schema, drawn and read."""
     chart.to_dict()
-    svg = svg_of(chart)
+    return read(svg_of(chart))
+
+
+def read(svg: str) -> ET.Element:
+    """A drawn chart, parsed; it has size and holds no NaN."""
     assert "NaN" not in svg
     assert "undefined" not in svg
     root = ET.fromstring(svg)

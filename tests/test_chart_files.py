@@ -130,12 +130,25 @@ def test_a_class_called_script_stays_a_name_in_a_page(pages: dict[str, Path]) ->
     assert {row["true"] for row in spec["datasets"].popitem()[1]} == {"</script><script>aler…", "犬"}
 
 
-def test_only_panels_with_numbers_on_an_axis_zoom(pages: dict[str, Path]) -> None:
+def test_only_panels_with_numbers_on_both_axes_zoom(pages: dict[str, Path]) -> None:
     text = {name: path.read_text(encoding="utf-8") for name, path in pages.items()}
     assert text["curves"].count('"bind": "scales"') == 2
     assert "wheel" in text["curves"]
     assert '"bind": "scales"' not in text["matrix"]
     assert "Turn the wheel" not in text["matrix"]
+
+
+def test_in_a_zoomed_page_marks_end_at_the_panel_and_whole_ticks_stay_whole(pages: dict[str, Path]) -> None:
+    text = Scripts(pages["curves"].read_text(encoding="utf-8")).texts["script"][1]
+    spec = json.loads(re.search(r"const spec = (.*);\n", text)[1])  # type: ignore[index]
+    units = [unit for panel in spec["hconcat"] for unit in panel["layer"]]
+    # The label of the best epoch stands above the panel.
+    assert {(unit["mark"]["type"], unit["mark"]["clip"]) for unit in units} == {
+        ("line", True), ("point", True), ("rule", True), ("text", False),
+    }  # fmt: skip
+    axis = units[0]["encoding"]["x"]["axis"]
+    assert "values" not in axis
+    assert axis["tickMinStep"] == 1
 
 
 @pytest.mark.xdist_group("browser")

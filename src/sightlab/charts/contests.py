@@ -83,16 +83,15 @@ def _panel(rows: list[Row], field: str, title: str, x: alt.X) -> alt.LayerChart:
     legend = _legend(names)
     color = alt.Color("name:N", scale=alt.Scale(domain=names, range=colours), legend=legend)
     dash = alt.StrokeDash("name:N", scale=alt.Scale(domain=names, range=dashes), legend=legend)
-    thin_bold = [1.0, 2.2] if rows[-1]["run"] < FEW_RUNS else [0.7, 1.4]
-    width = alt.StrokeWidth("split:N", scale=alt.Scale(domain=SPLITS, range=thin_bold), legend=None)
-    pale = alt.Opacity("split:N", scale=alt.Scale(domain=SPLITS, range=[0.6, 1.0]), legend=None)
     base = alt.Chart().encode(
         x=x, y=value_axis(rows, field, title), color=color, tooltip=[alt.Tooltip("name:N"), alt.Tooltip("split:N")]
     )
-    lines = base.mark_line(strokeJoin="round").encode(
-        strokeDash=dash, strokeWidth=width, opacity=pale, detail=alt.Detail("run:N")
-    )
-    layers = [lines]
+    thin_bold = (1.0, 2.2) if rows[-1]["run"] < FEW_RUNS else (0.7, 1.4)
+    layers = []
+    for split, width, opacity in zip(SPLITS, thin_bold, (0.6, 1.0), strict=True):
+        own = base.transform_filter(f"datum.split === '{split}'")
+        line = own.mark_line(strokeWidth=width, opacity=opacity, strokeJoin="round")
+        layers.append(line.encode(strokeDash=dash, detail=alt.Detail("run:N")))
     if any(row[f"{field}_alone"] for row in rows):
         for split, filled in zip(SPLITS, (False, True), strict=True):
             lone = base.transform_filter(f"datum.{field}_alone && datum.split === '{split}'")
@@ -106,7 +105,7 @@ def _legend(names: Sequence[str]) -> alt.Legend:
 
     widest = SYMBOL + max(text_width(name, NAME_SIZE) for name in names)
     columns = max(1, min(len(names), int(LEGEND_WIDTH / widest)))
-    looks: dict[str, Any] = {"symbolType": "stroke", "symbolSize": 700, "symbolStrokeWidth": 2.2}
+    looks: dict[str, Any] = {"symbolType": "stroke", "symbolSize": 700, "symbolStrokeWidth": 2.2, "symbolOpacity": 1}
     return alt.Legend(title=None, orient="top", columns=columns, columnPadding=18, labelLimit=0, **looks)
 
 

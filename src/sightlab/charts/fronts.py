@@ -99,7 +99,9 @@ def _across(x: Scale, title: str) -> alt.X:
         if x.log
         else alt.Axis(format="~s", tickCount=7, grid=False)
     )
-    scale = alt.Scale(type="log" if x.log else "linear", domain=[x.low, x.high], nice=False, zero=False, padding=ROOM)
+    # A log scale has no zero, and Vega-Lite would say so.
+    kind = {"type": "log"} if x.log else {"zero": False}
+    scale = alt.Scale(domain=[x.low, x.high], nice=False, padding=ROOM, **kind)
     return alt.X("cost:Q", title=f"{title}, log scale" if x.log else title, scale=scale, axis=axis)
 
 

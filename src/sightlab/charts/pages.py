@@ -7,7 +7,6 @@ import html
 import json
 from collections.abc import Iterator
 from functools import cache
-from itertools import count
 from typing import Any
 
 Spec = dict[str, Any]
@@ -42,7 +41,7 @@ POINTING, ZOOMING = "Point at a mark for its values.", "Turn the wheel to zoom, 
 def page_of(spec: Spec) -> str:
     """The page of a chart: its Vega-Lite specification and the libraries that draw it (0.9 MB), nothing to fetch.
 
-    The axes with numbers can be zoomed and moved.
+    Panels with numbers on both axes can be zoomed and moved.
     """
     zoomed, number = _zoomable(spec)
     # A class may be called </script>: in a script, < is written so that no HTML begins.
@@ -67,20 +66,23 @@ def _title(spec: Spec) -> str:
 
 
 def _zoomable(spec: Spec) -> tuple[Spec, int]:
-    """A copy whose panels can be zoomed on their axes of numbers, and how many can."""
+    """A copy whose panels with numbers on both axes can be zoomed, and how many those are.
+
+    Where one axis holds names, the wheel is left to turn the page, which may be long.
+    """
     changed = copy.deepcopy(spec)
-    numbers = count(1)
     zoomed = 0
     for panel in _panels(changed):
         units = panel.get("layer", [panel])
-        axes = [axis for axis in ("x", "y") if any(_is_number(unit, axis) for unit in units)]
-        if not axes:
+        if not all(any(_is_number(part, axis) for part in (panel, *units)) for axis in ("x", "y")):
             continue
         zoomed += 1
-        select = {"type": "interval", "encodings": axes}
-        units[0].setdefault("params", []).append({"name": f"zoom{next(numbers)}", "select": select, "bind": "scales"})
+        zoom = {"name": f"zoom{zoomed}", "select": "interval", "bind": "scales"}
+        units[0].setdefault("params", []).append(zoom)
         for unit in units:
-            _fit_for_zoom(unit)
+            _end_at_edge(unit)
+        for part in (panel, *units):
+            _free_ticks(part)
     return changed, zoomed
 
 
@@ -94,18 +96,22 @@ def _panels(spec: Spec) -> Iterator[Spec]:
         yield from _panels(panel)
 
 
-def _is_number(unit: Spec, axis: str) -> bool:
-    """Whether a channel shows numbers of the data on a scale."""
-    channel = unit.get("encoding", {}).get(axis, {})
+def _is_number(part: Spec, axis: str) -> bool:
+    """Whether a panel or a layer has numbers of the data on an axis."""
+    channel = part.get("encoding", {}).get(axis, {})
     return channel.get("type") == "quantitative" and "field" in channel
 
 
-def _fit_for_zoom(unit: Spec) -> None:
-    """Marks, but for words, end at the panel's edge; axes choose ticks of their own, whole where they were whole."""
+def _end_at_edge(unit: Spec) -> None:
+    """Marks end at the panel's edge when it is zoomed, but for words that stand outside it from the first."""
     mark = unit["mark"] if isinstance(unit["mark"], dict) else {"type": unit["mark"]}
-    unit["mark"] = mark | {"clip": mark["type"] != "text"}
+    placed = any("value" in unit.get("encoding", {}).get(axis, {}) for axis in ("x", "y"))
+    unit["mark"] = mark | {"clip": not (mark["type"] == "text" and placed)}
+
+
+def _free_ticks(part: Spec) -> None:
+    """An axis that moves chooses its ticks, whole ones where they were whole."""
     for name in ("x", "y"):
-        channel = unit.get("encoding", {}).get(name, {})
-        axis = channel.get("axis")
-        if _is_number(unit, name) and axis and axis.pop("values", None) and axis.get("format") == "d":
+        axis = part.get("encoding", {}).get(name, {}).get("axis")
+        if axis and axis.pop("values", None) and axis.get("format") == "d":
             axis["tickMinStep"] = 1

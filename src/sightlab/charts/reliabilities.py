@@ -83,7 +83,7 @@ def _diagram() -> alt.LayerChart:
         diagonal.mark_line(color=QUIET, strokeWidth=1.2, strokeDash=[5, 4]).encode(x=edge),
         base.mark_rule(color=VERMILION, strokeWidth=6, opacity=0.55).encode(y2=alt.Y2(field="confidence")),
         base.mark_rule(color=INK, strokeWidth=1.2).encode(y=alt.Y("least:Q"), y2=alt.Y2(field="most")),
-        base.mark_point(color=BLUE, fill=BLUE, size=44, opacity=1, stroke="white", strokeWidth=1),
+        base.mark_point(fill=BLUE, size=44, opacity=1, stroke="white", strokeWidth=1),
     ]
     up = alt.Y("accuracy:Q", scale=per_cent, title="accuracy (%)", axis=alt.Axis(tickCount=5))
     return alt.LayerChart(layer=layers, encoding=alt.FacetedEncoding(y=up), width=WIDTH, height=HEIGHT)
