@@ -232,7 +232,7 @@ def rebuild(context: typer.Context, home: Home = None, json: bool = JSON_OPTION)
     if wants_json(context, json):
         as_json({"database": str(place_of(place)), "recorded": found.recorded, "problems": list(found.problems)})
     else:
-        out(f"{found.recorded:,} runs in {place_of(place)}")
+        out(f"{found.recorded:,} {'run' if found.recorded == 1 else 'runs'} in {place_of(place)}")
 
 
 @app.command("export", epilog=EXPORT_EXAMPLES)
