@@ -207,8 +207,11 @@ def test_classes_that_figures_say_little_of_are_named() -> None:
 
 
 def test_a_hundred_small_classes_are_counted_not_listed() -> None:
-    said = words.class_reading([one_class(f"class {n}", n % 6, 5 + n % 6) for n in range(100)])
-    assert "100 classes have fewer than 30 test images: read the interval, not the figure." in said
+    classes = [one_class(f"class {n}", n % 6, 5 + n % 6) for n in range(100)]
+    said = words.class_reading(classes)
+    more = words.class_reading([*classes, one_class("large", 20, 40)])
+    assert "100 classes have fewer than 30 test images: read the interval, not the figure." in more
+    assert "Each class has fewer than 30 test images: read the interval, not the figure." in said
     assert any("and 12 more" in line for line in said)  # 17 of a hundred are multiples of 6; five are named
 
 
@@ -237,6 +240,8 @@ def test_the_calibration_error_is_told_beside_that_of_chance() -> None:
     assert words.calibration_error(0.013, sure).endswith(
         "about 1.20 points on so many images, so there is little to mend."
     )
+    gap = Confidence(0.9, 0.1, (0.05, 0.15), 0.012)
+    assert words.calibration_error(0.013, gap).endswith("about 1.20 points on so many images.")
     assert words.calibration_error(0.08, sure).endswith("about 1.20 points on so many images.")
 
 
@@ -296,11 +301,19 @@ def test_label_suspects_are_candidates() -> None:
     )
 
 
-@given(st.text(max_size=30))
-def test_a_name_is_quoted_whole_and_right_to_left_text_is_kept_to_itself(name: str) -> None:
-    assert name in words.quoted(name)
+@given(st.text(max_size=200))
+def test_a_name_stands_in_a_sentence_on_one_line_and_not_for_ever(name: str) -> None:
+    said = words.quoted(name)
+    assert len(said) <= 64
+    assert said == " ".join(said.split())
+
+
+def test_a_name_from_right_to_left_keeps_that_to_itself() -> None:
     assert words.quoted("قطة") == "“\u2068قطة\u2069”"
     assert words.quoted("猫") == "“猫”"
+    assert words.quoted("the beginning of it " + "x" * 100 + " and the end") == (
+        "“the beginning of it xxxxxxxxxxxxxxxxxxxx…xxxxxxx and the end”"
+    )
 
 
 @given(st.floats(0, 1), st.integers(0, 4))
@@ -359,13 +372,14 @@ def test_every_recipe_that_ships_is_its_own_command() -> None:
 def test_a_network_of_ones_own_is_told_by_its_yaml() -> None:
     own = sightlab.recipe("cnn", model="net.py:Net")
     assert training_command(changed(own, {"name": "own"})) is None
-    assert "with the recipe above saved as recipe.yaml" in words.repeats({"device": "cpu"}, own, commanded=False)
-    assert "code of your own" in words.repeats({"device": "cpu"}, own, commanded=False)
 
 
 def test_bit_for_bit_is_promised_on_a_cpu_only() -> None:
-    assert "bit for bit" in words.repeats({"device": "cpu"}, Recipe(), commanded=True)
-    assert "bit for bit" not in words.repeats({"device": "cuda:0"}, Recipe(), commanded=True)
+    assert words.repeats("This", {"device": "cpu"}, Recipe()).startswith(
+        "This trains the same model again, bit for bit"
+    )
+    assert "bit for bit" not in words.repeats("This", {"device": "cuda:0"}, Recipe())
+    assert "bit for bit" not in words.repeats("This", {}, Recipe())
 
 
 # Several models.

@@ -21,6 +21,7 @@ from sightlab.report.galleries import EXACT_SIDE, Gallery, encoded
 from sightlab.report.gather import RunPage
 from sightlab.report.phrases import counted, flops, moment, percent
 from sightlab.report.repeat import base_of, changes_of, command, training_command
+from sightlab.store.bundle import is_own_code
 from sightlab.version import __version__
 
 FEW_CLASSES = 20  # up to which the table of classes is open
@@ -112,6 +113,7 @@ def environment() -> Environment:
 
 def run_html(page: RunPage, drawings: Mapping[str, Drawing]) -> str:
     """The report of a run. drawings: curves, reliability and, up to `MOST_CLASSES` classes, confusion."""
+    again = training_again(page)
     return (
         environment()
         .get_template("run.html.jinja")
@@ -122,7 +124,7 @@ def run_html(page: RunPage, drawings: Mapping[str, Drawing]) -> str:
             facts=page.facts,
             data=page.facts.get("data", {}),
             drawings=drawings,
-            title=f"{page.run.model} on {data_name(page)}",
+            title=title_of(page),
             said=sentences(page),
             classes=class_rows(page.card.classes),
             few_classes=FEW_CLASSES,
@@ -130,20 +132,27 @@ def run_html(page: RunPage, drawings: Mapping[str, Drawing]) -> str:
             mistakes=page.mistakes[:MOST_MISTAKES],
             shape=" x ".join(f"{side:,}" for side in page.shape) + " (height x width x channels)",
             surroundings=surroundings(page),
-            repeats=words.repeats(page.environment, page.recipe, training_command(page.recipe) is not None),
+            repeats=words.repeats(again[0], page.environment, page.recipe),
             changes=changes_of(page.recipe),
             base=base_of(page.recipe)[0],
-            commands=commands(page),
+            commands=[
+                again[1],
+                command(["sightlab", "test", page.run.id, "--data", "SOURCE"]),
+                command(["sightlab", "report", page.run.id]),
+            ],
             version=__version__,
             written=datetime.now(UTC).isoformat(timespec="seconds"),
         )
     )
 
 
-def data_name(page: RunPage) -> str:
-    """What to call the data: the last part of the source's path."""
+def title_of(page: RunPage) -> str:
+    """What the report is called: the network and the data, each by the last part of its name."""
     source = str(page.facts.get("data", {}).get("source", "data"))
-    return Path(source).name or source
+    model = page.run.model
+    if is_own_code(model):
+        model = model.rpartition(":")[2].rpartition(".")[2]
+    return f"{model} on {'data of its own' if source == 'arrays' else Path(source).name or source}"
 
 
 def sentences(page: RunPage) -> dict[str, list[str]]:
@@ -203,17 +212,22 @@ def cells(gallery: Gallery) -> list[Cell]:
     return found
 
 
-def commands(page: RunPage) -> dict[str, str]:
-    """The commands that repeat the training, and that go on from it."""
-    short = page.run.id.partition("-")[0]
-    train = training_command(page.recipe) or "sightlab train recipe.yaml"
+def training_again(page: RunPage) -> tuple[str, str]:
+    """What trains the model again: in words with what it needs, and as it is typed."""
+    source = page.facts.get("data", {}).get("source")
+    if page.run.model.startswith("module ") or source == "arrays":
+        given = {"model": page.run.model.startswith("module "), "data": source == "arrays"}
+        names = ", ".join(f"{name}={name}" for name, was in given.items() if was)
+        needs = "This, with what it was given in Python, and with the recipe above saved as recipe.yaml,"
+        return needs, f'sightlab.train(sightlab.recipe("recipe.yaml"), {names})'
+    train = training_command(page.recipe)
+    needs = "This command" if train else "This command, with the recipe above saved as recipe.yaml,"
+    if ".py:" in page.run.model:
+        needs += " and with the network's own code"
     threads = page.environment.get("threads")
     alone = page.environment.get("processes") == 1 and threads
-    return {
-        "train": f"OMP_NUM_THREADS={threads} {train}" if alone else train,
-        "report": command(["sightlab", "report", short]),
-        "test": command(["sightlab", "test", short, "--data", "SOURCE"]),
-    }
+    typed = train or "sightlab train recipe.yaml"
+    return needs, f"OMP_NUM_THREADS={threads} {typed}" if alone else typed
 
 
 def surroundings(page: RunPage) -> list[tuple[str, str]]:

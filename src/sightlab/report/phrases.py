@@ -6,6 +6,10 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from sightlab.errors import one_line
+
+LONGEST_NAME = 60  # characters of a class's name in a sentence; tables have it whole
+
 
 def percent(share: float, digits: int = 2) -> str:
     """A share in [0, 1] as a person reads it.
@@ -54,13 +58,18 @@ def listed(items: Sequence[str]) -> str:
 
 
 def quoted(name: str) -> str:
-    """A class's name within a sentence; one that is written from right to left keeps that to itself.
+    """A class's name within a sentence: on one line, a very long one without its middle.
 
-    >>> quoted("Shirt")
-    '“Shirt”'
+    One that is written from right to left keeps that to itself.
+
+    >>> quoted("Shirt"), len(quoted("x" * 200))
+    ('“Shirt”', 62)
     """
-    turned = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in name)
-    return f"“\u2068{name}\u2069”" if turned else f"“{name}”"
+    text = one_line(name)
+    if len(text) > LONGEST_NAME:
+        text = f"{text[: LONGEST_NAME - 20].rstrip()}…{text[-19:].lstrip()}"
+    turned = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
+    return f"“\u2068{text}\u2069”" if turned else f"“{text}”"
 
 
 def interval_words(interval: tuple[float, float], digits: int = 2) -> str:

@@ -129,7 +129,8 @@ def confusions(mistakes: Sequence[Mistake], wrong: int, most: int = 3) -> list[s
     together = sum(one.count for one in frequent)
     if len(mistakes) > len(frequent):
         what = "This makes" if len(frequent) == 1 else "Together they make"
-        lines.append(f"{what} {percent(together / wrong, 0)} of the {counted(wrong, 'mistake')}.")
+        share = together / wrong
+        lines.append(f"{what} {percent(share, 0 if share >= 0.01 else 1)} of the {counted(wrong, 'mistake')}.")
     pair = both_ways(mistakes)
     if pair and 0.05 * wrong <= pair[2] < wrong:
         first, second, count = pair
@@ -176,9 +177,11 @@ def class_reading(classes: Sequence[ClassScore]) -> list[str]:
     small = [one.name for one in known if one.support < TOO_SMALL]
     if small:
         who = f"{'Class' if len(small) == 1 else 'Classes'} {some(small)}"
+        has = "has" if len(small) == 1 else "have"
         if len(small) > 3:
             who = counted(len(small), "class", "classes")
-        has = "has" if len(small) == 1 else "have"
+        if len(small) == len(known) > 3:
+            who, has = "Each class", "has"
         lines.append(f"{who} {has} fewer than {TOO_SMALL} test images: read the interval, not the figure.")
     absent = [one.name for one in classes if not one.support]
     if absent:
@@ -242,7 +245,8 @@ def calibration_error(error: float, sure: Confidence) -> str:
         f"The expected calibration error is {points(error)}; a model whose probabilities are exactly right would show "
         f"about {points(sure.error_by_chance)} on so many images"
     )
-    return f"{text}, so there is little to mend." if error <= 1.5 * sure.error_by_chance else f"{text}."
+    level = sure.interval[0] <= 0 <= sure.interval[1]
+    return f"{text}, so there is little to mend." if level and error <= 1.5 * sure.error_by_chance else f"{text}."
 
 
 def seal(openings: int, at: str) -> str:
@@ -272,13 +276,11 @@ def suspects(split: str, count: int, images: int) -> str:
     )
 
 
-def repeats(environment: Mapping[str, Any], recipe: Recipe, commanded: bool) -> str:
-    """What repeating the training takes, and what it gives. commanded: a command line says all of the recipe."""
-    with_what = "This command" if commanded else "This command, with the recipe above saved as recipe.yaml,"
-    own = " Its network is code of your own, which has to be there." if ".py:" in recipe.model.name else ""
+def repeats(what: str, environment: Mapping[str, Any], recipe: Recipe) -> str:
+    """What repeating the training takes, and what it gives. what: the words that are run, and what they need."""
     if environment.get("device") == "cpu" and recipe.device in ("auto", "cpu"):
         return (
-            f"{with_what} trains the same model again, bit for bit where the processor, torch and the number of "
-            f"threads are the same; elsewhere the score differs as that of another seed would.{own}"
+            f"{what} trains the same model again, bit for bit where the processor, torch and the number of threads are "
+            "the same; elsewhere the score differs as that of another seed would."
         )
-    return f"{with_what} trains the model again; on a GPU the score may differ as that of another seed would.{own}"
+    return f"{what} trains the model again; on a GPU the score may differ as that of another seed would."
