@@ -217,3 +217,13 @@ def test_a_person_at_a_terminal_sees_a_bar_and_then_the_result_alone(tmp_path: P
     assert "sightlab predict" in last
     assert "\x1b[2K" not in last
     assert text.count("reading pictures") == 0  # fashion-mini is read at once
+
+
+def test_a_run_of_another_home_is_found_there_by_every_command_that_takes_one(cli: Cli, small_run: Path) -> None:
+    from PIL import Image
+
+    Image.new("L", (28, 28), 200).save("grey.png")
+    home = ("--home", small_run.parent)
+    assert cli("predict", "last", "grey.png", *home)[0] == 0
+    refused_with(cli("test", "last", "--data", "fashion-mini:test", *home), "sealed test split")
+    refused_with(cli("test", "last", "--data", "fashion-mini:test"), "there are no runs in runs/")

@@ -45,11 +45,11 @@ class Tested:
         return self.score._repr_html_()
 
 
-def bundle_of(run: Run | Bundle | str | Path) -> Bundle:
-    """The bundle of a run, in whatever form it is named. Raises RunError."""
+def bundle_of(run: Run | Bundle | str | Path, home: Path | None = None) -> Bundle:
+    """The bundle of a run, in whatever form it is named; ids are looked for in `home`. Raises RunError."""
     if isinstance(run, Bundle):
         return run
-    return read_bundle(run.folder if isinstance(run, Run) else locate(str(run)))
+    return read_bundle(run.folder if isinstance(run, Run) else locate(str(run), home))
 
 
 def test(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, as_json, out, say, table
+from sightlab.cli.show import JSON_OPTION, Home, as_json, out, say, table
 from sightlab.cli.test import own_model
 from sightlab.errors import RunError
 
@@ -42,6 +42,7 @@ def predict(
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out broken pictures.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     model: Annotated[str | None, typer.Option(metavar="FILE.py:NAME", help="Your own code that the run names.")] = None,
+    home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
     """Say what is on pictures: class, probability and the most probable others.
@@ -50,7 +51,7 @@ def predict(
     """
     from sightlab import prediction, testing
 
-    bundle = testing.bundle_of(run)
+    bundle = testing.bundle_of(run, home)
     network = own_model(bundle, model)
     answers = prediction.predict(
         bundle,

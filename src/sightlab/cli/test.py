@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, as_json, out, plain_name, progress_bar, say, table
+from sightlab.cli.show import JSON_OPTION, Home, as_json, out, plain_name, progress_bar, say, table
 
 if TYPE_CHECKING:
     from sightlab.testing import Tested
@@ -33,6 +33,7 @@ def test(
         str | None, typer.Option(metavar="REASON", help="Open the run's own test split once more; kept on record.")
     ] = None,
     model: Annotated[str | None, typer.Option(metavar="FILE.py:NAME", help="Your own code that the run names.")] = None,
+    home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
     """Score a run's model on labelled data it never saw.
@@ -41,7 +42,7 @@ def test(
     """
     from sightlab import testing
 
-    bundle = testing.bundle_of(run)
+    bundle = testing.bundle_of(run, home)
     with progress_bar("reading pictures") as reading, progress_bar("testing") as tick:
         tested = testing.test(
             bundle,
