@@ -146,7 +146,7 @@ def test_in_a_zoomed_page_marks_end_at_the_panel_and_whole_ticks_stay_whole(page
     assert {(unit["mark"]["type"], unit["mark"]["clip"]) for unit in units} == {
         ("line", True), ("point", True), ("rule", True), ("text", False),
     }  # fmt: skip
-    axis = units[0]["encoding"]["x"]["axis"]
+    axis = spec["hconcat"][0]["encoding"]["x"]["axis"]
     assert "values" not in axis
     assert axis["tickMinStep"] == 1
 

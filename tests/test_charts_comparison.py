@@ -20,10 +20,10 @@ from sightlab.charts import (
     pareto,
     pareto_rows,
 )
-from sightlab.charts.contests import mark_lone
 from sightlab.charts.labels import place_labels
 from sightlab.charts.looks import FONT, line_looks, text_width
 from sightlab.charts.scales import Scale, spanning
+from sightlab.charts.shared_curves import mark_lone
 from sightlab.records import Contender, Epoch, Gain, Spread
 from tests.drawings import SVG, drawing, marks, outside, overlaps, texts, told
 

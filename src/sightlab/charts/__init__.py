@@ -7,16 +7,16 @@ them with Altair. Altair and vl-convert are imported when a chart is drawn, not 
 from sightlab.charts.changes import change_rows, class_changes
 from sightlab.charts.classes import class_bars, class_rows
 from sightlab.charts.confusions import confusion, confusion_rows, confusion_shares
-from sightlab.charts.contests import comparison_curves, comparison_rows
+from sightlab.charts.costs import COSTS, pareto, pareto_rows
 from sightlab.charts.curves import curve_rows, learning_curves
-from sightlab.charts.forests import difference_rows, differences
-from sightlab.charts.fronts import COSTS, pareto, pareto_rows
+from sightlab.charts.first_answers import top_k_curve, top_k_rows
+from sightlab.charts.gains import difference_rows, differences
 from sightlab.charts.grids import Cell, grid_heat, grid_rows
 from sightlab.charts.looks import printable, short_names
 from sightlab.charts.ranges import learning_rates, range_rows
-from sightlab.charts.ranks import top_k_curve, top_k_rows
 from sightlab.charts.reliabilities import reliability, reliability_rows
 from sightlab.charts.saving import save_chart, save_svg, svg_of, write_whole
+from sightlab.charts.shared_curves import comparison_curves, comparison_rows
 
 __all__ = [
     "COSTS",

@@ -109,11 +109,11 @@ def _panel(rows: list[Row], best: Row | None, field: str, title: str) -> alt.Lay
     y = value_axis(rows, field, title)
     # Channels are spelt out: Altair takes four times as long to make one of a bare string.
     tips = [alt.Tooltip("split:N"), alt.Tooltip("epoch:Q"), alt.Tooltip(f"{field}:Q", format=_digits(field))]
-    base = alt.Chart().encode(x=x, y=y, tooltip=tips)
+    base = alt.Chart().encode(tooltip=tips)
     layers = [*(_lines(base, last - first) if last > first else _lone_points(base))]
     if best is not None and best[field] is not None:
-        layers += _best_marks(best, field, x, y, (best["epoch"] - domain[0]) / (domain[1] - domain[0]))
-    return alt.LayerChart(layer=layers, width=WIDTH, height=HEIGHT)
+        layers += _best_marks(best, field, (best["epoch"] - domain[0]) / (domain[1] - domain[0]))
+    return alt.LayerChart(layer=layers, encoding=alt.FacetedEncoding(x=x, y=y), width=WIDTH, height=HEIGHT)
 
 
 def _lines(base: alt.Chart, span: int) -> list[alt.Chart]:
@@ -163,7 +163,7 @@ def value_axis(rows: list[Row], field: str, title: str) -> alt.Y:
     return alt.Y(f"{field}:Q", title=title, scale=alt.Scale(zero=False, **room), axis=alt.Axis(tickCount=6))
 
 
-def _best_marks(best: Row, field: str, x: alt.X, y: alt.Y, along: float) -> list[alt.Chart]:
+def _best_marks(best: Row, field: str, along: float) -> list[alt.Chart]:
     """A rule through the best epoch, a ring round its value and, above the panel where no curve runs, its label.
 
     along: where on the axis the epoch stands, in [0, 1].
@@ -172,10 +172,10 @@ def _best_marks(best: Row, field: str, x: alt.X, y: alt.Y, along: float) -> list
 
     align: Any = "left" if along < 0.2 else "right" if along > 0.8 else "center"
     label = f"best: epoch {best['epoch']}, {best[field]:{_digits(field)}}{'%' if field == 'accuracy' else ''}"
-    base = alt.Chart({"values": [best | {"label": label}]}).encode(x=x)
+    base = alt.Chart({"values": [best | {"label": label}]})
     return [
-        base.mark_rule(color=QUIET, strokeWidth=1, strokeDash=[2, 2]),
-        base.mark_point(size=130, color=INK, strokeWidth=1.5, filled=False, opacity=1).encode(y=y),
+        base.mark_rule(color=QUIET, strokeWidth=1, strokeDash=[2, 2]).encode(y=alt.value(0), y2=alt.value("height")),
+        base.mark_point(size=130, color=INK, strokeWidth=1.5, filled=False, opacity=1),
         base.mark_text(align=align, baseline="bottom", fontSize=11, color=INK).encode(
             text=alt.Text("label:N"), y=alt.value(-5)
         ),

@@ -83,9 +83,7 @@ def _panel(rows: list[Row], field: str, title: str, x: alt.X) -> alt.LayerChart:
     legend = _legend(names)
     color = alt.Color("name:N", scale=alt.Scale(domain=names, range=colours), legend=legend)
     dash = alt.StrokeDash("name:N", scale=alt.Scale(domain=names, range=dashes), legend=legend)
-    base = alt.Chart().encode(
-        x=x, y=value_axis(rows, field, title), color=color, tooltip=[alt.Tooltip("name:N"), alt.Tooltip("split:N")]
-    )
+    base = alt.Chart().encode(color=color, tooltip=[alt.Tooltip("name:N"), alt.Tooltip("split:N")])
     thin_bold = (1.0, 2.2) if rows[-1]["run"] < FEW_RUNS else (0.7, 1.4)
     layers = []
     for split, width, opacity in zip(SPLITS, thin_bold, (0.6, 1.0), strict=True):
@@ -96,7 +94,8 @@ def _panel(rows: list[Row], field: str, title: str, x: alt.X) -> alt.LayerChart:
         for split, filled in zip(SPLITS, (False, True), strict=True):
             lone = base.transform_filter(f"datum.{field}_alone && datum.split === '{split}'")
             layers.append(lone.mark_point(size=46, filled=filled, opacity=1, strokeWidth=1.5))
-    return alt.LayerChart(layer=layers, width=WIDTH, height=HEIGHT)
+    places = alt.FacetedEncoding(x=x, y=value_axis(rows, field, title))
+    return alt.LayerChart(layer=layers, encoding=places, width=WIDTH, height=HEIGHT)
 
 
 def _legend(names: Sequence[str]) -> alt.Legend:
