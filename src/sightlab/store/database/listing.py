@@ -21,6 +21,8 @@ from sightlab.store.folder import LAST, home_folder
 
 Say = Callable[[str], None]
 Plain = dict[str, Any]
+BY_NAME = (schema.runs.c.id, schema.runs.c.home)  # where nothing else tells runs apart
+NEWEST_FIRST = (schema.runs.c.started.desc().nulls_last(), *(column.desc() for column in BY_NAME))
 KEY = ("home", "id", "binned_at")  # of these a run's folder is made up
 
 
@@ -60,10 +62,7 @@ def runs(
             query = query.where(table.c.binned_at.is_(None))
         if condition is not None:
             query = query.where(expression(condition, dialect))
-        if order is None:
-            query = query.order_by(table.c.started.desc().nulls_last(), table.c.id.desc(), table.c.home.desc())
-        else:
-            query = query.order_by(*order_by(*order, dialect), table.c.started, table.c.id, table.c.home)
+        query = query.order_by(*((*order_by(*order, dialect), *BY_NAME) if order else NEWEST_FIRST))
         found = session.connection.execute(query.limit(limit)).all()
         return with_labels(session, found if order else found[::-1])
 
