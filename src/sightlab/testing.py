@@ -91,7 +91,7 @@ def test(
         classifier = open_model(bundle, model).to(chosen)
         said = predictions(classifier, images, chosen, tick=tick)
     openings = record_opening(bundle, content_of(images), source, open_test or "data of the user's own")
-    on_record(bundle)
+    notes += on_record(bundle)
     seen = int(np.isin(prints, seen_images(bundle)).sum())
     return Tested(metrics.score(said, openings=openings), tuple(metrics.class_scores(said)), said, seen, tuple(notes))
 
@@ -116,10 +116,18 @@ def checked_reason(reason: str | None) -> None:
         raise RunError("--open-test: give a reason, such as --open-test 'the reviewers asked for it'")
 
 
-def on_record(bundle: Bundle) -> None:
-    """Put the new count of openings beside the run in the database, where the bundle lies in a run's folder."""
-    if (bundle.folder.parent / "run.json").is_file():
+def on_record(bundle: Bundle) -> list[str]:
+    """Put the new count of openings beside the run in the database, where the bundle lies in a run's folder.
+
+    Gives a note where that cannot be done: the bundle's own record counts all the same.
+    """
+    if not (bundle.folder.parent / "run.json").is_file():
+        return []
+    try:
         record(bundle.folder.parent)
+    except RunError as error:
+        return [f"{error}; the opening is on record beside the model alone"]
+    return []
 
 
 def evaluate(

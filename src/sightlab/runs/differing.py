@@ -21,10 +21,9 @@ from sightlab.errors import RunError, SightlabError, one_line
 from sightlab.recipes.changes import differences
 from sightlab.records import Agreement, ClassChange, Gain, Predictions, Run
 from sightlab.store.bundle import read_bundle, record_opening
-from sightlab.store.database.writing import record
 from sightlab.store.folder import home_folder, read_facts, run_from
 from sightlab.store.tables import read_predictions
-from sightlab.testing import checked_reason, content_of
+from sightlab.testing import checked_reason, content_of, on_record
 from sightlab.training.prepare import splits_of
 
 if TYPE_CHECKING:
@@ -119,8 +118,9 @@ def difference(first: Path, second: Path, open_test: str | None, progress: Progr
     images, notes = pictures_of_split(first, split, str(facts[0].get(key)), progress)
     if images is not None and open_test is not None:
         for folder in folders:
-            record_opening(read_bundle(folder), str(facts[0][key]), "sightlab diff", open_test)
-            record(folder)
+            bundle = read_bundle(folder)
+            record_opening(bundle, str(facts[0][key]), "sightlab diff", open_test)
+            notes = (*notes, *on_record(bundle))
     a, b = said
     return Difference(
         runs=(run_from(first, facts[0]), run_from(second, facts[1])),
