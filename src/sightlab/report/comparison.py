@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from sightlab.report.writing import put
 from sightlab.store.folder import run_from
 from sightlab.version import __version__
 
+if TYPE_CHECKING:
+    import altair as alt
+
 FILE = "comparison.html"
 SILENT = ("name", "notes", "seed", "log", "format")  # keys that two trainings of one kind may differ in
 SECTIONS = {
@@ -41,8 +44,9 @@ SECTIONS = {
 }
 LABELS = {
     "differences": "Difference of each contender's accuracy to the first one's, with its interval; as in the table",
-    "comparison-curves": "Loss and accuracy of each contender, over epochs and over time",
-    "pareto": "Accuracy of each contender against what it costs; as in the table",
+    "curves": "Loss and accuracy of each contender, over epochs and over time",
+    "accuracy-against-flops": "Accuracy of each contender against the operations of one image; as in the tables",
+    "accuracy-against-time": "Accuracy of each contender against the time of its training; as in the tables",
 }
 
 
@@ -74,49 +78,32 @@ class Member:
     wrong: int
 
 
-def draw(found: Comparison, folder: Path, title: str | None = None) -> list[Path]:
-    """Write a comparison's charts (PNG and SVG) and its report into a folder; gives what was written, report first.
-
-    Raises RunError for files that are missing or damaged, or a folder that cannot be written.
-    """
-    drawn = drawings_of(found)
-    written = [write_comparison(found, folder / FILE, title, drawn=drawn)]
-    for name, svg in drawn.items():
-        paths = [folder / f"{name}.png", folder / f"{name}.svg"]
-        charts.save_svg(svg, *paths)
-        written += paths
-    return written
-
-
 def write_comparison(
     found: Comparison, path: Path, title: str | None = None, *, drawn: Mapping[str, str] | None = None
 ) -> Path:
     """Write the report of a comparison, one HTML file that needs nothing else; gives its path.
 
-    title: how it is headed; how many models it compares, if None. drawn: its charts, where they are drawn already.
+    title: how it is headed; how many models it compares, if None. drawn: its charts, as `comparison_charts` gives
+    them, where they are drawn already.
     Raises RunError for files that are missing or damaged, or a path that cannot be written.
     """
-    put(path, comparison_html(found, drawn or drawings_of(found), title))
+    put(path, comparison_html(found, drawn or comparison_charts(found), title))
     return path
 
 
-def drawings_of(found: Comparison) -> dict[str, str]:
-    """A comparison's charts as SVG, by name."""
-    svgs = {
-        "differences": charts.svg_of(charts.differences(found.contenders)),
-        "comparison-curves": charts.svg_of(charts.comparison_curves(found.curves)),
+def comparison_charts(found: Comparison) -> dict[str, str]:
+    """A comparison's charts as SVG, by name: differences, curves, and accuracy against the costs that differ."""
+    contenders = found.contenders
+    drawn: dict[str, alt.TopLevelMixin] = {
+        "differences": charts.differences(contenders),
+        "curves": charts.comparison_curves(found.curves),
     }
-    cost = cost_of(found.contenders)
-    return svgs | {"pareto": charts.svg_of(charts.pareto(found.contenders, cost))}
-
-
-def cost_of(contenders: Sequence[Contender]) -> str:
-    """What accuracy is held against: operations where all are known and differ, else parameters, else seconds."""
-    for cost in ("flops", "parameters"):
-        known = [getattr(one, cost) for one in contenders]
-        if all(known) and len(set(known)) > 1:
-            return cost
-    return "seconds"
+    flops, seconds = {one.flops for one in contenders}, {one.seconds for one in contenders}
+    if len(flops) > 1 and None not in flops:
+        drawn["accuracy-against-flops"] = charts.pareto(contenders, "flops")
+    if len(seconds) > 1:
+        drawn["accuracy-against-time"] = charts.pareto(contenders, "seconds")
+    return {name: charts.svg_of(chart) for name, chart in drawn.items()}
 
 
 def comparison_html(found: Comparison, drawn: Mapping[str, str], title: str | None) -> str:
