@@ -27,6 +27,9 @@ class Comparison:
 
     contenders: in the order they were named, each against the first. gains: of every pair, corrected over all pairs.
     curves: (contender, epochs) for each run. folders: the runs' folders, by contender. notes: what a reader must know.
+
+    >>> Comparison((), (), (), {}, ("nothing was compared",)).to_json()["notes"]
+    ['nothing was compared']
     """
 
     contenders: tuple[Contender, ...]

@@ -40,6 +40,14 @@ class Difference:
     test split. split: validation or test, of which classes, counts and disagreements are. said: both runs' predictions
     on it. rows: images on which they disagree, the surest mistake first. images: of the split, None where its pictures
     cannot be had. notes: what a reader must know.
+
+    >>> import sightlab, tempfile
+    >>> tiny = {"data": "fashion-mini", "limit_per_class": 20, "epochs": 1}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     runs = [sightlab.train(sightlab.recipe("cnn", seed=n, **tiny), home=folder) for n in (1, 2)]
+    ...     found = sightlab.diff(*runs)
+    >>> list(found.keys), found.split, sum(found.counts.to_json().values()) == len(found.said[0])
+    (['seed'], 'validation', True)
     """
 
     runs: tuple[Run, Run]
@@ -86,13 +94,10 @@ def diff(
     seals. home: where runs are found by the beginning of their id. Raises RunError for other than two runs, or runs of
     different images.
 
-    >>> import sightlab, tempfile
-    >>> tiny = {"data": "fashion-mini", "limit_per_class": 20, "epochs": 1}
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     runs = [sightlab.train(sightlab.recipe("cnn", seed=n, **tiny), home=folder) for n in (1, 2)]
-    ...     found = sightlab.diff(*runs)
-    >>> list(found.keys), found.split, found.counts.both_right + len(found.rows) <= 40
-    (['seed'], 'validation', True)
+    >>> import sightlab
+    >>> sightlab.diff("no-such-run", "last", home="nowhere")
+    Traceback (most recent call last):
+    sightlab.errors.RunError: no run 'no-such-run': there are no runs in nowhere/; `sightlab train` makes one
     """
     checked_reason(open_test)
     folders = chosen([first, second], Path(home) if home is not None else home_folder())
