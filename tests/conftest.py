@@ -1,6 +1,7 @@
 """What every test stands on: a cache and a runs folder of its own, the real data where it is, one small trained run."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -68,6 +69,12 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     recipe = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=100, epochs=2)
     return sightlab.train(recipe, home=tmp_path_factory.mktemp("runs")).folder
+
+
+@pytest.fixture
+def own_run(small_run: Path, tmp_path: Path) -> Path:
+    """A copy of the small run as it was at its end, for tests that open its test split or write to its folder."""
+    return shutil.copytree(small_run, tmp_path / "own-home" / small_run.name)
 
 
 def refused_with(result: tuple[int, str, str], says: str) -> None:

@@ -64,15 +64,15 @@ def test_train_ends_with_accuracy_interval_folder_and_what_to_type_next(cli: Cli
     assert "data.limit_per_class: None -> 20" in err
 
 
-def test_test_prints_score_classes_and_writes_what_is_asked(cli: Cli, small_run: Path, tmp_path: Path) -> None:
+def test_test_prints_score_classes_and_writes_what_is_asked(cli: Cli, own_run: Path, tmp_path: Path) -> None:
     table = tmp_path / "out.csv"
     opening = ("--data", "fashion-mini:test", "--open-test", "a test")
-    status, out, _ = cli("test", small_run, *opening, "--predictions", table)
+    status, out, _ = cli("test", own_run, *opening, "--predictions", table)
     assert status == 0
     assert "Ankle boot" in out
     assert "top 5" in out
     assert len(table.read_text().splitlines()) == 2001
-    status, out, _ = cli("test", small_run, *opening, "--json")
+    status, out, _ = cli("test", own_run, *opening, "--json")
     facts = json.loads(out)
     assert {"accuracy", "interval", "top5", "loss", "classes", "confusion", "openings"} <= set(facts)
     assert Path(facts["confusion"]).is_file()
