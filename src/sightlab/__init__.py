@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from sightlab.recipes.changes import recipe
     from sightlab.recipes.schema import Recipe
     from sightlab.records import Answer, ClassScore, Epoch, Predictions, Run, Score
+    from sightlab.report.writing import write_report
     from sightlab.runs.differing import Difference, diff
     from sightlab.runs.life import Watch, epochs, resume, train
     from sightlab.runs.life import open_run as open  # noqa: A004 - sightlab.open, as the builtin opens files
     from sightlab.store.bundle import Bundle
+    from sightlab.store.database.listing import runs as find_runs
     from sightlab.testing import Tested, evaluate, test
 
 # Where each public name lives; a name is imported when it is first used, so that `import sightlab` is quick.
@@ -53,6 +55,7 @@ HOMES = {
     "diff": "runs.differing",
     "epochs": "runs.life",
     "evaluate": "testing",
+    "find_runs": "store.database.listing:runs",
     "load": "data.load",
     "open": "runs.life:open_run",
     "predict": "prediction",
@@ -60,6 +63,7 @@ HOMES = {
     "resume": "runs.life",
     "test": "testing",
     "train": "runs.life",
+    "write_report": "report.writing",
 }
 
 __all__ = [
@@ -84,6 +88,7 @@ __all__ = [
     "diff",
     "epochs",
     "evaluate",
+    "find_runs",
     "load",
     "open",
     "predict",
@@ -91,6 +96,7 @@ __all__ = [
     "resume",
     "test",
     "train",
+    "write_report",
 ]
 
 
