@@ -26,7 +26,7 @@ def chosen(words: Sequence[Run | str | Path], home: Path) -> list[Path]:
     for word in words:
         members = study_runs(word, home) if isinstance(word, str) else []
         here = word.folder if isinstance(word, Run) else None
-        folders += [one for one in members or [here or locate(str(word), home)] if one not in folders]
+        folders += [one for one in members or [here or located(word, home)] if one not in folders]
     for folder in folders:
         if not (folder / "run.json").is_file():
             raise RunError(f"{folder}: a bundle alone, without its run's record; name a run folder")
@@ -34,6 +34,14 @@ def chosen(words: Sequence[Run | str | Path], home: Path) -> list[Path]:
         if status != "finished":
             raise RunError(f"{folder.name}: {status}; only runs that have finished have a test score to compare")
     return folders
+
+
+def located(word: Run | str | Path, home: Path) -> Path:
+    """The folder of a run that is named. Raises RunError, which says that there is no such study either."""
+    try:
+        return locate(str(word), home)
+    except RunError as error:
+        raise RunError(f"{error}; and no finished run is of a study of that name") from error
 
 
 def study_runs(name: str, home: Path) -> list[Path]:
