@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 import torchvision
-from torch import nn
+from safetensors.torch import save_file
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from sightlab.errors import ModelError
 from sightlab.models import build, parameter_count
+from sightlab.models.attention import CBAM, SqueezeExcitation
+from sightlab.models.blocks import ZeroPadding
 from sightlab.models.regularise import StochasticDepth, depth_rates
 
 
@@ -70,19 +76,141 @@ def test_logits_of_a_mini_resnet_can_be_negative() -> None:
         assert net(torch.randn(8, 1, 28, 28)).min() < 0
 
 
-@pytest.mark.parametrize(
-    ("name", "parameters"), [("resnet18", 11_689_512), ("resnet34", 21_797_672), ("resnet50", 25_557_032)]
-)
-def test_a_resnet_answers_as_torchvision_does(name: str, parameters: int) -> None:
-    torch.manual_seed(0)
-    theirs = torchvision.models.get_model(name, weights=None)
-    ours = build(name, channels=3, classes=1000, height=96, width=64)
-    assert parameter_count(ours) == parameters
-    batch = torch.randn(2, 3, 96, 64)
+def answers_alike(theirs: nn.Module, ours: nn.Module, state: dict[str, Tensor], size: tuple[int, int]) -> None:
+    """Hold our model, with this state, to another library's answers, batch norms and all."""
+    torch.manual_seed(1)
+    batch = torch.randn(2, 3, *size)
     with torch.no_grad():
         theirs.train()(batch)  # batch-norm statistics that are not all 0 and 1
-        ours.load_state_dict(theirs.state_dict())
+        ours.load_state_dict(state)
+        expected = theirs.eval()(batch)
+        assert expected.std() > 0
+        assert (ours.eval()(batch) - expected).abs().max() <= 1e-5 * max(1.0, expected.abs().max().item())
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"])
+def test_a_resnet_answers_as_torchvision_does(name: str) -> None:
+    torch.manual_seed(0)
+    theirs = torchvision.models.get_model(name, weights=None)
+    ours = build(name, channels=3, classes=1000, height=65, width=48)
+    answers_alike(theirs, ours, theirs.state_dict(), (65, 48))
+
+
+def test_seresnet50_takes_timms_weights_and_answers_as_timm_does(tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    theirs = timm.create_model("seresnet50")
+    with torch.no_grad():
+        theirs.train()(torch.randn(2, 3, 65, 65))
+        save_file(theirs.state_dict(), tmp_path / "w.safetensors")
+        ours = build("seresnet50", channels=3, classes=1000, height=65, width=65, weights=tmp_path / "w.safetensors")
+        batch = torch.randn(2, 3, 65, 65)
         assert (ours.eval()(batch) - theirs.eval()(batch)).abs().max() <= 1e-5
+    (tmp_path / "w.safetensors").unlink()
+
+
+def preact_name(theirs: str) -> str:
+    """Our name for a tensor of timm's resnetv2."""
+    name = re.sub(r"^stages\.(\d)\.blocks", r"layers.\1", theirs.replace("stem.conv.", "conv1."))
+    name = (
+        re.sub(r"(norm|conv)(\d)\.(?=\w+$)", lambda m: f"{m[1]}s.{int(m[2]) - 1}.", name) if "layers" in name else name
+    )
+    return re.sub(r"^norm\.", "bn.", name.replace("norms.", "bns.").replace("downsample.conv.", "downsample.")).replace(
+        "head.fc.", "fc."
+    )
+
+
+@pytest.mark.parametrize(("name", "timms"), [("preact-resnet18", "resnetv2_18"), ("preact-resnet50", "resnetv2_50")])
+def test_a_preactivation_resnet_answers_as_timms_does(name: str, timms: str) -> None:
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    theirs = timm.create_model(timms, num_classes=7)
+    ours = build(name, channels=3, classes=7, height=65, width=48)
+    batch = torch.randn(2, 3, 65, 48)
+    with torch.no_grad():
+        theirs.train()(batch)
+        state = {preact_name(key): value for key, value in theirs.state_dict().items()}
+        ours.load_state_dict({key: value.view(ours.state_dict()[key].shape) for key, value in state.items()})
+        expected = theirs.eval()(batch)
+        assert (ours.eval()(batch) - expected).abs().max() <= 1e-5 * max(1.0, expected.abs().max().item())
+
+
+def test_cbam_is_timms() -> None:
+    layers = pytest.importorskip("timm.layers.cbam")
+    torch.manual_seed(0)
+    theirs, ours = layers.CbamModule(64).train(), CBAM(64)
+    features = torch.randn(4, 64, 6, 5)
+    theirs(features)
+    names = {"channel.fc1": "fc1", "channel.fc2": "fc2", "spatial.conv.conv": "conv", "spatial.conv.bn": "bn"}
+    state = theirs.state_dict()
+    for theirs_name, name in names.items():
+        state = {key.replace(f"{theirs_name}.", f"{name}."): value for key, value in state.items()}
+    ours.load_state_dict(state)
+    assert torch.allclose(ours.eval()(features), theirs.eval()(features), atol=1e-6)
+
+
+@pytest.mark.parametrize("block", ["resnet18", "preact-resnet18", "cifar-resnet20"])
+def test_attention_scales_the_end_of_every_branch(block: str) -> None:
+    with torch.device("meta"):
+        for attention, kind in (("se", SqueezeExcitation), ("cbam", CBAM), ("none", nn.Identity)):
+            net = build(block, channels=1, classes=2, height=28, width=28, options={"attention": attention})
+            scaled = [m.attention for m in net.modules() if hasattr(m, "attention")]
+            assert len(scaled) == (9 if block == "cifar-resnet20" else 8)
+            assert {type(module) for module in scaled} == {kind}
+
+
+def test_cbam_adds_what_its_layers_have() -> None:
+    def extra(channels: int) -> int:
+        return 2 * channels * (channels // 16) + 2 * 7 * 7 + 2
+
+    shape = {"channels": 3, "classes": 1000, "height": 224, "width": 224}
+    with torch.device("meta"):
+        plain = parameter_count(build("resnet50", **shape))
+        found = parameter_count(build("resnet50", **shape, options={"attention": "cbam"}))
+    assert found - plain == 3 * extra(256) + 4 * extra(512) + 6 * extra(1024) + 3 * extra(2048)
+    assert found == pytest.approx(28.09e6, rel=0.001)  # Woo et al. 2018, table 4
+
+
+def test_a_head_of_hidden_layers_stands_before_the_last() -> None:
+    options = {"head": [96, 32], "head_norm": True, "head_activation": "gelu"}
+    net = build("resnet18", channels=1, classes=5, height=28, width=28, options=options)
+    kinds = [type(module) for module in net.get_submodule("hidden")]
+    assert kinds == [nn.Linear, nn.BatchNorm1d, nn.GELU] * 2
+    assert net.get_parameter("hidden.3.weight").shape == (32, 96)
+    assert net.get_parameter("fc.weight").shape == (5, 32)
+
+
+def test_one_hidden_size_may_be_given_as_a_number() -> None:
+    net = build("preact-resnet18", channels=1, classes=5, height=28, width=28, options={"head": 64})
+    assert net.get_parameter("fc.weight").shape == (5, 64)
+
+
+@pytest.mark.parametrize("layers", [20, 32, 44, 56, 110])
+def test_a_cifar_resnet_has_the_published_parameters(layers: int) -> None:
+    published = {20: 0.27, 32: 0.46, 44: 0.66, 56: 0.85, 110: 1.7}[layers]  # He et al. 2016, table 6
+    with torch.device("meta"):
+        net = build(f"cifar-resnet{layers}", channels=3, classes=10, height=32, width=32)
+    millions = parameter_count(net) / 1e6
+    assert round(millions, 1 if layers == 110 else 2) == published
+    # One convolution and one linear layer, and twice n blocks of two in each of three layers.
+    assert sum(isinstance(m, nn.Conv2d | nn.Linear) for m in net.modules()) == layers
+
+
+def test_option_b_adds_two_projections() -> None:
+    shape = {"channels": 3, "classes": 10, "height": 32, "width": 32}
+    with torch.device("meta"):
+        plain = parameter_count(build("cifar-resnet20", **shape))
+        found = parameter_count(build("cifar-resnet20", **shape, options={"shortcut": "b"}))
+    assert found - plain == (16 * 32 + 2 * 32) + (32 * 64 + 2 * 64)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9)])
+def test_option_a_keeps_every_other_place_and_adds_zeros(size: tuple[int, int]) -> None:
+    features = torch.randn(2, 3, *size)
+    found = ZeroPadding(3, 5, 2)(features)
+    assert torch.equal(found[:, :3], nn.functional.max_pool2d(features, 1, stride=2))
+    assert found.shape[1] == 5
+    assert not found[:, 3:].any()
 
 
 def test_the_small_stem_is_a_3x3_convolution_without_pool() -> None:

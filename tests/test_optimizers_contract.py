@@ -155,7 +155,7 @@ def test_weight_decay_takes_norms_and_biases_when_asked(name: str) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_every_parameter_is_in_one_group_and_only_weights_decay(model: str) -> None:
     with torch.device("meta"):  # shapes are all that counts
-        net = build(model, channels=1, classes=3, height=16, width=16)
+        net = build(model, channels=1, classes=3, height=72, width=72)
     for name in OPTIMIZERS:
         for factor in (1.0, 2.0):
             groups = build_optimizer(net, name, lr=LR, weight_decay=5e-4, bias_lr_factor=factor).param_groups

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,32 +11,26 @@ from torch import nn
 from sightlab.errors import ModelError
 from sightlab.models.calling import call_builder
 from sightlab.models.check import check_output
-from sightlab.models.cnn import cnn
-from sightlab.models.compact import compact_resnet
-from sightlab.models.mini_resnet import mini_resnet
+from sightlab.models.freezing import freeze_parts
 from sightlab.models.names import check_name
 from sightlab.models.own_code import code_reference, own_model
 from sightlab.models.pretrained import load_published
-from sightlab.models.resnet import BasicBlock, Bottleneck, choose_stem, resnet
+from sightlab.models.stems import stem_choice
+from sightlab.models.table import MODELS
 from sightlab.models.timm_models import PREFIX, timm_model
 from sightlab.models.weights import load_weights
 
-__all__ = ["MODELS", "build", "check_name", "check_output", "code_reference", "load_weights", "parameter_count"]
+__all__ = [
+    "MODELS",
+    "build",
+    "check_name",
+    "check_output",
+    "code_reference",
+    "freeze_parts",
+    "load_weights",
+    "parameter_count",
+]
 
-MODELS: dict[str, Callable[..., nn.Module]] = {
-    "cnn": cnn,
-    "compact-resnet": compact_resnet,
-    "mini-resnet-v1": partial(mini_resnet, layers=(32,)),
-    "mini-resnet-v2": partial(mini_resnet, layers=(32, 32)),
-    "mini-resnet-v3": partial(mini_resnet, layers=(32, 32, 64)),
-    "mini-resnet-v4": partial(mini_resnet, layers=(32, 32, 64, 64)),
-    "mini-resnet-v5": partial(mini_resnet, layers=(32, 32, 64, 64, 128)),
-    "mini-resnet-v6": partial(mini_resnet, layers=(32, 32, 64, 64, 128, 128)),
-    "resnet18": partial(resnet, block=BasicBlock, depths=(2, 2, 2, 2)),
-    "resnet34": partial(resnet, block=BasicBlock, depths=(3, 4, 6, 3)),
-    "resnet50": partial(resnet, block=Bottleneck, depths=(3, 4, 6, 3)),
-}
-WITH_STEM = ("resnet18", "resnet34", "resnet50")
 NO_OPTIONS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -55,14 +48,16 @@ def build(
     stem: str = "auto",
     pretrained: bool = False,
     weights: Path | None = None,
+    class_names: Sequence[str] = (),
     options: Mapping[str, object] = NO_OPTIONS,
     say: Callable[[str], None] = silent,
 ) -> nn.Module:
     """The network called `name` for images [N, channels, height, width] of so many classes, on the CPU, float32.
 
-    name: a key of MODELS, `timm/NAME`, or `path/to/file.py:ClassOrFunction`. stem: auto, 3x3 or 7x7, for the ResNets.
-    pretrained: start from the published weights; weights: start from a file. options: what the model itself takes.
-    say: told, a line each, what was chosen or left out. First weights are drawn from torch's global generator.
+    name: a key of MODELS, `timm/NAME`, or `path/to/file.py:ClassOrFunction`. stem: auto, 3x3 or 7x7, for models that
+    have the choice. pretrained: start from the published weights; weights: start from a file. class_names: of the data;
+    the head of a bundle with others is not taken. options: what the model itself takes. say: told, a line each,
+    what was chosen or left out. First weights are drawn from torch's global generator.
 
     Raises ModelError for whatever of this cannot be had, and when the network does not give [N, classes] for such
     images.
@@ -81,7 +76,7 @@ def build(
     if pretrained and not name.startswith(PREFIX):
         load_published(model, name, say)
     if weights is not None:
-        load_weights(model, weights, say)
+        load_weights(model, weights, say, class_names)
     return model
 
 
@@ -95,32 +90,24 @@ def untrained(
     pretrained: bool,
 ) -> nn.Module:
     """The network with its first weights; a timm model with its published ones where they are asked for."""
-    if stem != "auto" and name not in WITH_STEM:
-        raise ModelError(f"model {name} has no choice of stem; stem={stem} works for {', '.join(WITH_STEM)}")
+    known = MODELS.get(name)
+    if stem != "auto" and not (known and known.has_stem):
+        with_stem = ", ".join(each for each, model in MODELS.items() if model.has_stem)
+        raise ModelError(f"model {name} has no choice of stem; stem={stem} works for {with_stem}")
     if name.startswith(PREFIX):
         return timm_model(name, **given, pretrained=pretrained, options=options, say=say)
     reference = code_reference(name)
     if reference is not None:
         return own_model(*reference, given, options, say)
     check_name(name)
-    values: dict[str, object] = dict(given)
-    if name in WITH_STEM:
+    chosen = MODELS[name]
+    values: dict[str, object] = {**given, "say": say}
+    if chosen.has_stem:
         values["stem"] = stem
         if stem == "auto":
             say(stem_choice(name, given["height"], given["width"]))
-    model: nn.Module = call_builder(MODELS[name], name, values, options)
+    model: nn.Module = call_builder(chosen.make, name, values, options)
     return model
-
-
-def stem_choice(name: str, height: int, width: int) -> str:
-    """The line that says which stem was chosen for images of this size.
-
-    >>> stem_choice("resnet18", 32, 32)
-    'resnet18: 3x3 stem without pooling for 32 x 32 images; stem=7x7 overrides'
-    """
-    stem = choose_stem("auto", height, width)
-    pooling, other = ("without", "7x7") if stem == "3x3" else ("with", "3x3")
-    return f"{name}: {stem} stem {pooling} pooling for {height} x {width} images; stem={other} overrides"
 
 
 def parameter_count(model: nn.Module) -> int:

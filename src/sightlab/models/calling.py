@@ -9,11 +9,11 @@ from typing import Any
 
 from sightlab.errors import ModelError, suggestion
 
-GIVEN = ("channels", "classes", "height", "width", "stem")
+GIVEN = ("channels", "classes", "height", "width", "stem", "say")
 
 
 def option_names(builder: Callable[..., object]) -> list[str]:
-    """The names a builder takes besides the data's shape and the stem.
+    """The names a builder takes besides the data's shape, the stem and whom to tell.
 
     >>> def net(channels, classes, depth=3): ...
     >>> option_names(net)

@@ -13,17 +13,22 @@ def forward_flops(net: nn.Module, channels: int, height: int, width: int) -> int
     image of zeros; the network is left in the mode it came in. None for a network that cannot be counted so.
     """
     # Loads torch's compiler, as the first step of an optimizer does anyway.
+    from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
     first = next(net.parameters(), None)
     image = torch.zeros(1, channels, height, width, device=first.device if first is not None else None)
-    was_training = net.training
+    was_training, fast = net.training, torch.backends.mha.get_fastpath_enabled()
     net.eval()
+    # Fused attention hides its matrix products from the counter, in torch's encoder layers and in its kernels.
+    torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        plain = sdpa_kernel(SDPBackend.MATH)
+        with torch.inference_mode(), plain, FlopCounterMode(display=False) as counter:
             net(image)
     except (RuntimeError, NotImplementedError, TypeError):
         return None
     finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
         net.train(was_training)
     return int(counter.get_total_flops())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name that torch's own documentation gives it
@@ -42,31 +42,42 @@ class MiniResNet(nn.Module):
     """A 7x7 stem of stride 2, residual layers of two blocks, global average pool, one linear layer.
 
     Images float [N, channels, H, W] -> logits float [N, classes]. No ReLU follows the last linear layer: the study
-    as published had one, and logits that cannot be negative die.
+    as published had one, and logits that cannot be negative die. stem: the stem's channels; pool_stride: of its 3x3 max
+    pool; last: what follows the last linear layer.
     """
 
     def __init__(
-        self, channels: int, classes: int, layers: Sequence[int], dropout: float, stochastic_depth: float
+        self,
+        channels: int,
+        classes: int,
+        layers: Sequence[int],
+        dropout: float,
+        stochastic_depth: float,
+        *,
+        stem: int = STEM,
+        pool_stride: int = 1,
+        last: Callable[[], nn.Module] = nn.Identity,
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, STEM, 7, stride=2, padding=3)
-        self.bn1 = nn.BatchNorm2d(STEM)
-        self.pool = nn.MaxPool2d(3, stride=1, padding=1)
+        self.conv1 = nn.Conv2d(channels, stem, 7, stride=2, padding=3)
+        self.bn1 = nn.BatchNorm2d(stem)
+        self.pool = nn.MaxPool2d(3, stride=pool_stride, padding=1)
         rates = iter(depth_rates(stochastic_depth, len(layers) * BLOCKS_A_LAYER))
         self.layers = nn.Sequential()
-        before = STEM
+        before = stem
         for after in layers:
             blocks = [MiniBlock(before, after, next(rates)), MiniBlock(after, after, next(rates))]
             self.layers.append(nn.Sequential(*blocks))
             before = after
         self.dropout = head_dropout(dropout)
         self.linear = nn.Linear(before, classes)
+        self.last = last()
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [N, channels, H, W] -> logits [N, classes]."""
         x = self.pool(F.relu(self.bn1(self.conv1(images)), inplace=True))
         x = F.adaptive_avg_pool2d(self.layers(x), 1).flatten(1)
-        logits: Tensor = self.linear(self.dropout(x))
+        logits: Tensor = self.last(self.linear(self.dropout(x)))
         return logits
 
 

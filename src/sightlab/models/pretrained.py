@@ -1,38 +1,43 @@
-"""torchvision's published ImageNet weights for the ResNets, from its cache or downloaded and checked."""
+"""torchvision's published ImageNet weights, from its cache or downloaded and checked."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import math
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sightlab.errors import ModelError, one_line
-from sightlab.models.weights import fit_state
+from sightlab.models.table import MODELS
+from sightlab.models.weights import first_convolution, fit_state, last_linear
 
-PUBLISHED = ("resnet18", "resnet34", "resnet50")
+# DenseNet's files are from before torch forbade dots in names: denselayer1.norm.1 is denselayer1.norm1 now.
+OLD_NAMES = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\.\w+)$")
+POSITIONS = "encoder.pos_embedding"
+HEADS = ("fc.", "hidden.", "classifier.", "heads.")
 
 
 def load_published(model: nn.Module, name: str, say: Callable[[str], None]) -> None:
     """Copies torchvision's default published weights of the model `name` into it, in place.
 
-    The first convolution is fitted to other channels; it stays as it was where the model has the 3x3 stem, and so
-    does the head where the model has not 1000 classes. `say` is told all that. The file is checked against the hash
-    in its name when it is downloaded, and read without running code.
+    What does not fit the data is left or fitted as `fit_published` says. The file is checked against the hash in its
+    name when it is downloaded, and read without running code.
 
     Raises ModelError when there are no such weights, or when they can be neither found nor downloaded.
     """
-    if name not in PUBLISHED:
-        raise ModelError(
-            f"model {name} has no published weights; pretrained=true works for {', '.join(PUBLISHED)} and for timm/NAME"
-        )
+    known = MODELS.get(name)
+    if known is None or not known.published:
+        having = ", ".join(each for each, model in MODELS.items() if model.published)
+        raise ModelError(f"model {name} has no published weights; pretrained=true works for {having} and for timm/NAME")
     from torchvision.models import get_model_weights  # half a second, and only needed here
 
-    weights = get_model_weights(name).DEFAULT
+    weights = get_model_weights(known.published).DEFAULT
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     if not file.exists():
         say(f"{name}: downloading {weights} from {weights.url}")
@@ -48,8 +53,65 @@ def load_published(model: nn.Module, name: str, say: Callable[[str], None]) -> N
         raise ModelError(
             f"{name}: could not download {weights.url} ({one_line(error)}); looked in {file.parent}, use weights=FILE"
         ) from error
-    fresh = []
-    if model.get_parameter("conv1.weight").shape[2:] != state["conv1.weight"].shape[2:]:
-        fresh.append("conv1.weight")
-        say(f"{name}: conv1 left as initialised, the published 7x7 stem does not fit the 3x3 stem; stem=7x7 takes it")
-    fit_state(model, state, str(weights), say, fresh)
+    fit_published(model, state, name, str(weights), say)
+
+
+def fit_published(
+    model: nn.Module, state: Mapping[str, Tensor], name: str, source: str, say: Callable[[str], None]
+) -> None:
+    """Copies a published state dict into the model, in place, but for what the model has otherwise; `say` is told.
+
+    The first convolution is fitted to other channels, and stays as it was where its kernel has another size (the 3x3
+    stem, a transformer's smaller patches). A transformer's positions are interpolated to its number of patches. The
+    head stays as it was where the model has not 1000 classes, or has hidden layers of its own.
+
+    name: the model's; source: what messages call the weights. Raises ModelError for what else does not fit.
+    """
+    own = model.state_dict()
+    given = {OLD_NAMES.sub(r"\1\2", key): value for key, value in state.items()}
+    fresh = {key for key in own if key.startswith(HEADS) and key not in given}
+    if fresh:
+        fresh |= {key for key in own if key.startswith(HEADS)}
+        given = {key: value for key, value in given.items() if not key.startswith(HEADS)}
+        say(f"{name}: {last_linear(model)} and what else is its own head left as initialised")
+    stem = first_convolution(model)
+    theirs, ours = given[stem].shape[2:], own[stem].shape[2:]
+    if theirs != ours:
+        fresh.add(stem)
+        say(f"{name}: {stem.removesuffix('.weight')} left as initialised, {misfit(name, theirs[0], ours[0])}")
+    if POSITIONS in own and own[POSITIONS].shape != given[POSITIONS].shape:
+        before, after = side_of(given[POSITIONS]), side_of(own[POSITIONS])
+        say(f"{name}: positions interpolated from {before} to {after} patches a side")
+        given[POSITIONS] = positions_for(given[POSITIONS], after)
+    fit_state(model, given, source, say, fresh)
+
+
+def misfit(name: str, theirs: int, ours: int) -> str:
+    """Why a first convolution of one size does not take weights of another, and what would."""
+    if MODELS[name].has_stem:
+        return (
+            f"the published {theirs}x{theirs} stem does not fit the {ours}x{ours} stem; stem={theirs}x{theirs} takes it"
+        )
+    return (
+        f"the published {theirs}x{theirs} patches do not fit {ours}x{ours}; "
+        f"options.patch_size={theirs} and a larger data.size take them"
+    )
+
+
+def side_of(positions: Tensor) -> int:
+    """How many patches a side there are positions for. positions: [1, 1 + patches, tokens], the class token first."""
+    return math.isqrt(positions.shape[1] - 1)
+
+
+def positions_for(positions: Tensor, side: int) -> Tensor:
+    """Positions [1, 1 + n * n, tokens] for side x side patches, by bicubic interpolation.
+
+    Dosovitskiy et al. 2021, section 3.2.
+
+    >>> positions_for(torch.ones(1, 1 + 49, 8), 4).shape
+    torch.Size([1, 17, 8])
+    """
+    before = side_of(positions)
+    grid = positions[:, 1:].transpose(1, 2).reshape(1, -1, before, before)
+    resized = nn.functional.interpolate(grid, size=(side, side), mode="bicubic", align_corners=True)
+    return torch.cat([positions[:, :1], resized.flatten(2).transpose(1, 2)], 1)

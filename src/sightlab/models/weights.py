@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 import re
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +23,42 @@ PREFIXES = ("module.", "_orig_mod.")
 TORCH_ZIP = b"PK\x03\x04"
 # The format before torch 1.6: a pickle of protocol 2 that begins with a ten-byte magic number.
 TORCH_LEGACY = b"\x80\x02\x8a\x0a"
+# What timm calls otherwise than we do: the squeeze-and-excitation of its residual blocks.
+OTHER_NAMES = ((".se.fc", ".attention.fc"),)
 
 
-def load_weights(model: nn.Module, path: Path, say: Callable[[str], None]) -> None:
+def load_weights(model: nn.Module, path: Path, say: Callable[[str], None], class_names: Sequence[str] = ()) -> None:
     """Copies the weights in a file into the model, in place; every one of them, but for two ends that may differ.
 
     The first convolution is fitted to another number of input channels (`fit_channels`), and the last linear layer is
-    left as it was when the file's has another number of classes; `say` is told of both. A state dict may stand
-    alone or under one of the keys of WRAPPERS, its names may carry the prefixes of DataParallel or torch.compile.
+    left as it was when the file's has another number of classes, or when the file is a bundle's and its classes are
+    not those of class_names, where these are given; `say` is told of both. A state dict may stand alone or under one
+    of the keys of WRAPPERS, its names may carry the prefixes of DataParallel or torch.compile.
 
     Raises ModelError when the file cannot be read, would need code to run, or does not fit; the model is then
     unchanged.
     """
-    fit_state(model, read_state(path), str(path), say)
+    state = read_state(path)
+    head = last_linear(model)
+    fresh = set()
+    learnt = classes_beside(path)
+    if class_names and learnt and list(class_names) != learnt and len(class_names) == len(learnt):
+        fresh = {name for name in (f"{head}.weight", f"{head}.bias") if name in state}
+        example = next((old, new) for old, new in zip(learnt, class_names, strict=True) if old != new)
+        say(
+            f"{head} left as initialised: the classes of {path} are others ('{example[0]}' where '{example[1]}' is now)"
+        )
+    fit_state(model, state, str(path), say, fresh)
+
+
+def classes_beside(path: Path) -> list[str]:
+    """The classes that the bundle of a weights file names, in order; none where the file is not part of a bundle."""
+    try:
+        facts = json.loads((path.parent / "bundle.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    classes = facts.get("classes") if isinstance(facts, dict) else None
+    return [str(name) for name in classes] if isinstance(classes, list) else []
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -119,7 +143,7 @@ def fit_state(
     Raises ModelError naming the first name that is missing, misshapen, not finite or unexpected.
     """
     own = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
-    given = dict(state)
+    given = renamed(state, own)
     first, head = first_convolution(model), last_linear(model)
     if first in own and first in given and differ_in_channels(given[first], own[first]) and first not in fresh:
         say(f"{first}: {given[first].shape[1]} input channels in {source} fitted to {own[first].shape[1]}")
@@ -135,6 +159,15 @@ def fit_state(
         if name not in own and name not in left:
             raise ModelError(f"{source} has {name} {list(value.shape)}, which the model has not")
     model.load_state_dict({name: value for name, value in given.items() if name not in left}, strict=False)
+
+
+def renamed(state: Mapping[str, Tensor], own: Collection[str]) -> dict[str, Tensor]:
+    """The state dict with another library's names replaced by the model's own, where it has such."""
+    found = {}
+    for name, value in state.items():
+        names = [name, *(name.replace(theirs, ours) for theirs, ours in OTHER_NAMES)]
+        found[next((each for each in names if each in own), name)] = value
+    return found
 
 
 def check_entry(name: str, given: Tensor | None, own: Tensor, source: str) -> None:
