@@ -31,6 +31,7 @@ ROOMS = [
     "prediction",
     "charts",
     "pictures",
+    "lens",
     "report",
     "trackers",
     "runs",
@@ -38,7 +39,7 @@ ROOMS = [
     "__init__",
     "__main__",
 ]
-LIGHT = ["errors", "files", "records", "recipes", "store", "charts", "cli"]
+LIGHT = ["errors", "files", "records", "recipes", "store", "charts", "report", "cli"]
 
 
 def room_of(path: Path) -> str:
