@@ -36,9 +36,9 @@ bench: $(VENV)/bench
 examples: $(VENV)/core
 	$(EXAMPLE) train demo
 	$(EXAMPLE) report last -o docs/examples/demo.html
+	mkdir -p docs/examples/mini-resnets
 	SIGHTLAB_DATA=$(SIGHTLAB_DATA) $(EXAMPLE) compare mini-resnet-v4 model=$(MINI_RESNETS) data=kmnist epochs=5 \
-		--seeds 3 --study mini-resnets --out docs/examples/mini-resnets >docs/examples/mini-resnets.txt
-	$(EXAMPLE) report mini-resnets -o docs/examples/mini-resnets.html
+		--seeds 3 --study mini-resnets --out docs/examples/mini-resnets >docs/examples/mini-resnets/comparison.txt
 
 # The files core, dev and bench in .venv say that its installation is as new as pyproject.toml. The constraints name
 # the releases that sightlab is tested with; pip alone takes any that pyproject.toml allows.

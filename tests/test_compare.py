@@ -94,7 +94,8 @@ def test_compare_prints_a_table_and_says_what_is_sure(cli: Cli, home: Path, tmp_
     assert "95 % interval" in out
     assert "2,000 images, 2 seeds each" in out
     assert "decided by validation" in out
-    assert {"curves.png", "curves.svg", "differences.png"} <= {path.name for path in (tmp_path / "c").iterdir()}
+    left = {path.name for path in (tmp_path / "c").iterdir()}
+    assert {"comparison.html", "curves.png", "curves.svg", "differences.png"} <= left
 
 
 def test_two_runs_are_compared_by_the_exact_test_on_their_predictions(home: Path) -> None:

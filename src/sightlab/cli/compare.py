@@ -14,8 +14,6 @@ from sightlab.errors import RecipeError, RunError
 from sightlab.records import duration
 
 if TYPE_CHECKING:
-    from altair import TopLevelMixin
-
     from sightlab.comparison.comparing import Comparison
     from sightlab.records import Contender, Gain
 
@@ -118,23 +116,15 @@ def show(folders: Sequence[Path], target: Path, json: bool) -> None:
 
 
 def drawn(found: Comparison, folder: Path) -> list[Path]:
-    """Draw the comparison: learning curves, differences, and accuracy against the costs that differ."""
+    """The comparison as a report and as pictures, PNG and SVG; gives what was written, the report first."""
     from sightlab import charts
+    from sightlab.report.comparison import FILE, comparison_charts, write_comparison
 
-    contenders = found.contenders
-    pictures: dict[str, TopLevelMixin] = {
-        "curves": charts.comparison_curves(found.curves),
-        "differences": charts.differences(contenders),
-    }
-    flops, seconds = {one.flops for one in contenders}, {one.seconds for one in contenders}
-    if len(flops) > 1 and None not in flops:
-        pictures["accuracy-against-flops"] = charts.pareto(contenders, "flops")
-    if len(seconds) > 1:
-        pictures["accuracy-against-time"] = charts.pareto(contenders, "seconds")
-    written = []
-    for name, chart in pictures.items():
+    svgs = comparison_charts(found)
+    written = [write_comparison(found, folder / FILE, drawn=svgs)]
+    for name, svg in svgs.items():
         written += [folder / f"{name}.png", folder / f"{name}.svg"]
-        charts.save_chart(chart, *written[-2:])
+        charts.save_svg(svg, *written[-2:])
     return written
 
 
@@ -162,7 +152,7 @@ def result(found: Comparison, written: Sequence[Path]) -> None:
         out(sentence(gain))
     for note in found.notes:
         out(note)
-    out(f"pictures: {written[0].parent}/  " + ", ".join(dict.fromkeys(path.stem for path in written)))
+    out(f"report: {written[0]}; pictures beside it: " + ", ".join(dict.fromkeys(path.stem for path in written[1:])))
 
 
 def row_of(one: Contender) -> list[str]:

@@ -85,6 +85,7 @@ def names_of(recipes: Sequence[Recipe], groups: Mapping[Any, Sequence[Path]]) ->
     names = []
     for recipe, own in zip(recipes, values, strict=True):
         parts = [recipe.model.name, *(f"{key.rpartition('.')[2]} {own[key]}" for key in rest)]
-        names.append(", ".join(parts)[:LONGEST_NAME])
+        name = ", ".join(parts)
+        names.append(name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1].rstrip() + "…")
     doubled = len(set(names)) < len(names)
     return [members[0].name for members in groups.values()] if doubled else names
