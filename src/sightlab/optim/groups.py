@@ -68,6 +68,75 @@ def parameter_groups(
     return [group for group in groups if group["params"]]
 
 
+def by_layer(model: nn.Module, groups: Groups, decay: float) -> Groups:
+    """Each group as one a layer, the last layer's first, with lr * decay ** (layers behind it).
+
+    So the first group moves at lr itself, and the layers that see the pixels, whose features fit most tasks, move
+    least: Clark et al. 2020, ELECTRA, appendix B; Bao et al. 2022, BEiT, appendix. Weight decay stays as it is.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Flatten(), nn.Linear(8, 2))
+    >>> [round(group["lr"], 3) for group in by_layer(net, parameter_groups(net, lr=0.1, weight_decay=0), 0.5)]
+    [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]
+    """
+    layers = layer_numbers(model)
+    last = max(layers.values())
+    split: Groups = []
+    for number in range(last, -1, -1):
+        for group in groups:
+            inside = [p for p in group["params"] if layers[p] == number]
+            split.append({**group, "params": inside, "lr": group["lr"] * decay ** (last - number)})
+    return [group for group in split if group["params"]]
+
+
+def layer_numbers(model: nn.Module) -> dict[nn.Parameter, int]:
+    """The layer of each parameter, from 0 for what sees the pixels, in the order of registration.
+
+    A layer is what stands under the first part of a name that ends in a digit (layer3, blocks.7, features.2), else the
+    module itself. All that comes before the first such name is one layer: a transformer's class token, positions
+    and patches. Normalisation between layers belongs to the layer before it.
+
+    >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
+    >>> list(layer_numbers(net).values())
+    [0, 0, 0, 0, 1, 1]
+    """
+    norms = {p for m in model.modules() if isinstance(m, NORMS) for p in m.parameters(recurse=False)}
+    layers: list[list[nn.Parameter]] = []
+    names: list[str] = []
+    for name, parameter in model.named_parameters():
+        layer = layer_name(name)
+        if names and (layer == names[-1] or not any(each[-1:].isdigit() for each in (*names, layer))):
+            layers[-1].append(parameter)
+        else:
+            layers.append([parameter])
+            names.append(layer)
+    joined = join_norms(layers, norms)
+    return {parameter: number for number, parameters in enumerate(joined) for parameter in parameters}
+
+
+def join_norms(layers: list[list[nn.Parameter]], norms: set[nn.Parameter]) -> list[list[nn.Parameter]]:
+    """The layers with those of normalisation alone joined to the one before."""
+    joined: list[list[nn.Parameter]] = []
+    for parameters in layers:
+        if joined and norms.issuperset(parameters):
+            joined[-1] += parameters
+        else:
+            joined.append(list(parameters))
+    return joined
+
+
+def layer_name(parameter: str) -> str:
+    """The layer that a parameter's dotted name says it is in.
+
+    >>> layer_name("layer1.0.conv2.weight"), layer_name("encoder.pos_embedding"), layer_name("fc.weight")
+    ('layer1', 'encoder', 'fc')
+    """
+    parts = parameter.split(".")[:-1]
+    for place, part in enumerate(parts):
+        if part[-1:].isdigit():
+            return ".".join(parts[: place + 1])
+    return ".".join(parts)
+
+
 def norms_and_biases(model: nn.Module) -> Iterator[nn.Parameter]:
     """The parameters of normalisation layers, those called bias, and those of at most one dimension."""
     for module in model.modules():

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sightlab.errors import RecipeError, suggestion
-from sightlab.optim.groups import Groups, hidden_matrices, parameter_groups
+from sightlab.optim.groups import Groups, by_layer, hidden_matrices, parameter_groups
 from sightlab.optim.lamb import Lamb
 from sightlab.optim.lion import Lion
 from sightlab.optim.muon import Muon, by_rule
@@ -102,12 +102,14 @@ def build_optimizer(
     eps: float | None = None,
     bias_lr_factor: float = 1.0,
     adamw_lr_factor: float = 1.0,
+    layer_lr_decay: float = 1.0,
 ) -> torch.optim.Optimizer:
     """The optimizer called `name` over the model's parameters that take gradients.
 
     It reads those of momentum, nesterov, betas, eps and adamw_lr_factor that its entry in OPTIMIZERS names; None is
     that entry's own default, which for betas and eps differs from one to the next. bias_lr_factor: biases of
     normalisation layers move at lr times this. adamw_lr_factor: what muon leaves to AdamW moves at lr times this.
+    layer_lr_decay: each layer moves at the lr of the one behind it times this (see groups.by_layer).
 
     Each group has the lr it starts with; a schedule multiplies that by its factor.
     Raises RecipeError for an unknown name, a setting out of range, or a model without parameters to train.
@@ -118,7 +120,8 @@ def build_optimizer(
     """
     if name not in OPTIMIZERS:
         raise RecipeError(f"unknown optimizer '{name}'; {suggestion(name, OPTIMIZERS)}")
-    check_ranges(weight_decay, bias_lr_factor=bias_lr_factor, adamw_lr_factor=adamw_lr_factor)
+    factors = {"bias_lr_factor": bias_lr_factor, "adamw_lr_factor": adamw_lr_factor, "layer_lr_decay": layer_lr_decay}
+    check_ranges(weight_decay, **factors)
     groups = parameter_groups(
         model,
         lr=lr,
@@ -130,6 +133,8 @@ def build_optimizer(
         raise RecipeError(
             f"model {type(model).__name__} has no parameter that takes a gradient; there is nothing to train"
         )
+    if layer_lr_decay != 1:
+        groups = by_layer(model, groups, layer_lr_decay)
     read = inspect.signature(OPTIMIZERS[name]).parameters
     given: dict[str, Any] = {
         "momentum": momentum,

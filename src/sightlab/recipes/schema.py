@@ -53,7 +53,9 @@ class Model(Group):
     """Which network. name: one of `sightlab models`, timm/NAME, or path/to/file.py:ClassOrFunction.
 
     stem: auto, 3x3 or 7x7, for the models that have a choice. pretrained: start from the published weights.
-    weights: a .safetensors or .pth file of tensors to start from. options: what the model itself takes.
+    weights: a .safetensors or .pth file of tensors to start from, or a run: its id's beginning, `last`, its folder or
+    bundle. freeze: what is not trained: none, `backbone` (all but the head), or names of the network's modules.
+    options: what the model itself takes.
     """
 
     short_for = "name"
@@ -61,7 +63,17 @@ class Model(Group):
     stem: Literal["auto", "3x3", "7x7"] = "auto"
     pretrained: bool = False
     weights: str | None = None
+    freeze: tuple[str, ...] = ()
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("freeze", mode="before")
+    @classmethod
+    def _parts_in_a_row(cls, value: Any) -> Any:
+        """`layer1,layer2` stands for a list of the two, `none` for an empty one."""
+        if not isinstance(value, str):
+            return () if value is None else value
+        parts = tuple(part.strip() for part in value.split(",") if part.strip())
+        return () if parts == ("none",) else parts
 
     @field_validator("options")
     @classmethod
@@ -115,7 +127,8 @@ class Optimizer(Group):
     """How weights move. momentum, nesterov, betas, eps: None takes the optimizer's own.
 
     decay_norms_and_biases: weight decay also on these (left out by default). bias_lr_factor: biases of norms move at
-    lr times this. adamw_lr_factor: what muon leaves to AdamW moves at lr times this.
+    lr times this. adamw_lr_factor: what muon leaves to AdamW moves at lr times this. layer_lr_decay: each layer moves
+    at the lr of the one behind it times this, the last at lr itself; 1 moves all alike.
     """
 
     short_for = "name"
@@ -129,6 +142,7 @@ class Optimizer(Group):
     eps: Positive | None = None
     bias_lr_factor: Positive = 1.0
     adamw_lr_factor: Positive = 1.0
+    layer_lr_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class Schedule(Group):

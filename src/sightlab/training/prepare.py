@@ -18,7 +18,7 @@ from sightlab.data.load import load
 from sightlab.data.splits import Splits, as_splits
 from sightlab.errors import RecipeError
 from sightlab.evaluation import predictions
-from sightlab.models import build, parameter_count
+from sightlab.models import build, freeze_parts, parameter_count
 from sightlab.models.check import check_output
 from sightlab.models.classifier import Classifier
 from sightlab.models.names import check_name
@@ -224,11 +224,14 @@ def classifier_of(
             stem=asked.stem,
             pretrained=asked.pretrained,
             weights=Path(asked.weights) if asked.weights else None,
+            class_names=splits.classes,
             options=asked.options,
             say=say,
         )
+        freeze_parts(net, asked.freeze, say)
         return Classifier(net, mean, std), asked.name
     check_output(model, channels, len(splits.classes), height, width)
+    freeze_parts(model, asked.freeze, say)
     kind = type(model)
     return Classifier(model, mean, std), f"module {kind.__module__}.{kind.__qualname__}"
 
