@@ -236,6 +236,46 @@ def test_after_a_gate_made_of_the_whole_map_all_is_seen() -> None:
     assert fields["mean"] == fields["gate"] == fields["mul"] == fields["after"] == ((12, 12), (0, 0))
 
 
+def test_the_way_to_a_gate_does_not_count_as_depth() -> None:
+    assert structure(Gated(), (1, 12, 12)).depth == 2
+
+
+def test_the_field_of_a_group_norm_is_that_of_its_window_and_says_so() -> None:
+    seen = structure(nn.Sequential(nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4)), (1, 8, 8))
+    assert seen.receptive_field == (3, 3)
+    assert "statistics run over all places" in seen.layers[1].note
+
+
+class There(nn.Module):
+    """There and back: a small U-Net (Ronneberger et al. 2015), given as a map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down1, self.down2 = nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(2, 3, 3, padding=1)
+        self.deep = nn.Conv2d(3, 4, 3, padding=1)
+        self.up2, self.up1 = nn.ConvTranspose2d(4, 3, 2, 2), nn.ConvTranspose2d(6, 2, 2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.down1(x)
+        second = self.down2(F.max_pool2d(first, 2))
+        back = torch.cat([self.up2(self.deep(F.avg_pool2d(second, 2))), second], 1)
+        return torch.cat([self.up1(back), first], 1)
+
+
+def test_there_and_back_again_no_place_sees_more_than_is_said() -> None:
+    net = There().double()
+    image = torch.zeros(1, 1, 32, 32, dtype=torch.float64)
+    layers = trace(net, image).layers
+    image[0, 0, 13, 18] = math.nan
+    kept = trace(net, image, range(len(layers))).kept
+    for place, layer in enumerate(layers):
+        spoiled, held = kept[place][0].isnan().any(dim=0), reached(layer.field, 13, 18)
+        assert not (spoiled & ~held).any(), layer.name
+    assert layers[-1].jump == (1, 1)
+    # 10 + 4 * 2 pixels before the way back, which adds less than a step of 4 and one of 2.
+    assert 18 <= layers[-1].receptive_field[0] <= 18 + 3 + 1
+
+
 class Tokens(nn.Module):
     """Patches as tokens, a layer on each, attention among them, their mean."""
 
@@ -331,6 +371,7 @@ def test_a_network_is_left_as_it_was() -> None:
     before = {key: value.clone() for key, value in net.state_dict().items()}
     random = torch.get_rng_state()
     structure(net, (1, 28, 28))
+    structure("mini-resnet-v1")
     with pytest.raises(ModelError):
         structure(net, (2, 28, 28))
     assert [module.training for module in net.modules()] == modes

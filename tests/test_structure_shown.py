@@ -21,6 +21,7 @@ from sightlab.lens.rules import design, side_by_side
 from sightlab.lens.structure import Structure, structure
 from tests import drawings
 from tests.conftest import ROOT, Cli, refused_with
+from tests.test_structure import Again, There
 
 PAGE = (ROOT / "docs" / "structure.md").read_text()
 
@@ -63,6 +64,23 @@ def test_a_dense_network_is_four_dense_blocks() -> None:
     assert [sum(repeat.count for repeat in part.rows) for part in dense] == [6, 12, 24, 16]
     assert [row.title for row in dense[0].rows[0].what] == ["1x1 conv, 128", "3x3 conv, 32"]
     assert found.depth == 121
+
+
+def test_there_and_back_is_one_nested_part_with_all_its_sizes() -> None:
+    found = structure(There(), (1, 32, 32))
+    assert kinds(found) == [("layer", "", 1), ("nested", "identity", 1)]
+    rules = design(found)
+    assert rules["sizes"] == "32x32 > 16x16 > 8x8 > 16x16 > 32x32"
+    assert rules["shrinks at"] == "max_pool2d (2x2/2), avg_pool2d (2x2/2)"
+    svg = drawings.read(drawn(found))
+    assert {"2x2/2 transposed conv, 3", "concatenation, 6"} <= set(drawings.texts(svg))
+
+
+def test_weights_used_again_are_marked_in_the_drawing() -> None:
+    words = drawings.texts(drawings.read(drawn(structure(Again(), (1, 5, 5)))))
+    assert words.count("ReLU") == 1
+    assert words.count("shared weights, ReLU") == 1
+    assert "x 2" in words
 
 
 class Encoder(nn.Module):

@@ -8,6 +8,7 @@ from sightlab.charts.looks import BLUE, HAIRLINE, INK, LINE, QUIET, VERMILION
 from sightlab.lens.inked import Ink, fitted
 from sightlab.lens.layers import Layer, by
 from sightlab.lens.parts import Part, Repeat, Row, folded_parts, parts_of, shape_words
+from sightlab.lens.rules import sight
 from sightlab.lens.structure import Structure
 
 FILLS = {
@@ -72,7 +73,8 @@ def sheet(structure: Structure) -> tuple[Ink, float]:
             facts(ink, structure, [part, *others], (y + end) / 2 + 4)
             y = end
         if len(copies) > 1:
-            bracket(ink, top, y, len(copies))
+            wide = any(part.join for part in copies[0])
+            bracket(ink, RIGHT + 8 if wide else LEFT + BOX + 8, (top, y), len(copies))
     totals(ink, structure, y + GAP / 2)
     paint_bands(under, [*bands, (y + GAP / 2, "")])
     bottom = legend(ink, structure, y + 40)
@@ -84,15 +86,14 @@ def sheet(structure: Structure) -> tuple[Ink, float]:
 
 def heading(ink: Ink, structure: Structure) -> None:
     """The network's name, what it is in one line, and the heads of the columns."""
-    ink.text(SIZE, 32, structure.model, 18, weight="bold")
-    field = structure.receptive_field
+    ink.text(SIZE, 32, fitted(structure.model, 18, 0.9 * (WIDTH - 2 * SIZE)), 18, weight="bold")
     facts = [
         f"depth {structure.depth}",
         f"{structure.parameters:,} parameters",
         f"{structure.macs / 1e6:,.1f} million multiply-adds an image",
-        *([f"receptive field {by(field)}"] if field else []),
+        f"receptive field {sight(structure)}",
     ]
-    ink.text(SIZE, 54, ", ".join(facts), 12, QUIET)
+    ink.text(SIZE, 54, fitted(", ".join(facts), 12, WIDTH - 2 * SIZE), 12, QUIET)
     for x, words in ((OUTPUT, "output"), (PARAMETERS, "parameters"), (MACS, "M mult-adds"), (FIELD, "sees")):
         ink.text(x, TOP - 16, words, 11, QUIET, anchor="end")
     ink.text(SIZE, TOP - 16, "size", 11, QUIET)
@@ -118,9 +119,11 @@ def facts(ink: Ink, structure: Structure, copies: list[Part], y: float) -> None:
 def millions(macs: int) -> str:
     """Multiply-adds in millions, a few of them to three places.
 
-    >>> millions(118_013_952), millions(5_120)
-    ('118.0', '0.005')
+    >>> millions(118_013_952), millions(5_120), millions(320)
+    ('118.0', '0.005', '<0.001')
     """
+    if macs < 500:
+        return "<0.001"
     return f"{macs / 1e6:,.1f}" if macs >= 1e5 else f"{macs / 1e6:.3f}"
 
 
@@ -138,13 +141,13 @@ def size_words(layer: Layer) -> str:
 
 
 def name_of(layers: list[Layer]) -> str:
-    """What the names of a part's layers begin with, the whole name where there is one layer."""
+    """What the names of a part's layers begin with, the first one's name where they have nothing in common."""
     first, *rest = [layer.name.split(".") for layer in layers if layer.kind not in ("norm", "activation")] or [
         layers[0].name.split(".")
     ]
     for other in rest:
         first = [a for a, b in zip(first, other, strict=False) if a == b][: common(first, other)]
-    return ".".join(first)
+    return ".".join(first) or layers[0].name
 
 
 def common(one: list[str], other: list[str]) -> int:
@@ -255,9 +258,9 @@ def arrow(ink: Ink, start: float, end: float) -> None:
     ink.head(TRUNK, end)
 
 
-def bracket(ink: Ink, top: float, bottom: float, count: int) -> None:
-    """What says that parts stand there several times."""
-    x = RIGHT + 8
+def bracket(ink: Ink, x: float, ends: tuple[float, float], count: int) -> None:
+    """What says that the parts between two heights stand there several times."""
+    top, bottom = ends
     ink.path(f"M{x:g} {top:g}h6V{bottom:g}h-6", INK)
     ink.text(x + 12, (top + bottom) / 2 + 4, f"x {count}", 13, weight="bold")
 

@@ -39,9 +39,10 @@ class Repeat:
 class Part:
     """A stretch of a network between two layers that everything passes through.
 
-    kind: layer, residual, gate, dense or branches. rows: of its longest branch. skip: what goes round it, `identity` or
-    the words of a projection; others: further branches, in words. join: the kind of layer that joins them, if any.
-    after: norms and activations that follow. layers: the places of all its layers in the structure.
+    kind: layer, residual, gate, dense, nested (there and back with skips across) or branches. rows: of its longest
+    branch. skip: what goes round it, `identity` or the words of a projection; others: further branches, in words. join:
+    the kind of layer that joins them, if any. after: norms and activations that follow. layers: the places of all its
+    layers in the structure.
     """
 
     kind: str
@@ -74,7 +75,9 @@ def title(layer: Layer) -> str:
         if layer.size in (None, (1, 1)):
             return f"global {words}"
         return f"{window} {words}" if window else f"{words} to {by(layer.size or ())}"
-    return "learned tokens beside" if layer.kind == "concatenation" and layer.parameters else layer.operation
+    if layer.kind == "concatenation":
+        return "learned tokens beside" if layer.parameters else f"concatenation, {layer.channels[1]}"
+    return layer.operation
 
 
 def parts_of(structure: Structure) -> tuple[Part, ...]:
@@ -91,7 +94,7 @@ def parts_of(structure: Structure) -> tuple[Part, ...]:
             last = found[-1]
             found[-1] = replace(last, layers=(*last.layers, end), after=(*last.after, layer.operation))
         elif not between and (len(layer.inputs) == 1 or layer.kind not in JOINS):
-            found.append(Part("layer", (Repeat((Row(title(layer), layer.kind, layer.name),), 1),), (end,)))
+            found.append(Part("layer", (Repeat((row_of(layer),), 1),), (end,)))
         else:
             found.append(joined(layers, fork, between, end))
     return tuple(found)
@@ -145,12 +148,15 @@ def joined(layers: Sequence[Layer], fork: int, between: Sequence[int], end: int)
     branches = branches_of(layers, between)
     branches.sort(key=lambda branch: -sum(layers[place].weighted for place in branch))
     main, *others = branches or [[]]
-    rows = rows_of([layers[place] for place in main if layers[place].kind != "concatenation"])
+    nested = len({layers[place].size for place in (*main, end)}) > 1
+    rows = rows_of([layers[place] for place in main if nested or layers[place].kind != "concatenation"])
     words = tuple(in_words([layers[place] for place in branch]) for branch in others)
     join = layers[end].kind
     every = (*between, end)
     direct = fork in layers[end].inputs
     if join == "concatenation" and any(layers[place].kind == "concatenation" for place in main):
+        if nested and direct:
+            return Part("nested", rows, every, skip="identity", join=join)
         return Part("dense", rows, every, join=join)
     if join in ("sum", "product") and direct and not others:
         return Part("residual" if join == "sum" else "gate", rows, every, skip="identity", join=join)
@@ -177,7 +183,7 @@ def rows_of(layers: Sequence[Layer]) -> tuple[Repeat, ...]:
     waiting: list[str] = []
     for place, layer in enumerate(layers):
         if layer.kind not in WORDS:
-            rows.append(Row(title(layer), layer.kind, layer.name, before=tuple(waiting)))
+            rows.append(row_of(layer, tuple(waiting)))
             waiting = []
         elif not rows or waiting or leads(layers, place, rows):
             waiting.append(layer.operation)
@@ -185,6 +191,11 @@ def rows_of(layers: Sequence[Layer]) -> tuple[Repeat, ...]:
             last = rows[-1]
             rows[-1] = Row(last.title, last.kind, last.name, last.before, (*last.after, layer.operation))
     return tuple(Repeat(what, count) for what, count in folded(rows, lambda row: (row.title, row.before, row.after)))
+
+
+def row_of(layer: Layer, before: tuple[str, ...] = ()) -> Row:
+    """A layer as a row; it says so where its weights are those of another."""
+    return Row(title(layer), layer.kind, layer.name, before, ("shared weights",) if "shares the" in layer.note else ())
 
 
 def leads(layers: Sequence[Layer], place: int, rows: Sequence[Row]) -> bool:

@@ -55,7 +55,7 @@ def design(structure: Structure) -> dict[str, str]:
         "widths": ", ".join(map(str, once([end.channels[1] for end in ends if end.size not in (None, (1, 1))]))),
         "blocks": blocks(structure, parts),
         "skips": skips(parts),
-        "sizes": " > ".join(sizes(structure, ends)),
+        "sizes": " > ".join(sizes(structure, parts)),
         "shrinks at": shrinking(structure, parts),
         "kernels": counted([layer for layer in structure.layers if layer.kind == "convolution"], kernel),
         "norms": counted([layer for layer in structure.layers if layer.kind == "norm"], lambda layer: layer.operation),
@@ -116,35 +116,39 @@ def described(structure: Structure, part: Part) -> tuple[str, int, tuple[int, in
 
 
 def skips(parts: tuple[Part, ...]) -> str:
-    """How many blocks are passed by the identity, how many by a projection, how many by concatenation."""
+    """How many blocks are passed by the identity, how many by a projection, in how many every layer sees all before."""
     kinds = Counter(
-        "identity" if part.skip == "identity" else "projection" if part.skip else f"all before ({part.kind})"
+        "nested" if part.kind == "nested" else "dense" if part.kind == "dense" else
+        "identity" if part.skip == "identity" else "projection"
         for part in parts
-        if part.kind in ("residual", "dense")
-    )
+        if part.kind in ("residual", "dense", "nested")
+    )  # fmt: skip
     return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "none"
 
 
-def sizes(structure: Structure, ends: list[Layer]) -> list[str]:
-    """The sizes that the map has from the image on."""
-    return once([by(structure.shape[1:]), *(by(end.size) for end in ends if end.size)])
+def sizes(structure: Structure, parts: tuple[Part, ...]) -> list[str]:
+    """The sizes that the map has from the image on; inside a part too, where it changes there and back."""
+    found = [structure.shape[1:]]
+    for part in parts:
+        places = part.layers if part.kind == "nested" else part.layers[-1:]
+        found += [size for place in places if (size := structure.layers[place].size)]
+    return once([by(size) for size in found])
 
 
 def shrinking(structure: Structure, parts: tuple[Part, ...]) -> str:
-    """The layers on the main way that make the map smaller, but for a global pool, with their strides."""
-    before: tuple[int, ...] = structure.shape[1:]
+    """The layers on the main way that make the map smaller, but for a global pool, with their windows."""
     found: list[str] = []
     for part in parts:
-        size = structure.layers[part.end].size
-        if size is None or size == (1, 1):
-            continue
-        if size[0] < before[0] or size[1] < before[1]:
-            strided = (structure.layers[place] for place in part.layers)
-            layer = next((one for one in strided if one.window and one.window.stride != (1, 1)), None)
-            chosen = layer or structure.layers[part.layers[0]]
-            found.append(f"{chosen.name} ({chosen.window or chosen.operation})")
-        before = size
+        layers = [structure.layers[place] for place in part.layers]
+        strided = [one for one in layers if shrinks(one)]
+        found += [f"{one.name} ({one.window})" for one in (strided if part.kind == "nested" else strided[:1])]
     return ", ".join(found) or "nowhere"
+
+
+def shrinks(layer: Layer) -> bool:
+    """Whether a layer leaves fewer places on purpose, and not one alone."""
+    back = layer.operation == "transposed convolution"
+    return bool(layer.window and layer.window.stride != (1, 1) and not back and layer.size not in (None, (1, 1)))
 
 
 def head(structure: Structure, parts: tuple[Part, ...]) -> str:

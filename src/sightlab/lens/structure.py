@@ -46,11 +46,16 @@ class Structure:
 
     @property
     def depth(self) -> int:
-        """Convolutions and linear layers on the longest way from image to logits: the 18 of ResNet-18."""
+        """Convolutions and linear layers on the longest way from image to logits: the 18 of ResNet-18.
+
+        The way to a gate, whose few values weigh a map's channels, does not count: SE-ResNet-50 has 50.
+        """
         longest: list[int] = []
         for layer in self.layers:
-            before = max((longest[place] for place in layer.inputs if place >= 0), default=0)
-            longest.append(before + layer.weighted)
+            before = [place for place in layer.inputs if place >= 0]
+            if layer.kind == "product":
+                before = [place for place in before if self.layers[place].output == layer.output] or before
+            longest.append(max((longest[place] for place in before), default=0) + layer.weighted)
         return longest[self.last]
 
     @property
@@ -98,7 +103,8 @@ def structure(model: str | nn.Module, shape: Sequence[int] = (1, 28, 28), classe
     if isinstance(model, str):
         lines: list[str] = []
         channels, height, width = size
-        net = build(model, channels=channels, classes=classes, height=height, width=width, say=lines.append)
+        with torch.random.fork_rng(devices=[]):  # whoever looks at a network changes no training's numbers
+            net = build(model, channels=channels, classes=classes, height=height, width=width, say=lines.append)
         return structure_of(net, model, size, tuple(lines))
     return structure_of(model, type(model).__name__, size)
 

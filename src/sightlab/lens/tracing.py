@@ -36,7 +36,12 @@ from sightlab.lens.operations import (
 
 IMAGE = -1
 COUNTED = ("einsum", "multi_head_attention_forward")  # whose multiply-adds torch's own counter is asked for
-STATISTICS = ("group_norm", "instance_norm")
+STATISTICS = "its statistics run over all places; the field is without them"
+NOTES = {
+    "group_norm": STATISTICS,
+    "instance_norm": STATISTICS,
+    "conv_transpose2d": "its field, and those after it, are bounds",
+}
 
 
 @dataclass(frozen=True)
@@ -209,7 +214,7 @@ class Recorder(TorchFunctionMode):
                 field=field,
                 window=window,
                 groups=groups,
-                note="its statistics run over all places; the field is without them" if used.name in STATISTICS else "",
+                note=NOTES.get(used.name, ""),
             )
             self._add(layer, used.output, learned)
         self.made[id(used.output)] = Made(used.output, place, field)
