@@ -269,7 +269,10 @@ def test_a_run_shows_its_filters_and_what_it_makes_of_a_picture(cli: Cli, small_
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["mini-resnet-v7"], "unknown model 'mini-resnet-v7'; did you mean mini-resnet-v"),
+        (
+            ["mini-resnet-v7"],
+            "begins with 'mini-resnet-v7', and unknown model 'mini-resnet-v7'; did you mean",
+        ),
         (["last"], "no run 'last'"),
         (["cnn", "--against", "resnet81"], "unknown model 'resnet81'; did you mean resnet18?"),
         (["cnn", "--input", "28x28"], "--input '28x28': images are CHANNELSxHEIGHTxWIDTH"),

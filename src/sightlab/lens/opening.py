@@ -53,8 +53,10 @@ def run_named(word: str, home: Path | None) -> Path | None:
     try:
         check_name(word)
     except ModelError as error:
-        if "/" in word or ".py:" in word or not began_with(word, home):
-            raise ModelError(f"{error}; and no run begins with '{word}'") from error
+        if "/" in word or ".py:" in word:
+            raise
+        if not began_with(word, home):
+            raise ModelError(f"no run begins with '{word}', and {error}") from error
         return locate(word, home)
     return None
 
