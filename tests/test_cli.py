@@ -132,7 +132,7 @@ def test_recipes_and_models_are_listed_and_shown(cli: Cli) -> None:
     assert "one-cycle" in cli("recipes", "demo")[1]
     assert json.loads(cli("recipes", "demo", "--json")[1])["recipe"]["name"] == "demo"
     models = json.loads(cli("models", "--json")[1])["models"]
-    assert {"name": "mini-resnet-v4", "parameters": 356_938} in models
+    assert ("mini-resnet-v4", 356_938) in [(model["name"], model["parameters"]) for model in models]
 
 
 def test_runs_are_listed_with_their_scores(cli: Cli, small_run: Path) -> None:

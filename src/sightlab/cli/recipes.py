@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, as_json, out, table
+from sightlab.cli.show import JSON_OPTION, as_json, out, say, table
 
 RECIPE_EXAMPLES = """\b
 Examples:
@@ -17,8 +17,10 @@ Examples:
 MODEL_EXAMPLES = """\b
 Examples:
   sightlab models
-  sightlab models --size 64 --channels 3
+  sightlab models --input 3x224x224 --classes 1000
 """
+SHAPE = "1x28x28"
+LARGEST = 4096
 
 
 def recipes(
@@ -48,23 +50,70 @@ def recipes(
 
 
 def models(
-    size: Annotated[int, typer.Option(min=8, max=1024, help="Height and width of the images, pixels.")] = 28,
-    channels: Annotated[int, typer.Option(min=1, max=64, help="Channels of the images.")] = 1,
+    shape: Annotated[
+        str | None,
+        typer.Option("--input", metavar="CxHxW", help="Count parameters and multiply-adds for such images."),
+    ] = None,
     classes: Annotated[int, typer.Option(min=2, help="Number of classes.")] = 10,
     json: bool = JSON_OPTION,
 ) -> None:
-    """List the models and their parameter counts for images of a size.
+    """List the models: family, parameters, and what each is for. Without --input for images of 1x28x28.
 
     timm/NAME takes any model of timm (extra `timm`), path/to/file.py:Name your own.
     """
-    from sightlab.models import MODELS, build, parameter_count
+    from sightlab.models import MODELS
+    from sightlab.models.cost import cost_of, forward_flops, uncounted
 
-    counts = {
-        name: parameter_count(build(name, channels=channels, classes=classes, height=size, width=size))
-        for name in MODELS
-    }
+    channels, height, width = shape_of(SHAPE if shape is None else shape)
+    given = {"channels": channels, "classes": classes, "height": height, "width": width}
+    count = forward_flops if shape else uncounted
+    costs = {name: cost_of(name, **given, count=count) for name in MODELS}
     if json:
-        shape = {"channels": channels, "classes": classes, "height": size, "width": size}
-        as_json({**shape, "models": [{"name": name, "parameters": count} for name, count in counts.items()]})
+        facts = [
+            {
+                "name": name,
+                "family": model.family,
+                "purpose": model.purpose,
+                "parameters": costs[name].parameters,
+                "macs": costs[name].macs,
+                "refused": costs[name].refused or None,
+            }
+            for name, model in MODELS.items()
+        ]
+        as_json({**given, "models": facts})
         return
-    table(["model", "parameters"], [[name, f"{count:,}"] for name, count in counts.items()], right=(1,))
+    rows = []
+    for name, model in MODELS.items():
+        cost = costs[name]
+        numbers = [in_millions(cost.parameters)] + ([in_millions(cost.macs)] if shape else [])
+        rows.append([name, model.family, *numbers, model.purpose])
+    header = ["model", "family", "parameters", *(["multiply-adds"] if shape else []), "for"]
+    table(header, rows, right=(2, 3) if shape else (2,))
+    for reason in dict.fromkeys(cost.refused for cost in costs.values() if cost.refused):
+        say(f"- {reason}")
+
+
+def in_millions(count: int | None) -> str:
+    """A count as a person reads it; a stroke where there is none.
+
+    >>> in_millions(11_172_810), in_millions(61_706), in_millions(None)
+    ('11.17 M', '0.06 M', '-')
+    """
+    return "-" if count is None else f"{count / 1e6:,.2f} M"
+
+
+def shape_of(text: str) -> tuple[int, int, int]:
+    """Channels, height and width of an image written as CxHxW. Raises RecipeError.
+
+    >>> shape_of("3x32x48")
+    (3, 32, 48)
+    """
+    from sightlab.errors import RecipeError
+
+    parts = text.lower().split("x")
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and 0 < int(part) <= LARGEST for part in parts):
+        raise RecipeError(
+            f"--input {text}: not a shape; write channels, height and width as 3x32x32, each up to {LARGEST}"
+        )
+    channels, height, width = map(int, parts)
+    return channels, height, width

@@ -2,8 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import nn
+
+from sightlab.errors import ModelError
+from sightlab.models import parameter_count, silent, untrained
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a network of the table costs for images of one shape.
+
+    parameters: how many numbers it learns. macs: multiply-adds of one image's forward pass, None where they were not
+    counted. refused: why it does not take such images, empty where it does; both numbers are None then.
+    """
+
+    parameters: int | None
+    macs: int | None
+    refused: str = ""
+
+
+def cost_of(
+    name: str, *, channels: int, classes: int, height: int, width: int, count: Callable[..., int | None]
+) -> Cost:
+    """What a model of the table costs for such images, without memory for its weights.
+
+    count: `forward_flops`, or `uncounted` where multiply-adds are not asked for and a forward pass is to be spared.
+
+    >>> cost_of("lenet", channels=1, classes=10, height=28, width=28, count=forward_flops)
+    Cost(parameters=61706, macs=416520, refused='')
+    """
+    shape = {"channels": channels, "classes": classes, "height": height, "width": width}
+    try:
+        with torch.device("meta"):
+            net = untrained(name, shape, "auto", {}, silent, pretrained=False)
+            flops = count(net, channels, height, width)
+    except ModelError as error:
+        return Cost(None, None, str(error))
+    return Cost(parameter_count(net), flops // 2 if flops is not None else None)
+
+
+def uncounted(_net: nn.Module, _channels: int, _height: int, _width: int) -> None:
+    """Counts nothing."""
 
 
 def forward_flops(net: nn.Module, channels: int, height: int, width: int) -> int | None:

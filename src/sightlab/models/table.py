@@ -79,7 +79,7 @@ MODELS: dict[str, Architecture] = {
     "vgg16-bn": Architecture(
         partial(vgg, layers=16), "VGG", "thirteen plain 3x3 convolutions: large, slow", "vgg16_bn"
     ),
-    "compact-resnet": Architecture(compact_resnet, "ResNet", "most accuracy a second on a CPU, small images"),
+    "compact-resnet": Architecture(compact_resnet, "ResNet", "shaped for accuracy a second on CPUs, small images"),
     "mini-resnet-v1": Architecture(partial(mini_resnet, layers=(32,)), "MiniResNet", "study 1 repaired, one layer"),
     "mini-resnet-v2": Architecture(partial(mini_resnet, layers=(32, 32)), "MiniResNet", "study 1 repaired, two layers"),
     "mini-resnet-v3": Architecture(
@@ -95,7 +95,7 @@ MODELS: dict[str, Architecture] = {
         partial(mini_resnet, layers=(32, 32, 64, 64, 128, 128)), "MiniResNet", "study 1 repaired, six layers"
     ),
     "resnet18": Architecture(
-        partial(basic, depths=(2, 2, 2, 2)), "ResNet", "the baseline; its published weights fit any task", "resnet18"
+        partial(basic, depths=(2, 2, 2, 2)), "ResNet", "the baseline; start from its published weights", "resnet18"
     ),
     "resnet34": Architecture(
         partial(basic, depths=(3, 4, 6, 3)), "ResNet", "twice resnet18, where there is enough data", "resnet34"
@@ -133,7 +133,7 @@ MODELS: dict[str, Architecture] = {
         partial(mobilenet_v3, variant="large"), "MobileNet", "for phones, more accurate", "mobilenet_v3_large"
     ),
     "efficientnet-b0": Architecture(
-        efficientnet_b0, "EfficientNet", "most accuracy for its cost on large images", "efficientnet_b0"
+        efficientnet_b0, "EfficientNet", "little cost for its accuracy on large images", "efficientnet_b0"
     ),
     "vit-tiny": Architecture(partial(vit, size="tiny"), "ViT", "a vision transformer to learn with"),
     "vit-small": Architecture(partial(vit, size="small"), "ViT", "a vision transformer as large as resnet50"),
