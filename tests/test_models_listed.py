@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
+from typing import Any
 
 import pytest
+import torchvision
 
+from sightlab.cli import main
 from sightlab.cli.recipes import in_millions
 from sightlab.models import MODELS
 from sightlab.models.cost import cost_of, uncounted
@@ -43,17 +48,45 @@ def test_a_purpose_is_one_short_line() -> None:
         assert not model.purpose.endswith(".")
 
 
-def test_models_are_counted_for_the_images_that_are_asked_for(cli: Cli) -> None:
-    status, out, err = cli("models", "--input", "3x224x224", "--classes", "1000", "--json")
-    assert (status, err) == (0, "")
-    facts = json.loads(out)
-    assert (facts["channels"], facts["height"], facts["width"], facts["classes"]) == (3, 224, 224, 1000)
-    found = {model["name"]: model for model in facts["models"]}
-    assert list(found) == list(MODELS)
-    # torchvision's own table.
-    assert found["resnet50"]["parameters"] == 25_557_032
-    assert found["resnet50"]["macs"] == pytest.approx(4.089e9, rel=1e-3)
-    assert found["vit-base"]["macs"] == pytest.approx(17.564e9, rel=1e-3)
+@pytest.fixture(scope="module")
+def listed() -> dict[str, Any]:
+    """What `sightlab models` says of every model for images of 3 x 224 x 224 and 1000 classes."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert main(["models", "--input", "3x224x224", "--classes", "1000", "--json"]) == 0
+    found: dict[str, Any] = json.loads(printed.getvalue())
+    return found
+
+
+def test_every_model_is_counted_for_the_images_that_are_asked_for(listed: dict[str, Any]) -> None:
+    assert [listed[key] for key in ("channels", "height", "width", "classes")] == [3, 224, 224, 1000]
+    assert [model["name"] for model in listed["models"]] == list(MODELS)
+    for model in listed["models"]:
+        assert model["refused"] is None
+        assert model["macs"] > model["parameters"] > 0 or model["family"] == "CNN"
+
+
+@pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.published])
+def test_at_its_published_size_a_model_has_the_published_parameters_and_cost(name: str, listed: dict[str, Any]) -> None:
+    (found,) = [model for model in listed["models"] if model["name"] == name]
+    published = torchvision.models.get_model_weights(MODELS[name].published).DEFAULT.meta
+    assert found["parameters"] == published["num_params"]
+    assert round(found["macs"] / 1e9, 3) == published["_ops"]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("seresnet50", 28_088_024),  # timm's table of results; Hu et al. 2018: 28.1 million
+        ("seresnet101", 49_326_872),
+        ("preact-resnet50", 25_549_352),
+        ("vit-tiny", 5_717_416),
+        ("vit-small", 22_050_664),
+    ],
+)
+def test_a_model_has_the_parameters_of_timms_table(name: str, parameters: int, listed: dict[str, Any]) -> None:
+    (found,) = [model for model in listed["models"] if model["name"] == name]
+    assert found["parameters"] == parameters
 
 
 def test_without_a_shape_multiply_adds_are_left_out_and_what_is_refused_is_said(cli: Cli) -> None:
