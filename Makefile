@@ -37,7 +37,7 @@ examples: $(VENV)/core
 	$(EXAMPLE) train demo
 	$(EXAMPLE) report last -o docs/examples/demo.html
 	mkdir -p docs/examples/mini-resnets
-	SIGHTLAB_DATA=$(SIGHTLAB_DATA) $(EXAMPLE) compare mini-resnet-v4 model=$(MINI_RESNETS) data=kmnist epochs=5 \
+	SIGHTLAB_DATA=$(SIGHTLAB_DATA) $(EXAMPLE) compare mini-resnet-v4 model=$(MINI_RESNETS) data=kmnist epochs=3 \
 		--seeds 3 --study mini-resnets --out docs/examples/mini-resnets >docs/examples/mini-resnets/comparison.txt
 
 # The files core, dev and bench in .venv say that its installation is as new as pyproject.toml. The constraints name

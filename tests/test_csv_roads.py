@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv as standard_csv
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,7 @@ dialects = st.builds(
     at=st.integers(0, 16),
 )
 words = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=8).filter(
-    lambda t: t.strip() == t and t.casefold() != "label" and not t.replace(".", "").replace("-", "").isdigit()
+    lambda t: t.strip() == t and t.casefold() != "label" and not re.sub("[-+.]", "", t).isdigit()
 )
 labels_lists = st.one_of(
     st.lists(st.integers(0, 12).map(str), min_size=1, max_size=9),

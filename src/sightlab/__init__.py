@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sightlab.data.load import load
     from sightlab.data.splits import Splits
     from sightlab.errors import SightlabError
+    from sightlab.lens.structure import Structure, structure
     from sightlab.models.classifier import Classifier
     from sightlab.prediction import predict
     from sightlab.recipes.changes import recipe
@@ -49,6 +50,7 @@ HOMES = {
     "Score": "records",
     "SightlabError": "errors",
     "Splits": "data.splits",
+    "Structure": "lens.structure",
     "Tested": "testing",
     "Watch": "runs.life",
     "compare": "comparison.comparing",
@@ -61,6 +63,7 @@ HOMES = {
     "predict": "prediction",
     "recipe": "recipes.changes",
     "resume": "runs.life",
+    "structure": "lens.structure",
     "test": "testing",
     "train": "runs.life",
     "write_report": "report.writing",
@@ -81,6 +84,7 @@ __all__ = [
     "Score",
     "SightlabError",
     "Splits",
+    "Structure",
     "Tested",
     "Watch",
     "__version__",
@@ -94,6 +98,7 @@ __all__ = [
     "predict",
     "recipe",
     "resume",
+    "structure",
     "test",
     "train",
     "write_report",

@@ -95,9 +95,11 @@ def diff(
     different images.
 
     >>> import sightlab
-    >>> sightlab.diff("no-such-run", "last", home="nowhere")
-    Traceback (most recent call last):
-    sightlab.errors.RunError: no run 'no-such-run': there are no runs in nowhere/; `sightlab train` makes one
+    >>> try:
+    ...     sightlab.diff("no-such-run", "last", home="nowhere")
+    ... except sightlab.SightlabError as error:
+    ...     print(str(error)[:20])
+    no run 'no-such-run'
     """
     checked_reason(open_test)
     folders = chosen([first, second], Path(home) if home is not None else home_folder())
