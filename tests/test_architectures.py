@@ -119,6 +119,8 @@ def test_a_small_form_keeps_four_times_as_many_places_a_side(name: str) -> None:
         net = on_meta(name, 64, form=form)
         features = net.get_submodule("features")(torch.zeros(1, 3, 64, 64, device="meta"))
         assert features.shape[2:] == (places, places)
+        momenta = {module.momentum for module in net.modules() if isinstance(module, nn.BatchNorm2d)}
+        assert momenta == {0.01 if form == "published" and "mobilenet" in name else 0.1}
 
 
 @pytest.mark.parametrize(("size", "places"), [(64, 2), (32, 2), (28, 3), (16, 2)])
