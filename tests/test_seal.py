@@ -43,9 +43,7 @@ def test_data_of_ones_own_with_a_few_of_its_pictures_is_not_the_sealed_split(own
     assert sightlab.test(own_run, mixed).score.count == 100
 
 
-def test_an_opening_with_a_reason_is_on_record_and_counts_beside_the_score(
-    cli: Cli, own_run: Path
-) -> None:
+def test_an_opening_with_a_reason_is_on_record_and_counts_beside_the_score(cli: Cli, own_run: Path) -> None:
     status, out, _ = cli("test", own_run, "--data", "fashion-mini:test", "--open-test", "the reviewers asked", "--json")
     assert status == 0
     assert json.loads(out)["openings"] == 2
