@@ -22,6 +22,7 @@ from sightlab.optim.optimizers import OPTIMIZERS, build_optimizer
 from sightlab.recipes.schema import Recipe
 from sightlab.runs.weights import with_weights_of_run
 from sightlab.training.prepare import prepare
+from tests.conftest import Cli
 
 
 def network(name: str = "resnet18", **given: Any) -> nn.Module:
@@ -302,3 +303,11 @@ def test_a_transformers_patches_stay_fresh_and_its_positions_are_fitted() -> Non
 def test_models_without_published_weights_name_those_that_have_them() -> None:
     with pytest.raises(ModelError, match=r"pretrained=true works for .*densenet121.* and for timm/NAME"):
         load_published(network("unet"), "unet", print)
+
+
+def test_train_starts_from_a_run_and_keeps_which_file_that_was(cli: Cli, own_run: Path) -> None:
+    words = ["train", "cnn", "data=fashion-mini", "limit_per_class=20", "epochs=1", "weights=last"]
+    status, out, err = cli(*words, "--home", own_run.parent, "--json")
+    assert status == 0, err
+    kept = (own_run.parent / json.loads(out)["run"] / "recipe.yaml").read_text()
+    assert str(own_run / "bundle" / "weights.safetensors") in kept

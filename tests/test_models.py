@@ -44,7 +44,11 @@ def made(name: str) -> nn.Module:
     return build(name, channels=1, classes=CLASSES, height=side(name), width=side(name), options=noisy(name))
 
 
-@pytest.fixture(scope="module", params=MODELS)
+# They differ from smaller ones of their family in depth or width alone, and take seconds to build.
+HEAVY = ("alexnet-small", "resnet101", "resnet152", "seresnet101", "study1-alexnet", "vgg16-bn", "vit-base")
+
+
+@pytest.fixture(scope="module", params=[pytest.param(n, marks=[pytest.mark.slow] * (n in HEAVY)) for n in MODELS])
 def name(request: pytest.FixtureRequest) -> str:
     """Each model of the table in turn: all contracts of one before any of the next, so that one is in memory."""
     return str(request.param)

@@ -25,6 +25,7 @@ from sightlab.records import Epoch, Run
 from sightlab.runs.ending import end, net_of
 from sightlab.runs.noting import Notebook, now
 from sightlab.runs.revision import git_revision
+from sightlab.runs.weights import with_weights_of_run
 from sightlab.store.database.opening import check
 from sightlab.store.folder import home_folder, locate, new_folder, read_facts, read_run, status_of
 from sightlab.training import checkpoint, compiling, distributed, loop
@@ -82,6 +83,7 @@ def train(
     (1, 2000)
     """
     trackers.check(recipe.log)
+    recipe = with_weights_of_run(recipe, Path(home) if home is not None else None, watch.say)
     with own_process(recipe.deterministic), own_home(Path(home) if home is not None else home_folder()) as place:
         prepared = prepare(recipe, model, data, watch.say, watch.decoding)
         check(place)
@@ -152,6 +154,7 @@ def epochs(recipe: Recipe, model: nn.Module | None = None, data: Data | None = N
     >>> [epoch.epoch for epoch in sightlab.epochs(tiny)]
     [1, 2]
     """
+    recipe = with_weights_of_run(recipe)
     with own_process(recipe.deterministic):
         prepared = prepare(recipe, model, data)
         if recipe.compile == "on":
