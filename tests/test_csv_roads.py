@@ -77,7 +77,7 @@ def render(pixels: NDArray[np.uint8], labels: list[str], dialect: Dialect) -> by
     return (b"\xef\xbb\xbf" if dialect.bom else b"") + text.encode()
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(labels=labels_lists, dialect=dialects, seed=st.integers(0, 9))
 def test_every_dialect_gives_the_table_and_both_roads_agree(
     tmp_path_factory: pytest.TempPathFactory, labels: list[str], dialect: Dialect, seed: int
@@ -104,7 +104,7 @@ wrong = ["256", "259", "300", "999", "0256", "1012", "2560", "", " ", "-1", "3.5
 field = st.sampled_from(fine * 4 + wrong)
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=st.lists(st.lists(field, min_size=5, max_size=5), min_size=1, max_size=4))
 def test_the_fast_road_takes_nothing_that_the_exact_road_refuses(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]
