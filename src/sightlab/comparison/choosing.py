@@ -8,13 +8,13 @@ from typing import Any
 
 from sightlab.errors import RunError
 from sightlab.recipes.changes import changed, flat
-from sightlab.recipes.reading import parse_recipe
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Run
-from sightlab.store.folder import locate, read_facts, run_folders, status_of
+from sightlab.store.folder import locate, read_facts, recipe_in, run_folders, status_of
 from sightlab.store.labels import read_labels
 
 LONGEST_NAME = 40
+SILENT = ("name", "notes", "seed", "log", "format")  # keys that two trainings of one kind may differ in
 
 
 def chosen(words: Sequence[Run | str | Path], home: Path) -> list[Path]:
@@ -50,22 +50,13 @@ def study_runs(name: str, home: Path) -> list[Path]:
     return [one for one in found if status_of(read_facts(one)) == "finished"]
 
 
-def recipe_of_run(folder: Path) -> Recipe:
-    """The recipe that a run was trained with. Raises RunError."""
-    path = folder / "recipe.yaml"
-    try:
-        return parse_recipe(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror}") from error
-
-
 def grouped(folders: Sequence[Path]) -> dict[str, list[Path]]:
     """Runs that differ in nothing but their seed stand together, under a name that tells the groups apart.
 
     A group has the name of its model where the models differ, and of what else differs: `resnet18, lr 0.03`. Groups
     whose recipes differ in nothing (data that changed under the same name) are called by their first run.
     """
-    recipes = {folder: recipe_of_run(folder) for folder in folders}
+    recipes = {folder: recipe_in(folder)[0] for folder in folders}
     groups: dict[tuple[str, ...], list[Path]] = {}
     for folder, recipe in recipes.items():
         facts = read_facts(folder)
@@ -79,8 +70,7 @@ def grouped(folders: Sequence[Path]) -> dict[str, list[Path]]:
 def names_of(recipes: Sequence[Recipe], groups: Mapping[Any, Sequence[Path]]) -> list[str]:
     """A name for each group, all different: what of the recipes differs, else the first run's id."""
     values = [flat(recipe) for recipe in recipes]
-    silent = ("name", "notes", "seed", "log", "format")
-    telling = [key for key in values[0] if key not in silent and len({repr(one[key]) for one in values}) > 1]
+    telling = [key for key in values[0] if key not in SILENT and len({repr(one[key]) for one in values}) > 1]
     rest = [key for key in telling if key != "model.name"][:3]
     names = []
     for recipe, own in zip(recipes, values, strict=True):

@@ -12,7 +12,7 @@ import numpy as np
 
 from sightlab import charts, metrics
 from sightlab.comparison import sentence
-from sightlab.comparison.choosing import recipe_of_run
+from sightlab.comparison.choosing import SILENT
 from sightlab.comparison.comparing import Comparison
 from sightlab.recipes.changes import flat
 from sightlab.records import Contender
@@ -23,14 +23,13 @@ from sightlab.report.measures import Mistake, mistakes_of
 from sightlab.report.page import environment
 from sightlab.report.repeat import command
 from sightlab.report.writing import put
-from sightlab.store.folder import run_from
+from sightlab.store.folder import recipe_in, run_from
 from sightlab.version import __version__
 
 if TYPE_CHECKING:
     import altair as alt
 
 FILE = "comparison.html"
-SILENT = ("name", "notes", "seed", "log", "format")  # keys that two trainings of one kind may differ in
 SECTIONS = {
     "result": "Result",
     "contenders": "Contenders",
@@ -133,7 +132,7 @@ def comparison_html(found: Comparison, drawn: Mapping[str, str], title: str | No
 
 def members_of(found: Comparison) -> list[Member]:
     """What the report says of each contender. Raises RunError for files that are missing or damaged."""
-    base = flat(recipe_of_run(found.folders[found.contenders[0].name][0]))
+    base = flat(recipe_in(found.folders[found.contenders[0].name][0])[0])
     return [member_of(one, found.folders[one.name], base) for one in found.contenders]
 
 
@@ -152,7 +151,7 @@ def member_of(contender: Contender, folders: Sequence[Path], base: Mapping[str, 
         seed = str(facts.get("seed", ""))
         trainings.append(Training(run.id, seed, run.best_epoch, len(run.epochs), validation, accuracy, run.seconds))
     matrix = np.sum(matrices, axis=0)
-    own = flat(recipe_of_run(folders[0]))
+    own = flat(recipe_in(folders[0])[0])
     changes = {key: (base[key], value) for key, value in own.items() if key not in SILENT and value != base[key]}
     wrong = int(matrix.sum() - np.trace(matrix))
     return Member(contender, tuple(trainings), changes, tuple(mistakes_of(matrix, classes, 5)), wrong)

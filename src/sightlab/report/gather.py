@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from sightlab import metrics
 from sightlab.errors import RunError
-from sightlab.recipes.reading import parse_recipe
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch, Predictions, ReliabilityBin, Run, Scorecard
 from sightlab.report.galleries import Gallery, read_galleries
 from sightlab.report.measures import Confidence, Mistake, confidence_of, mistakes_of
 from sightlab.store.bundle import read_bundle
-from sightlab.store.folder import read_facts, read_openings, run_from, status_of
+from sightlab.store.folder import read_facts, read_openings, recipe_in, run_from, status_of
 from sightlab.store.tables import read_predictions
 
 
@@ -128,17 +127,6 @@ def finished_facts(folder: Path) -> dict[str, Any]:
         why = f" ({facts['reason']})" if facts.get("reason") else ""
         raise RunError(f"{folder.name}: {status}{why}, so there is no test score; a report is of a run that finished")
     return facts
-
-
-def recipe_in(folder: Path) -> tuple[Recipe, str]:
-    """The recipe a run was trained with, and its YAML. Raises RunError, or RecipeError for a damaged one."""
-    path = folder / "recipe.yaml"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise RunError(f"{path}: cannot be read: {reason}") from error
-    return parse_recipe(text, str(path)), text
 
 
 def environment_in(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from PIL import Image
 from sightlab import charts, metrics, pictures
 from sightlab.comparison import gain, sentence
 from sightlab.comparison.changes import agreement, class_changes, disagreements
-from sightlab.comparison.choosing import chosen, recipe_of_run
+from sightlab.comparison.choosing import chosen
 from sightlab.comparison.comparing import trial_of
 from sightlab.comparison.contenders import check_same_images
 from sightlab.data.imageset import ImageSet, Progress
@@ -21,7 +21,7 @@ from sightlab.errors import RunError, SightlabError, one_line
 from sightlab.recipes.changes import differences
 from sightlab.records import Agreement, ClassChange, Gain, Predictions, Run
 from sightlab.store.bundle import read_bundle, record_opening
-from sightlab.store.folder import home_folder, read_facts, run_from
+from sightlab.store.folder import home_folder, read_facts, recipe_in, run_from
 from sightlab.store.tables import read_predictions
 from sightlab.testing import checked_reason, content_of, on_record
 from sightlab.training.prepare import splits_of
@@ -131,7 +131,7 @@ def difference(first: Path, second: Path, open_test: str | None, progress: Progr
     a, b = said
     return Difference(
         runs=(run_from(first, facts[0]), run_from(second, facts[1])),
-        keys=differences(recipe_of_run(first), recipe_of_run(second)),
+        keys=differences(recipe_in(first)[0], recipe_in(second)[0]),
         gain=gain(trials[0].id, trials[0].right[None], trials[1].id, trials[1].right[None]),
         split=split,
         said=(a, b),
@@ -147,7 +147,7 @@ def pictures_of_split(
     folder: Path, split: str, key: str, progress: Progress | None
 ) -> tuple[ImageSet | None, tuple[str, ...]]:
     """The images of a run's split, from its recipe's source; None, and why, where they are gone or have changed."""
-    recipe = recipe_of_run(folder)
+    recipe = recipe_in(folder)[0]
     try:
         splits = splits_of(recipe, None, progress)
     except SightlabError as error:

@@ -19,7 +19,6 @@ from sightlab.data.splits import Splits
 from sightlab.errors import DivergedError, RunError, one_line
 from sightlab.files import write_text
 from sightlab.models.cost import forward_flops
-from sightlab.recipes.reading import parse_recipe
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch, Run
 from sightlab.runs.ending import end, net_of
@@ -27,7 +26,7 @@ from sightlab.runs.noting import Notebook, now
 from sightlab.runs.revision import git_revision
 from sightlab.runs.weights import with_weights_of_run
 from sightlab.store.database.opening import check
-from sightlab.store.folder import home_folder, locate, new_folder, read_facts, read_run, status_of
+from sightlab.store.folder import home_folder, locate, new_folder, read_facts, read_run, recipe_in, status_of
 from sightlab.training import checkpoint, compiling, distributed, loop
 from sightlab.training.forecast import forecast
 from sightlab.training.prepare import Prepared, predictions_of, prepare, stepper_of
@@ -125,11 +124,7 @@ def resume(
         raise RunError(
             f"{found.name} is running, as process {facts['process']['pid']}; wait for its end, or stop it first"
         )
-    path = found / "recipe.yaml"
-    try:
-        recipe = parse_recipe(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror}") from error
+    recipe, _ = recipe_in(found)
     trackers.check(recipe.log)
     with own_process(recipe.deterministic), own_home(found.parent) as place:
         folder = place / found.name

@@ -12,12 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sightlab.errors import RunError
 from sightlab.files import write_text
 from sightlab.records import Epoch, Run, Score
 from sightlab.store.liveness import alive
+
+if TYPE_CHECKING:
+    from sightlab.recipes.schema import Recipe
 
 FORMAT = 1
 LAST = "last"
@@ -89,6 +92,19 @@ def read_facts(folder: Path) -> dict[str, Any]:
     if facts["format"] > FORMAT:
         raise RunError(f"{path}: format {facts['format']} is from a newer sightlab, this one reads {FORMAT}; upgrade")
     return facts
+
+
+def recipe_in(folder: Path) -> tuple[Recipe, str]:
+    """The recipe a run was trained with, and its YAML. Raises RunError, or RecipeError for a damaged one."""
+    from sightlab.recipes.reading import parse_recipe  # listing runs does without it, and is to be quick
+
+    path = folder / "recipe.yaml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text file"
+        raise RunError(f"{path}: cannot be read: {reason}") from error
+    return parse_recipe(text, str(path)), text
 
 
 def run_from(folder: Path, facts: Mapping[str, Any]) -> Run:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from sightlab.errors import RunError, one_line
 from sightlab.recipes.changes import flat
-from sightlab.recipes.reading import parse_recipe
 from sightlab.records import Epoch, Run
+from sightlab.store.folder import recipe_in
 
 
 def epoch_figures(epoch: Epoch) -> dict[str, float]:
@@ -32,11 +31,7 @@ def final_figures(run: Run) -> dict[str, float]:
 
 def recipe_values(folder: Path) -> dict[str, str]:
     """The recipe's keys and values as text, {dotted path: value}. Raises RunError for a recipe that cannot be read."""
-    path = folder / "recipe.yaml"
-    try:
-        recipe = parse_recipe(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror or one_line(error)}") from error
+    recipe, _ = recipe_in(folder)
     return {key: yaml.safe_dump(value, default_flow_style=True).split("\n")[0] for key, value in flat(recipe).items()}
 
 
