@@ -16,6 +16,7 @@ from sightlab.metrics.classes import (
     worst_confusions,
 )
 from sightlab.metrics.intervals import wilson_interval
+from sightlab.metrics.pitfalls import constant_outputs, last_batch_accuracy
 from sightlab.metrics.probability import brier_score, mean_cross_entropy, probabilities
 from sightlab.metrics.ranking import mean_roc_auc, roc_auc, top_k_accuracy
 from sightlab.metrics.scoring import score, scorecard
@@ -29,7 +30,9 @@ __all__ = [
     "check_matrix",
     "class_scores",
     "confusion_matrix",
+    "constant_outputs",
     "label_suspects",
+    "last_batch_accuracy",
     "macro_average",
     "mean_cross_entropy",
     "mean_roc_auc",

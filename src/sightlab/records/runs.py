@@ -18,6 +18,9 @@ class Epoch:
     epoch: from 1. Losses: mean cross-entropy in nats; accuracies: shares in [0, 1]; both over every image of the
     split (train: each image as augmented, with the weights of its step). lr: of the epoch's last step.
     seconds: training and validation together. images_per_second: training alone. best: validation so far.
+    dead_outputs: classes whose logit is the same for every validation image, so that it tells none of them apart.
+    last_batch_accuracy: over the last batch of validation alone, what a loop that forgets to sum would report; never
+    used. Both are None in epochs from before they were kept.
 
     >>> epoch = Epoch(1, 0.9, 0.7, 0.8, 0.75, 0.1, 12.0, 800.0, True)
     >>> Epoch.from_json(epoch.to_json()) == epoch
@@ -33,11 +36,14 @@ class Epoch:
     seconds: float
     images_per_second: float
     best: bool
+    dead_outputs: int | None = None
+    last_batch_accuracy: float | None = None
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:
-        """The epoch that `to_json` wrote."""
-        return cls(**{f.name: facts[f.name] for f in fields(cls)})
+        """The epoch that `to_json` wrote. Raises KeyError for a fact that is missing and was always kept."""
+        later = {"dead_outputs", "last_batch_accuracy"} - set(facts)
+        return cls(**{f.name: facts[f.name] for f in fields(cls) if f.name not in later})
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, ready for JSON or CSV."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 
 from sightlab.errors import DivergedError
-from sightlab.metrics import mean_cross_entropy, top_k_accuracy
+from sightlab.metrics import constant_outputs, last_batch_accuracy, mean_cross_entropy, top_k_accuracy
 from sightlab.optim.averaging import Averages
 from sightlab.records import Epoch, Predictions
 from sightlab.training.step import Stepper
@@ -133,6 +133,8 @@ def epochs(
             seconds=training.seconds + time.perf_counter() - started,
             images_per_second=plan.images / training.seconds,
             best=best,
+            dead_outputs=constant_outputs(said.logits),
+            last_batch_accuracy=last_batch_accuracy(said, plan.batch_size),
         )
         training.history.append(facts)
         training.start_epoch(training.epoch + 1)

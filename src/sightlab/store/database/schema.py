@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 # The steps of migrations/versions, oldest first. A database that holds the last one is opened without Alembic.
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -129,6 +129,8 @@ epochs = Table(
     Column("seconds", Double),
     Column("images_per_second", Double),
     Column("best", Boolean),
+    Column("dead_outputs", Integer),
+    Column("last_batch_accuracy", Double),
 )
 
 # number: from 1, in the order of the file.
