@@ -129,6 +129,7 @@ def shown(values: list[float]) -> str:
 class Target(StrEnum):
     """The forms `data import` can write."""
 
+    csv = "csv"
     idx = "idx"
     npz = "npz"
     parquet = "parquet"
@@ -141,8 +142,8 @@ def import_(
     channels: Channels = None,
     label: Label = None,
     skip_broken: SkipBroken = False,
-    to: Annotated[Target | None, typer.Option(help="Also write as idx, npz or parquet.")] = None,
-    target: Annotated[Path | None, typer.Option("--out", help="File (npz) or folder (idx, parquet) to write.")] = None,
+    to: Annotated[Target | None, typer.Option(help="Also write as csv, idx, npz or parquet.")] = None,
+    target: Annotated[Path | None, typer.Option("--out", help="File (npz) or folder to write.")] = None,
     json: bool = JSON_OPTION,
 ) -> None:
     """Decode a data set into the cache ahead of time; with --to, write it in another form.
@@ -152,7 +153,7 @@ def import_(
     from sightlab.data.load import load_parts
 
     if target is not None and to is None:
-        raise DataError(f"--out {target} needs --to idx, npz or parquet")
+        raise DataError(f"--out {target} needs --to csv, idx, npz or parquet")
     with progress_bar("reading pictures") as progress:
         loaded = load_parts(
             source, size=size, channels=channels, label=label, skip_broken=skip_broken, progress=progress
@@ -180,6 +181,11 @@ def write_parts(splits: Any, to: Target, target: Path) -> None:
             from sightlab.data.formats.arrays import write_npz
 
             write_npz(splits, target)
+        elif to is Target.csv:
+            from sightlab.data.formats.csv import write_csv
+
+            for name, images in splits.items():
+                write_csv(images, target / f"{name}.csv")
         elif to is Target.parquet:
             from sightlab.data.pictures.parquet import write_parquet
 

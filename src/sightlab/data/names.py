@@ -42,6 +42,7 @@ class NamedSet:
     classes: in the order of its official label numbers. counts: images a split. files: name -> md5 of the official
     files; mirrors: where they are, tried in order. aliases: names that folders and archives of it are known by.
     repacked: name -> md5 of the same data compressed anew, as Debian's package dataset-fashion-mnist has it.
+    A set without files has no published checksums: it is found on this machine by its name, never downloaded.
     """
 
     classes: tuple[str, ...]
@@ -106,6 +107,8 @@ NAMED = {
         ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"),
         ("mnist",),
     ),
+    # Ganin et al. 2016; its makers publish no checksums.
+    "mnist-m": NamedSet(DIGITS, {"train": 59_001, "test": 9_001}, {}, (), ("mnist-m", "mnist_m", "mnistm")),
     "cifar10": NamedSet(
         OBJECTS,
         {"train": 50_000, "test": 10_000},

@@ -107,7 +107,7 @@ def local_candidates(name: str) -> Iterator[Path]:
         if is_called(folder, NAMED[name]):
             yield folder
     downloaded = cache_folder() / "downloads" / name
-    if all((downloaded / file).is_file() for file in NAMED[name].files):
+    if downloaded.is_dir() and all((downloaded / file).is_file() for file in NAMED[name].files):
         yield downloaded
     if (DEBIAN / name).is_dir():
         yield DEBIAN / name
@@ -132,6 +132,8 @@ def is_called(path: Path, named: NamedSet) -> bool:
 
 def is_official(path: Path, named: NamedSet) -> bool:
     """Whether the official files are all here, by their md5, as published or as repacked by Debian."""
+    if not named.files:
+        return False
     if path.is_file():
         return path.name in named.files and md5_of(path) == named.files[path.name]
     if not all((path / file).is_file() for file in named.files):
@@ -140,9 +142,15 @@ def is_official(path: Path, named: NamedSet) -> bool:
 
 
 def fetch(name: str, progress: Progress | None) -> Path:
-    """Download the official files of a known set into the cache. Gives their folder."""
+    """Download the official files of a known set into the cache. Gives their folder. Raises DataError."""
     named = NAMED[name]
     folder = cache_folder() / "downloads" / name
+    if not named.files:
+        places = ", ".join(str(f) for f in data_folders()) or "any folder of SIGHTLAB_DATA, which is not set"
+        raise DataError(
+            f"{name}: not in {places}, and its makers publish no checksums by which to trust a download; put its "
+            f"pictures into a folder or an archive called {named.aliases[-1]} and set SIGHTLAB_DATA to where it lies"
+        )
     for file, md5 in named.files.items():
         try:
             if not (folder / file).is_file():

@@ -82,10 +82,15 @@ class Splits:
         return {"train": fingerprints(self.train), "validation": fingerprints(self.validation)}
 
     @cached_property
+    def sealed(self) -> NDArray[np.uint64]:
+        """Fingerprints of the test images, which may be known without opening them. uint64 [N]."""
+        return fingerprints(self.test._images)
+
+    @cached_property
     def duplicates(self) -> dict[tuple[str, str], int]:
         """Images of the second split whose exact pixels are also in the first, for each pair that has any."""
         sets = {"train": self.train, "validation": self.validation, "test": self.test._images}
-        prints = self.seen | {"test": fingerprints(self.test._images)}
+        prints = self.seen | {"test": self.sealed}
         pairs = (("train", "validation"), ("train", "test"), ("validation", "test"))
         found = {(a, b): shared_images(sets[a], sets[b], prints[a], prints[b]) for a, b in pairs}
         return {pair: count for pair, count in found.items() if count}

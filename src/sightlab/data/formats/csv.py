@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import math
 import re
@@ -19,10 +20,12 @@ from sightlab.data.formats.opening import GZIP, opened, reading
 from sightlab.data.formats.rows import as_text, read_rows, records
 from sightlab.data.imageset import SPLITS, ImageSet, Parts, split_name
 from sightlab.errors import DataError, suggestion
+from sightlab.files import whole
 
 DELIMITERS = ",;\t"
 LABEL = "label"
 MANY_COLUMNS = 12
+ROWS_AT_ONCE = 4096  # images in memory while a file is written
 BOM = b"\xef\xbb\xbf"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
@@ -193,3 +196,29 @@ def picture_shape(path: Path, pixels: int, channels: int | None) -> tuple[int, i
         f"{path}: has {pixels} pixel columns, which is neither H*W nor H*W*3 of a square picture; "
         f"the nearest is {side * side * depth} ({side} x {side} x {depth})"
     )
+
+
+def write_csv(images: ImageSet, target: Path, rows: int | None = None) -> Path:
+    """Write images as CSV with a header: `label,pixel1,...`, row-major, channels last; whole or not at all.
+
+    label: the class number. rows: of the first so many images, all where there are fewer or None is given.
+    Raises OSError as writing does.
+
+    >>> import tempfile
+    >>> from sightlab.data.load import load_parts
+    >>> test = load_parts("fashion-mini").parts.splits["test"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lines = write_csv(test, Path(folder) / "test.csv", rows=2).read_text().splitlines()
+    >>> len(lines), lines[0][:19], len(lines[1].split(","))
+    (3, 'label,pixel1,pixel2', 785)
+    """
+    height, width, channels = images.shape
+    count = min(len(images), rows or len(images))
+    with whole(target) as temporary, temporary.open("w", encoding="ascii", newline="") as stream:
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(["label", *(f"pixel{n}" for n in range(1, height * width * channels + 1))])
+        for start in range(0, count, ROWS_AT_ONCE):
+            places = np.arange(start, min(start + ROWS_AT_ONCE, count))
+            for label, pixels in zip(images.labels[places], images.gather(places), strict=True):
+                table.writerow([int(label), *pixels.reshape(-1).tolist()])
+    return target
