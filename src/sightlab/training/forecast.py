@@ -25,12 +25,16 @@ PROBES = 2
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is left of a training. seconds: training and validation. gigabytes: peak memory of all its processes."""
+    """What is left of a training. seconds: training and validation. gigabytes: peak memory of all its processes.
+
+    look_seconds: what it takes to look at one image without training on it.
+    """
 
     epochs: int
     steps: int
     seconds: float
     gigabytes: float
+    look_seconds: float = 0.0
 
     def __str__(self) -> str:
         epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
@@ -56,7 +60,7 @@ def forecast(prepared: Prepared) -> Forecast:
         look = min(seconds_of(lambda: network(batch)) for _ in range(PROBES)) / len(places)
     epochs = prepared.plan.epochs - training.epoch + 1
     epoch = prepared.plan.steps_per_epoch * step + len(prepared.splits.validation) * look
-    return Forecast(epochs, prepared.plan.steps_per_epoch, epochs * epoch, processes * peak_gigabytes())
+    return Forecast(epochs, prepared.plan.steps_per_epoch, epochs * epoch, processes * peak_gigabytes(), look)
 
 
 def peak_gigabytes() -> float:
