@@ -35,6 +35,7 @@ ROOMS = [
     "report",
     "trackers",
     "runs",
+    "studies",
     "cli",
     "__init__",
     "__main__",

@@ -34,6 +34,10 @@ class RunError(SightlabError):
     """A run or a bundle that cannot be found, opened, resumed or written."""
 
 
+class StudyError(SightlabError):
+    """A study that cannot be read, planned or reported."""
+
+
 class DeviceError(SightlabError):
     """A device that this machine, or this build of torch, does not have."""
 

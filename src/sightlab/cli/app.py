@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from sightlab.cli import compare, data, diff, lr, predict, recipes, report, runs, structure, test, train
+from sightlab.cli import compare, data, diff, lr, predict, recipes, report, runs, structure, study, test, train
 from sightlab.errors import SightlabError, one_line
 from sightlab.version import __version__
 
@@ -33,6 +33,7 @@ app.command("lr", epilog=lr.EXAMPLES)(lr.lr)
 app.command("recipes", epilog=recipes.RECIPE_EXAMPLES)(recipes.recipes)
 app.command("models", epilog=recipes.MODEL_EXAMPLES)(recipes.models)
 app.command("structure", epilog=structure.EXAMPLES)(structure.structure)
+app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")
 
 # Typer stands on a click of its own in newer versions; its errors have the same base in all of them.

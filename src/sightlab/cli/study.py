@@ -1,0 +1,283 @@
+"""`sightlab study list|show|run|report`."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sightlab.cli.show import JSON_OPTION, Home, as_json, out, progress_bar, say, table
+from sightlab.cli.train import STOPPED, asked_to_pause
+
+if TYPE_CHECKING:
+    from sightlab.records import Epoch
+    from sightlab.studies.planning import Plan
+    from sightlab.studies.schema import Study
+
+SHOW_EXAMPLES = """\b
+Examples:
+  sightlab study show kmnist-mini-resnet
+  sightlab study show cifar10-resnet34 --scale laptop --json
+"""
+RUN_EXAMPLES = """\b
+Examples:
+  sightlab study run kmnist-mini-resnet --scale smoke
+  sightlab study run cifar10-resnet34 --scale laptop --seeds 3
+  sightlab study run fashion-csv --data my-images.csv --scale laptop
+"""
+REPORT_EXAMPLES = """\b
+Examples:
+  sightlab study report kmnist-mini-resnet
+  sightlab study report kmnist-mini-resnet -o page.md
+"""
+app = typer.Typer(
+    help="Published studies, rerun: as published, repaired, and how far from the figure.", no_args_is_help=True
+)
+
+
+class ScaleWord(StrEnum):
+    """The sizes at which a study can be run."""
+
+    smoke = "smoke"
+    laptop = "laptop"
+    full = "full"
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="One of `sightlab study list`, or a study's YAML file.")]
+Size = Annotated[ScaleWord, typer.Option("--scale", help="smoke: seconds; laptop: an hour on two cores; full: a GPU.")]
+Source = Annotated[str | None, typer.Option("--data", metavar="SOURCE", help="Images instead of the study's own.")]
+Seeds = Annotated[int | None, typer.Option(help="Seeds of each row, instead of the scale's.")]
+
+
+@app.command("list")
+def list_(json: bool = JSON_OPTION) -> None:
+    """List the studies that ship: their question, and how many runs each scale has."""
+    from sightlab.studies.planning import plan_study
+    from sightlab.studies.reading import read_study, shipped_studies
+
+    found = [read_study(name) for name in shipped_studies()]
+    runs = [{scale: len(plan_study(one, scale, Path("runs")).jobs) for scale in one.scales} for one in found]
+    if json:
+        named = [{"name": one.name, "title": one.title, "question": " ".join(one.question.split())} for one in found]
+        as_json({"studies": [facts | {"runs": counts} for facts, counts in zip(named, runs, strict=True)]})
+        return
+    rows = [
+        [one.name, *(str(counts.get(scale.value, "-")) for scale in ScaleWord), one.title]
+        for one, counts in zip(found, runs, strict=True)
+    ]
+    table(["study", *(f"{scale}" for scale in ScaleWord), "what it is about"], rows, right=(1, 2, 3))
+    out("\nruns at each scale; `sightlab study show NAME` says more, `sightlab study run NAME --scale smoke` tries one")
+
+
+@app.command("show", epilog=SHOW_EXAMPLES)
+def show(
+    name: Name,
+    scale: Size = ScaleWord.laptop,
+    data: Source = None,
+    seeds: Seeds = None,
+    home: Home = None,
+    json: bool = JSON_OPTION,
+) -> None:
+    """Show a study: its question, what was published, what was wrong, and what a scale trains."""
+    plan = planned(name, scale, data, seeds, home)
+    if json:
+        as_json(plan_json(plan))
+        return
+    study = plan.study
+    for text in (study.title, study.question, study.source):
+        out(" ".join(text.split()) + "\n")
+    table(["row", "form", "published", "model", "epochs", "seeds"], [row_cells(plan, n) for n in range(len(plan.rows))])
+    for grid in plan.grids:
+        axes = f"{grid.grid.x.key} {list(grid.xs)} x {grid.grid.y.key} {list(grid.ys)}"
+        out(f"grid {grid.grid.id}: {axes}, {grid.grid.name}")
+    out(f"\nscale {plan.scale}, {len(plan.jobs)} runs: {' '.join(plan.says.split())}")
+    out("\nwhat was wrong")
+    for fault in study.faults:
+        out(f"- {' '.join(fault.what.split())} {' '.join(fault.shows.split())}")
+    out(f"\nfor the published figures: {' '.join(study.full.split())}")
+
+
+def row_cells(plan: Plan, place: int) -> list[str]:
+    """A planned row, in a line."""
+    planned_row = plan.rows[place]
+    row, recipe = planned_row.row, planned_row.jobs[0].recipe
+    published = "" if row.figures.accuracy is None else f"{row.figures.accuracy:.2%}"
+    return [row.name, row.form, published, recipe.model.name, str(recipe.epochs), str(len(planned_row.jobs))]
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """A plan as plain values."""
+    study: Study = plan.study
+    return {
+        "name": study.name,
+        "title": study.title,
+        "question": " ".join(study.question.split()),
+        "scale": plan.scale,
+        "data": plan.data,
+        "runs": len(plan.jobs),
+        "rows": [
+            {
+                "id": one.row.id,
+                "name": one.row.name,
+                "form": one.row.form,
+                "twin": one.row.twin,
+                "published": one.row.figures.model_dump(mode="json"),
+                "recipes": [job.recipe.hash for job in one.jobs],
+                "recipe": one.jobs[0].recipe.model_dump(mode="json", exclude_defaults=True),
+            }
+            for one in plan.rows
+        ],
+        "grids": [{"id": one.grid.id, "x": list(one.xs), "y": list(one.ys)} for one in plan.grids],
+        "left_out": plan.left_out,
+    }
+
+
+@app.command("run", epilog=RUN_EXAMPLES)
+def run(
+    name: Name,
+    scale: Size = ScaleWord.laptop,
+    data: Source = None,
+    seeds: Seeds = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at once; default a core each.")] = None,
+    target: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="The page: .html or .md; default NAME-SCALE.html."),
+    ] = None,
+    home: Home = None,
+    json: bool = JSON_OPTION,
+) -> int:
+    """Train what a study trains, and write its page.
+
+    Runs that are there already are taken, not trained again; one that was stopped is gone on with. What it will take is
+    measured on a few steps and said before it starts.
+    """
+    from sightlab.store.folder import home_folder
+    from sightlab.studies.hidden import test_hidden
+    from sightlab.studies.results import gathered
+    from sightlab.studies.running import Watch, keep_account, run_study
+    from sightlab.training.loop import Paused
+    from sightlab.training.workers import physical_cores
+
+    place = home or home_folder()
+    file = page_file(target, name, scale)
+    plan = planned(name, scale, data, seeds, place)
+    with progress_bar("reading pictures") as decoding, asked_to_pause() as asked:
+        watch = Watch(say, epoch_told, decoding, lambda: bool(asked))
+        try:
+            account = run_study(plan, place, workers or physical_cores(), watch)
+        except Paused:
+            say("paused; the same command goes on where it stopped")
+            return STOPPED
+    keep_account(plan, account, place)
+    results = gathered(plan, place)
+    test_hidden(results, say)
+    written = write_page(results, file)
+    say(str(account))
+    if json:
+        as_json(
+            {
+                "study": plan.study.name,
+                "scale": plan.scale,
+                "written": [str(path) for path in written],
+                **results_json(results),
+            }
+        )
+        return 0
+    show_results(results)
+    out(f"\npage: {written[0]}")
+    return 0
+
+
+def epoch_told(title: str, epoch: Epoch) -> None:
+    """An epoch of one of many trainings, where a person or a log wants to see each."""
+    if os.environ.get("SIGHTLAB_VERBOSE"):
+        say(f"{title}: epoch {epoch.epoch}, validation {epoch.validation_loss:.4f} {epoch.validation_accuracy:.2%}")
+
+
+@app.command("report", epilog=REPORT_EXAMPLES)
+def report(
+    name: Name,
+    scale: Size = ScaleWord.laptop,
+    data: Source = None,
+    seeds: Seeds = None,
+    target: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="The page: .html or .md; default NAME-SCALE.html."),
+    ] = None,
+    home: Home = None,
+    json: bool = JSON_OPTION,
+) -> None:
+    """Write the page of a study from the runs that have finished; nothing is trained and no test split is opened."""
+    from sightlab.store.folder import home_folder
+    from sightlab.studies.results import gathered
+
+    place = home or home_folder()
+    file = page_file(target, name, scale)
+    results = gathered(planned(name, scale, data, seeds, place), place)
+    written = write_page(results, file)
+    if json:
+        as_json({"written": [str(path) for path in written], **results_json(results)})
+    else:
+        show_results(results)
+        out(f"\npage: {written[0]}")
+
+
+def planned(name: str, scale: ScaleWord, data: str | None, seeds: int | None, home: Path | None) -> Plan:
+    """What the command's words mean."""
+    from sightlab.store.folder import home_folder
+    from sightlab.studies.planning import plan_study
+    from sightlab.studies.reading import read_study
+
+    return plan_study(read_study(name), scale.value, home or home_folder(), data=data, seeds=seeds)
+
+
+def page_file(target: Path | None, name: str, scale: ScaleWord) -> Path:
+    """Where the page goes. Raises StudyError for a kind of file that it cannot be."""
+    from sightlab.errors import StudyError
+
+    file = target or Path(f"{Path(name).stem}-{scale.value}.html")
+    if file.suffix not in (".html", ".md"):
+        raise StudyError(f"--out {file}: a page is .html or .md, such as {file.with_suffix('.html')}")
+    return file
+
+
+def write_page(results: Any, file: Path) -> list[Path]:
+    """Write the page in the form that its name says."""
+    from sightlab.report.article import write_html, write_markdown
+    from sightlab.studies.page import page_of
+
+    article = page_of(results)
+    return write_html(article, file) if file.suffix == ".html" else write_markdown(article, file)
+
+
+def results_json(results: Any) -> dict[str, Any]:
+    """What the rows came to, as plain values."""
+    rows = [
+        {
+            "id": row.planned.row.id,
+            "runs": [one.run.id for one in row.runs],
+            "published": row.planned.row.figures.accuracy,
+            "accuracy": row.accuracy.to_json() if row.runs else None,
+            "interval": list(row.interval) if row.runs else None,
+        }
+        for row in results.rows
+    ]
+    return {
+        "rows": rows,
+        "gains": {id_: one.to_json() for id_, one in results.gains.items()},
+        "missing": list(results.missing),
+    }
+
+
+def show_results(results: Any) -> None:
+    """The table of a study, for a person."""
+    from sightlab.comparison import sentence
+    from sightlab.studies.page import table as page_table
+
+    found = page_table(results)
+    table(list(found.header), [list(row) for row in found.rows], right=found.right)
+    for one in results.gains.values():
+        out(f"{sentence(one)}.")

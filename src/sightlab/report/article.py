@@ -1,0 +1,166 @@
+"""A page of sections, tables and charts, written as one HTML file or as Markdown with its pictures beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sightlab import charts
+from sightlab.report import figures
+from sightlab.report.page import environment
+from sightlab.report.writing import put
+from sightlab.version import __version__
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    words: str
+    kind = "text"
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list of sentences."""
+
+    lines: tuple[str, ...]
+    kind = "bullets"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table. right: the columns that hold numbers, from 0. caption: what it shows.
+
+    Raises ValueError for a row that has more or fewer cells than the header.
+
+    >>> Table(("network", "accuracy"), (("cnn", "89.2%"),), right=(1,)).rows[0][0]
+    'cnn'
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    right: tuple[int, ...] = ()
+    caption: str = ""
+    kind = "table"
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.header):
+                raise ValueError(f"row {row[:1]} has {len(row)} cells, the header has {len(self.header)}")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart or a drawing. name: of its file, without a suffix. label: what it shows, for who cannot see it."""
+
+    name: str
+    svg: str
+    label: str
+    caption: str = ""
+    kind = "picture"
+
+
+@dataclass(frozen=True)
+class Code:
+    """Commands to type."""
+
+    lines: tuple[str, ...]
+    kind = "code"
+
+
+Block = Text | Bullets | Table | Picture | Code
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands below it."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Article:
+    """A page. kind: what sort of page, about: one line below the title."""
+
+    title: str
+    kind: str
+    about: str
+    sections: tuple[Section, ...]
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """Every picture, in order."""
+        return [block for section in self.sections for block in section.blocks if isinstance(block, Picture)]
+
+
+def write_html(article: Article, path: Path) -> list[Path]:
+    """Write an article as one HTML file that needs nothing else. Raises RunError where it cannot be written."""
+    drawings = {one.name: figures.embedded(one.svg, one.label) for one in article.pictures}
+    page = environment().get_template("article.html.jinja")
+    written = datetime.now(UTC).isoformat(timespec="seconds")
+    put(
+        path, page.render(article=article, title=article.title, drawings=drawings, version=__version__, written=written)
+    )
+    return [path]
+
+
+def write_markdown(article: Article, path: Path) -> list[Path]:
+    """Write an article as Markdown, its pictures as SVG in a folder of the page's name beside it.
+
+    Gives what was written, the page first. Raises RunError where it cannot be written.
+    """
+    folder = path.with_suffix("")
+    put(path, markdown(article, folder.name))
+    files = [folder / f"{one.name}.svg" for one in article.pictures]
+    for file, one in zip(files, article.pictures, strict=True):
+        charts.save_svg(one.svg, file)
+    return [path, *files]
+
+
+def markdown(article: Article, folder: str) -> str:
+    """An article as Markdown. folder: where its pictures are, as the page refers to it."""
+    parts = [f"# {article.title}", article.about]
+    for section in article.sections:
+        parts.append(f"## {section.title}")
+        parts += [block_markdown(block, folder) for block in section.blocks]
+    return "\n\n".join(parts) + "\n"
+
+
+def block_markdown(block: Block, folder: str) -> str:
+    """One block as Markdown."""
+    if isinstance(block, Text):
+        return plain(block.words)
+    if isinstance(block, Bullets):
+        return "\n".join(f"- {plain(line)}" for line in block.lines)
+    if isinstance(block, Code):
+        return "```sh\n" + "\n".join(block.lines) + "\n```"
+    if isinstance(block, Picture):
+        caption = f"\n\n*{plain(block.caption)}*" if block.caption else ""
+        return f"![{plain(block.label)}]({folder}/{block.name}.svg){caption}"
+    return table_markdown(block)
+
+
+def table_markdown(table: Table) -> str:
+    """A table as Markdown, its caption above it."""
+    marks = ["---:" if place in table.right else "---" for place in range(len(table.header))]
+    lines = [table.header, marks, *table.rows]
+    text = "\n".join("| " + " | ".join(plain(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return f"{plain(table.caption)}\n\n{text}" if table.caption else text
+
+
+def plain(text: str) -> str:
+    """Text in which Markdown sees no marks of its own.
+
+    >>> plain("a * b < c_d")
+    'a \\\\* b &lt; c_d'
+    """
+    return text.replace("*", "\\*").replace("<", "&lt;")
+
+
+def rows_of(lines: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    """Lines of cells as a table's rows."""
+    return tuple(tuple(line) for line in lines)

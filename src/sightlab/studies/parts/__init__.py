@@ -1,0 +1,24 @@
+"""What the pages of single studies have beside what all have: one readable table, a function each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sightlab.report.article import Block
+from sightlab.studies.parts.batches import last_batch
+from sightlab.studies.parts.confusing import confusions, digits_479
+from sightlab.studies.parts.dying import dead_outputs
+from sightlab.studies.parts.epochs import published_epochs
+from sightlab.studies.parts.hidden import hidden_csv
+from sightlab.studies.parts.pairs import published_pairs
+from sightlab.studies.results import Results
+
+PARTS: dict[str, tuple[str, Callable[[Results], tuple[Block, ...]]]] = {
+    "confusions": ("What is taken for what", confusions),
+    "dead-outputs": ("Dead outputs, epoch by epoch", dead_outputs),
+    "digits-479": ("Does augmentation mend 4, 7 and 9?", digits_479),
+    "hidden-csv": ("The CSV nobody has seen", hidden_csv),
+    "last-batch": ("The last batch, and all of them", last_batch),
+    "published-epochs": ("Epoch by epoch", published_epochs),
+    "published-pairs": ("What the published table can tell apart", published_pairs),
+}

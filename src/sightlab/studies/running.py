@@ -1,0 +1,188 @@
+"""A study's trainings: those that are there already are taken, the others trained, on all cores."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from sightlab.data.formats.csv import write_csv
+from sightlab.data.imageset import UNDIVIDED, Progress
+from sightlab.data.load import load_parts
+from sightlab.errors import StudyError
+from sightlab.files import write_text
+from sightlab.records import Epoch, duration
+from sightlab.runs.finding import Archive
+from sightlab.runs.pool import Task, train_side_by_side
+from sightlab.runs.torchrun import train_by_processes
+from sightlab.store.database.writing import relabel
+from sightlab.store.labels import Labels, Study, now_text
+from sightlab.studies.costs import predicted, unfinished, wall_seconds
+from sightlab.studies.planning import CsvFiles, Job, Plan
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told what while a study runs. say: a line. epoch: a training's name and an epoch of it.
+
+    decoding: pictures read and in all. pause: asked several times a second; when it says yes, runs are kept and Paused
+    is raised.
+    """
+
+    say: Say = lambda _: None
+    epoch: Callable[[str, Epoch], None] = lambda _name, _epoch: None
+    decoding: Progress | None = None
+    pause: Callable[[], bool] = lambda: False
+
+
+SILENT = Watch()
+
+
+@dataclass
+class Account:
+    """Predicted against real. predicted, real: seconds of trainings on one thread, added up. wall: seconds in all.
+
+    failed: trainings that diverged, {name: why}.
+    """
+
+    trained: int = 0
+    there: int = 0
+    predicted: float = 0.0
+    real: float = 0.0
+    wall: float = 0.0
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """One line."""
+        if not self.trained:
+            return f"all {self.there} runs were there already"
+        said = f"{self.trained} trained in {duration(self.wall)}: {duration(self.real)} of one core's time"
+        said += f" against {duration(self.predicted)} predicted"
+        return said + (f"; {self.there} were there already" if self.there else "")
+
+
+def run_study(plan: Plan, home: Path, workers: int, watch: Watch = SILENT) -> Account:
+    """Train what of a plan is not trained yet, each run kept in `home` and labelled with the study's name.
+
+    Says beforehand how many runs there are, what they will take, and what is there already. workers: processes of one
+    thread each. Raises SightlabError as training does, Paused when asked to.
+    """
+    if plan.csv:
+        write_files(plan.csv, watch)
+    archive = Archive(home)
+    left = unfinished(plan.jobs, archive)
+    account = Account(there=len(plan.jobs) - len(left))
+    if left:
+        cost = predicted([job for job, _ in left], watch.say)
+        alone = [cost[job] for job, _ in left if job.processes == 1]
+        shared = sum(cost[job] / job.processes for job, _ in left if job.processes > 1)
+        expected = wall_seconds(alone, workers) + shared if alone else shared
+        watch.say(
+            f"{len(left)} of {len(plan.jobs)} runs to train, about {duration(expected)} "
+            f"with {workers} processes of one thread ({account.there} are there already)"
+        )
+        started = time.monotonic()
+        train_left(left, cost, home, workers, watch, account)
+        account.wall = time.monotonic() - started
+    keep_together(plan, home)
+    return account
+
+
+def train_left(
+    left: Sequence[tuple[Job, Path | None]],
+    cost: Mapping[Job, float],
+    home: Path,
+    workers: int,
+    watch: Watch,
+    account: Account,
+) -> None:
+    """Train, the longest first so that no core waits long at the end; those of several processes last, one by one."""
+    alone = sorted((one for one in left if one[0].processes == 1), key=lambda one: -cost[one[0]])
+    to_go = sum(cost[job] for job, _ in left)
+    for done in train_side_by_side(
+        [Task(job.recipe, known) for job, known in alone],
+        home,
+        min(workers, len(alone) or 1),
+        epoch=lambda number, facts: watch.epoch(title(alone[number][0]), facts),
+        pause=watch.pause,
+    ):
+        job = alone[done.number][0]
+        to_go -= cost[job]
+        note(account, job, cost[job], done.seconds, done.reason)
+        watch.say(ending(job, done.seconds, cost[job], done.reason, to_go / workers))
+    for job, known in (one for one in left if one[0].processes > 1):
+        started = time.monotonic()
+        train_by_processes(job.recipe, job.processes, home, known, pause=watch.pause)
+        took = (time.monotonic() - started) * job.processes
+        to_go -= cost[job]
+        note(account, job, cost[job], took, "")
+        watch.say(ending(job, took, cost[job], "", to_go / workers))
+
+
+def note(account: Account, job: Job, predicted_seconds: float, seconds: float, reason: str) -> None:
+    """Put a training's end into the account."""
+    account.trained += 1
+    account.predicted += predicted_seconds
+    account.real += seconds
+    if reason:
+        account.failed[title(job)] = reason
+
+
+def title(job: Job) -> str:
+    """What a training is called in a line."""
+    return f"{job.recipe.name}, seed {job.recipe.seed}"
+
+
+def ending(job: Job, seconds: float, cost: float, reason: str, left: float) -> str:
+    """The line at a training's end."""
+    how = f"failed: {reason}" if reason else f"{duration(seconds)} ({duration(cost)} predicted)"
+    return f"{title(job)}: {how}; about {duration(max(left, 0))} left"
+
+
+def write_files(csv: CsvFiles, watch: Watch) -> None:
+    """Write the CSV files of a study, where they are not there yet. Raises StudyError, DataError."""
+    if csv.train.is_file() and csv.hidden.is_file():
+        return
+    splits = load_parts(csv.source, progress=watch.decoding).parts.splits
+    first = splits.get("train", splits.get(UNDIVIDED))
+    if first is None or "test" not in splits:
+        raise StudyError(
+            f"{csv.source}: has {', '.join(splits)}; this study hands a training and a test split over as CSV"
+        )
+    for images, file in ((first, csv.train), (splits["test"], csv.hidden)):
+        if not file.is_file():
+            try:
+                write_csv(images, file, csv.rows)
+            except OSError as error:
+                raise StudyError(f"{file}: cannot be written: {error.strerror}") from error
+            watch.say(f"written: {file}")
+
+
+def keep_together(plan: Plan, home: Path) -> None:
+    """Label every finished run of the plan with the study and its scale."""
+    name = f"{plan.study.name}-{plan.scale}"
+    kept = Study(name, " ".join(plan.study.question.split()), now_text(), {"scale": plan.scale, "data": plan.data})
+    archive = Archive(home)
+    for job in plan.jobs:
+        folder = archive.finished(job.recipe, job.processes)
+        if folder is not None:
+            relabel(folder, partial(labelled, study=kept))
+
+
+def labelled(labels: Labels, study: Study) -> Labels:
+    """The labels with the study, as they are where it is among them already."""
+    return labels if any(one.name == study.name for one in labels.studies) else labels.with_study(study)
+
+
+def keep_account(plan: Plan, account: Account, home: Path) -> None:
+    """Keep what the runs took beside them, for the study's page; an account of nothing is not kept."""
+    if not account.trained:
+        return
+    folder = home / "studies"
+    facts = {"trained": account.trained, "predicted": account.predicted, "real": account.real, "wall": account.wall}
+    write_text(folder / f"{plan.study.name}-{plan.scale}.json", json.dumps(facts, indent=1))

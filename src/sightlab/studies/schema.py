@@ -1,0 +1,184 @@
+"""What a study is: a question, recipes that answer it, what was published, and what each scale does with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from sightlab.recipes.schema import Group
+
+FORMAT = 1
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
+Form = Literal["published", "repaired", "fast"]
+ScaleName = Literal["smoke", "laptop", "full"]
+Keys = dict[str, Any]
+
+
+class Part(Group):
+    """Keys that belong together in a study; keys of a study are not those of a recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Figures(Part):
+    """What the study published of a row. Accuracies in [0, 1].
+
+    time: as the study gives it. of: what the accuracy is of. by_epoch: (training, test) accuracy after each epoch.
+
+    >>> Figures(accuracy=0.4341, of="test, the best of 10 epochs").accuracy
+    0.4341
+    """
+
+    accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
+    top5: Annotated[float, Field(ge=0, le=1)] | None = None
+    loss: Annotated[float, Field(ge=0)] | None = None
+    parameters: str = ""
+    time: str = ""
+    of: str = "test"
+    by_epoch: tuple[tuple[float, float], ...] = ()
+
+
+class Row(Part):
+    """One line of the study's table: a recipe, trained with one seed or several.
+
+    id: short, unique. name: what the table calls it. form: as published (its mistakes kept), repaired (the same
+    question asked properly), or fast (the quickest good answer on two cores). twin: the id of the row that it is held
+    against, image by image. set: keys of its recipe, as the command line has them. processes: that share each batch
+    over gloo or NCCL, started by torchrun; 1 for none. note: what a reader of the table must know.
+    """
+
+    id: Slug
+    name: str
+    form: Form
+    twin: Slug | None = None
+    set: Keys = Field(default_factory=dict)
+    figures: Figures = Figures()
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    note: str = ""
+
+
+class Axis(Part):
+    """One key of a grid and its values, in order."""
+
+    key: str
+    values: Annotated[tuple[float | int | str, ...], Field(min_length=1)]
+
+
+class Grid(Part):
+    """Every pair of two keys' values.
+
+    published: a figure for each, a list for each value of y; published_of: what it is. best: how many of the best cells
+    have their curves drawn.
+    """
+
+    id: Slug
+    name: str
+    form: Form
+    set: Keys = Field(default_factory=dict)
+    x: Axis
+    y: Axis
+    published: tuple[tuple[float | None, ...], ...] = ()
+    published_of: str = ""
+    best: Annotated[int, Field(ge=1, le=25)] = 8
+
+    @model_validator(mode="after")
+    def _as_many_figures_as_cells(self) -> Grid:
+        shape = (len(self.y.values), len(self.x.values))
+        if self.published and (len(self.published), {len(line) for line in self.published}) != (shape[0], {shape[1]}):
+            raise ValueError(f"published must have {shape[0]} lists of {shape[1]} figures, one for each cell")
+        return self
+
+
+class RowAt(Part):
+    """What a scale changes in a row or a grid. seeds: of this row alone. x, y: a grid's values at this scale."""
+
+    set: Keys = Field(default_factory=dict)
+    seeds: Annotated[int, Field(ge=1, le=100)] | None = None
+    note: str = ""
+    x: tuple[float | int | str, ...] | None = None
+    y: tuple[float | int | str, ...] | None = None
+
+
+class Scale(Part):
+    """What the study does at one size. says: that, in words. set: keys of every recipe. leave_out: rows and grids.
+
+    data: the source at this scale, where it is another. csv_rows: rows of each CSV that is written, where the study
+    reads CSV.
+    """
+
+    says: str
+    data: str | None = None
+    csv_rows: Annotated[int, Field(ge=100)] | None = None
+    set: Keys = Field(default_factory=dict)
+    seeds: Annotated[int, Field(ge=1, le=100)] = 1
+    rows: dict[Slug, RowAt] = Field(default_factory=dict)
+    leave_out: tuple[Slug, ...] = ()
+
+
+class Fault(Part):
+    """Something that was wrong, and how that shows."""
+
+    what: str
+    shows: str
+
+
+class Study(Part):
+    """A published study. name: of its file. data: the source; csv: whether it is handed over as CSV files.
+
+    base: keys of every recipe. networks: whose structure the page shows, with (channels, height, width) of an image.
+    published_images: test images behind each published accuracy. shows: what of the page is this study's own, names of
+    `parts.PARTS`. contradictions: where the study's own text leaves open or contradicts itself, and what is taken.
+    full: what the published figure would take.
+    """
+
+    format: Annotated[int, Field(ge=1, le=FORMAT)] = FORMAT
+    name: Slug
+    title: str
+    question: str
+    source: str
+    data: str
+    csv: bool = False
+    base: Keys = Field(default_factory=dict)
+    rows: Annotated[tuple[Row, ...], Field(min_length=1)]
+    grids: tuple[Grid, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    networks: dict[str, tuple[int, int, int]] = Field(default_factory=dict)
+    published_images: Annotated[int, Field(ge=1)] | None = None
+    shows: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
+    scales: dict[ScaleName, Scale]
+    full: str
+
+    @field_validator("scales")
+    @classmethod
+    def _a_scale_at_least(cls, scales: Mapping[ScaleName, Scale]) -> Mapping[ScaleName, Scale]:
+        if not scales:
+            raise ValueError("has no scale; give at least one of smoke, laptop and full")
+        return scales
+
+    @model_validator(mode="after")
+    def _names_that_are_there(self) -> Study:
+        ids = [*(row.id for row in self.rows), *(grid.id for grid in self.grids)]
+        for place, one in enumerate(ids):
+            if one in ids[:place]:
+                raise ValueError(f"two rows or grids have the id {one!r}; each needs its own")
+        for row in self.rows:
+            if row.twin is not None and row.twin not in [other.id for other in self.rows]:
+                raise ValueError(f"row {row.id}: its twin {row.twin!r} is no row; the rows are {', '.join(ids)}")
+        for name, scale in self.scales.items():
+            for one in (*scale.rows, *scale.leave_out):
+                if one not in ids:
+                    raise ValueError(f"scale {name}: {one!r} is no row and no grid; there are {', '.join(ids)}")
+        return self
+
+
+def slug(text: str) -> str:
+    """A text as part of a file's name.
+
+    >>> slug("ResNet-34, 128 pixels")
+    'resnet-34-128-pixels'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")
