@@ -3,17 +3,20 @@
 # make test-slow   the tests that take minutes
 # make bench       the benchmarks of bench/: one table, about an hour
 # make examples    the reports of docs/examples: about ten minutes on two cores
+# make studies     the pages of docs/studies: the six studies at the scale of a laptop, an hour each at most on two cores
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-# Where the pictures of KMNIST are, a folder `kmnist` in it.
+# Where the pictures are: folders or archives `kmnist`, `cifar10`, `cifar100`, `mnist-m`; `fashion-mnist` is Debian's.
 SIGHTLAB_DATA ?= ../shared/data
 MINI_RESNETS := mini-resnet-v1,mini-resnet-v2,mini-resnet-v3,mini-resnet-v4,mini-resnet-v5,mini-resnet-v6
 EXAMPLE := SIGHTLAB_HOME=build/examples $(BIN)/sightlab
 
-.PHONY: demo test test-slow lint bench examples clean
+STUDIES := kmnist-mini-resnet fashion-csv cifar10-resnet34 mnist-m-resnet18-cut cifar100-senet cifar100-timm
+
+.PHONY: demo test test-slow lint bench examples studies clean
 
 demo: $(VENV)/core
 	$(BIN)/sightlab train
@@ -39,6 +42,13 @@ examples: $(VENV)/core
 	mkdir -p docs/examples/mini-resnets
 	SIGHTLAB_DATA=$(SIGHTLAB_DATA) $(EXAMPLE) compare mini-resnet-v4 model=$(MINI_RESNETS) data=kmnist epochs=3 \
 		--seeds 3 --study mini-resnets --out docs/examples/mini-resnets >docs/examples/mini-resnets/comparison.txt
+
+# Runs that are in build/studies already are not trained again; a study that was stopped goes on.
+studies: $(VENV)/core
+	for study in $(STUDIES); do \
+		SIGHTLAB_DATA=$(SIGHTLAB_DATA) $(BIN)/sightlab study run $$study --scale laptop --home build/studies \
+			--out docs/studies/$$study.md || exit; \
+	done
 
 # The files core, dev and bench in .venv say that its installation is as new as pyproject.toml. The constraints name
 # the releases that sightlab is tested with; pip alone takes any that pyproject.toml allows.

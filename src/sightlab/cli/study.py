@@ -141,7 +141,7 @@ def run(
     scale: Size = ScaleWord.laptop,
     data: Source = None,
     seeds: Seeds = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at once; default a core each.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at once; default one for each core.")] = None,
     target: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="The page: .html or .md; default NAME-SCALE.html."),
@@ -159,7 +159,7 @@ def run(
     from sightlab.studies.results import gathered
     from sightlab.studies.running import Watch, keep_account, run_study
     from sightlab.training.loop import Paused
-    from sightlab.training.workers import physical_cores
+    from sightlab.training.workers import trainings_at_once
 
     place = home or home_folder()
     file = page_file(target, name, scale)
@@ -167,7 +167,7 @@ def run(
     with progress_bar("reading pictures") as decoding, asked_to_pause() as asked:
         watch = Watch(say, epoch_told, decoding, lambda: bool(asked))
         try:
-            account = run_study(plan, place, workers or physical_cores(), watch)
+            account = run_study(plan, place, workers or trainings_at_once(), watch)
         except Paused:
             say("paused; the same command goes on where it stopped")
             return STOPPED

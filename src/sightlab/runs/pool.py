@@ -15,6 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -60,10 +61,14 @@ def train_side_by_side(
 ) -> Iterator[Ended]:
     """Train tasks in so many processes of one thread each; yield each as it ends, which may be in another order.
 
+    One worker is this process itself, with its own threads, one task after the other.
     A task that diverges is a result. epoch: told of each epoch, by the task's place. pause: asked several times a
     second; when it says yes every run under way is kept and Paused raised. Raises what training raises, with the other
     runs kept, and RunError where a process was killed.
     """
+    if workers == 1:
+        yield from one_by_one(tasks, home, epoch, pause)
+        return
     context = multiprocessing.get_context("spawn")
     stop, told = context.Event(), context.SimpleQueue()
     with one_thread_each():
@@ -78,6 +83,14 @@ def train_side_by_side(
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
+
+
+def one_by_one(
+    tasks: Sequence[Task], home: Path, epoch: Callable[[int, Epoch], None], pause: Callable[[], bool]
+) -> Iterator[Ended]:
+    """Train tasks in this process, in their order."""
+    for number, task in enumerate(tasks):
+        yield worked(number, task, home, Watch(epoch=partial(epoch, number), pause=pause))
 
 
 def ended(
@@ -139,8 +152,12 @@ def work(number: int, task: Task, home: Path) -> Ended:
     stop, told = ASKED
     if stop.is_set():
         raise Paused(task.recipe.name)
+    return worked(number, task, home, Watch(epoch=lambda facts: told.put((number, facts)), pause=stop.is_set))
+
+
+def worked(number: int, task: Task, home: Path, watch: Watch) -> Ended:
+    """Train one task to its end, or go on with it; one that diverges has ended too."""
     started = time.monotonic()
-    watch = Watch(epoch=lambda facts: told.put((number, facts)), pause=stop.is_set)
     try:
         run = resume(task.known, watch=watch) if task.known else train(task.recipe, home=home, watch=watch)
     except DivergedError as error:

@@ -61,7 +61,7 @@ def scale_words(results: Results) -> tuple[Block, ...]:
 
 def table(results: Results) -> Table:
     """The table: published, and here, with intervals and cost."""
-    with_top5 = any(row.runs and row.top5 for row in results.rows)
+    with_top5 = any(row.planned.row.figures.top5 is not None for row in results.rows)
     header = ["network", "form", "published", "test accuracy here", "95 % interval", "seeds", "epochs"]
     header += [*(["top 5 published", "top 5 here"] if with_top5 else []), "parameters", "time of one", "published time"]
     lines = [line(row, with_top5) for row in results.rows]

@@ -84,7 +84,7 @@ def run_study(plan: Plan, home: Path, workers: int, watch: Watch = SILENT) -> Ac
         expected = wall_seconds(alone, workers) + shared if alone else shared
         watch.say(
             f"{len(left)} of {len(plan.jobs)} runs to train, about {duration(expected)} "
-            f"with {workers} processes of one thread ({account.there} are there already)"
+            f"with {counted_workers(workers)} ({account.there} are there already)"
         )
         started = time.monotonic()
         train_left(left, cost, home, workers, watch, account)
@@ -122,6 +122,11 @@ def train_left(
         to_go -= cost[job]
         note(account, job, cost[job], took, "")
         watch.say(ending(job, took, cost[job], "", to_go / workers))
+
+
+def counted_workers(workers: int) -> str:
+    """By whom trainings are worked off."""
+    return "one process" if workers == 1 else f"{workers} processes of one thread"
 
 
 def note(account: Account, job: Job, predicted_seconds: float, seconds: float, reason: str) -> None:

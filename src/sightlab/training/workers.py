@@ -104,6 +104,11 @@ def physical_cores() -> int:
     return max(1, len(cores))
 
 
+def trainings_at_once() -> int:
+    """How many trainings do best side by side on this machine: one a core, but a single one where there is a GPU."""
+    return 1 if torch.cuda.is_available() or has_mps() else physical_cores()
+
+
 def cpu_name() -> str:
     """The processor's name as the system gives it."""
     try:

@@ -1,0 +1,156 @@
+"""Several trainings at once: the same bits as one after the other, kept when stopped, one line when a process dies."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import sightlab
+from sightlab.errors import DataError, RunError
+from sightlab.recipes.changes import changed
+from sightlab.recipes.schema import Recipe
+from sightlab.runs.finding import Archive
+from sightlab.runs.pool import Task, train_side_by_side
+from sightlab.runs.torchrun import train_by_processes
+from sightlab.store.folder import read_facts, status_of
+from sightlab.training.loop import Paused
+
+TINY = Recipe.model_validate(
+    {"data": {"source": "fashion-mini", "limit_per_class": 20}, "model": "lenet", "epochs": 2, "compile": "off"}
+)
+LONG = changed(TINY, {"epochs": 500})
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "bundle" / "weights.safetensors")
+
+
+def children_of(process: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+            command = (stat.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == process and b"spawn_main" in command:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def test_trainings_side_by_side_end_with_the_bits_of_one_after_the_other(tmp_path: Path) -> None:
+    recipes = [changed(TINY, {"seed": seed}) for seed in (1, 2, 3)]
+    told: list[tuple[int, int]] = []
+    ended = list(
+        train_side_by_side(
+            [Task(recipe) for recipe in recipes],
+            tmp_path / "pool",
+            2,
+            epoch=lambda number, facts: told.append((number, facts.epoch)),
+        )
+    )
+    assert sorted(told) == [(number, epoch) for number in range(3) for epoch in (1, 2)]
+    by_number = {one.number: one.folder for one in ended}
+    for number, recipe in enumerate(recipes):
+        alone = sightlab.train(recipe, home=tmp_path / "alone")
+        folder = by_number[number]
+        assert folder is not None
+        theirs, ours = weights_of(folder), weights_of(alone.folder)
+        assert theirs.keys() == ours.keys()
+        assert all(torch.equal(theirs[name], ours[name]) for name in ours)
+
+
+def test_a_pause_keeps_every_run_and_the_archive_finds_them(tmp_path: Path) -> None:
+    seen = threading.Event()
+    with pytest.raises(Paused):
+        list(
+            train_side_by_side(
+                [Task(LONG), Task(changed(LONG, {"seed": 7}))],
+                tmp_path,
+                2,
+                epoch=lambda _number, _facts: seen.set(),
+                pause=seen.is_set,
+            )
+        )
+    found = Archive(tmp_path).on_this_data(LONG)
+    assert found is not None
+    assert found[1] == "interrupted"
+    assert Archive(tmp_path).finished(LONG) is None
+
+
+def test_a_process_that_is_killed_is_one_line_and_its_run_can_be_gone_on_with(tmp_path: Path) -> None:
+    def kill_one(_number: int, _facts: object) -> None:
+        for child in children_of(os.getpid())[:1]:
+            os.kill(child, signal.SIGKILL)
+
+    with pytest.raises(RunError, match=r"a worker process has gone .* the same command goes on where it stopped"):
+        list(train_side_by_side([Task(LONG), Task(changed(LONG, {"seed": 7}))], tmp_path, 2, epoch=kill_one))
+    folders = [path.parent for path in tmp_path.glob("*/run.json")]
+    assert folders
+    assert {status_of(read_facts(folder)) for folder in folders} == {"interrupted"}
+
+
+def test_a_training_that_diverges_is_a_result(tmp_path: Path) -> None:
+    wild = changed(TINY, {"lr": 1e30, "model": "cnn"})
+    first, second = sorted(train_side_by_side([Task(wild), Task(TINY)], tmp_path, 1), key=lambda one: one.number)
+    assert first.folder is None
+    assert "is not a finite number" in first.reason
+    assert second.folder is not None
+
+
+def test_data_that_are_not_there_end_it_with_their_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere/: no such file or folder"):
+        list(train_side_by_side([Task(changed(TINY, {"data": "nowhere/"}))], tmp_path, 1))
+
+
+def test_processes_do_not_outlive_their_parent(tmp_path: Path) -> None:
+    """The parent is killed; what it started must go by itself."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from pathlib import Path; from tests.test_pool import LONG; from sightlab.runs.pool import *\n"
+        "if __name__ == '__main__':\n"
+        "    tell = lambda number, facts: print('epoch', flush=True)\n"
+        "    list(train_side_by_side([Task(LONG), Task(LONG)], Path(sys.argv[1]), 2, epoch=tell))\n"
+    )
+    script = tmp_path / "parent.py"
+    script.write_text(code)
+    root = Path(__file__).parents[1]
+    parent = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "home")],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"epoch\n"
+    children = children_of(parent.pid)
+    assert children
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    until = time.monotonic() + 20
+    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+
+
+def test_two_processes_share_batches_over_gloo_on_real_images(tmp_path: Path) -> None:
+    recipe = changed(TINY, {"epochs": 1, "model": "mini-resnet-v1"})
+    folder = train_by_processes(recipe, 2, tmp_path)
+    facts = read_facts(folder)
+    assert facts["status"] == "finished"
+    assert facts["test"]["count"] == 2000  # every test image once, whatever the division
+    archive = Archive(tmp_path)
+    assert archive.finished(recipe, 2) == folder
+    assert archive.finished(recipe) is None  # one process would give other batch statistics
+
+
+def test_what_a_shared_training_says_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="2 processes: nowhere/: no such file or folder"):
+        train_by_processes(changed(TINY, {"data": "nowhere/"}), 2, tmp_path)
