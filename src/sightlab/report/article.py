@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sightlab import charts
+from sightlab.errors import one_line
 from sightlab.report import figures
 from sightlab.report.page import environment
 from sightlab.report.writing import put
@@ -34,6 +36,8 @@ class Bullets:
 class Table:
     """A table. right: the columns that hold numbers, from 0. caption: what it shows.
 
+    folded: what to click on where the table is long and of interest to few; it stands open without.
+
     Raises ValueError for a row that has more or fewer cells than the header.
 
     >>> Table(("network", "accuracy"), (("cnn", "89.2%"),), right=(1,)).rows[0][0]
@@ -44,6 +48,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     right: tuple[int, ...] = ()
     caption: str = ""
+    folded: str = ""
     kind = "table"
 
     def __post_init__(self) -> None:
@@ -148,17 +153,23 @@ def table_markdown(table: Table) -> str:
     """A table as Markdown, its caption above it."""
     marks = ["---:" if place in table.right else "---" for place in range(len(table.header))]
     lines = [table.header, marks, *table.rows]
-    text = "\n".join("| " + " | ".join(plain(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
-    return f"{plain(table.caption)}\n\n{text}" if table.caption else text
+    text = "\n".join("| " + " | ".join(cell_markdown(cell) for cell in line) + " |" for line in lines)
+    text = f"{plain(table.caption)}\n\n{text}" if table.caption else text
+    return f"<details><summary>{plain(table.folded)}</summary>\n\n{text}\n\n</details>" if table.folded else text
+
+
+def cell_markdown(text: str) -> str:
+    """A cell of a Markdown table: on one line, its bars marked as no column's end."""
+    return plain(one_line(text)).replace("|", "\\|")
 
 
 def plain(text: str) -> str:
-    """Text in which Markdown sees no marks of its own.
+    """Text in which Markdown sees no marks of its own but backticks, which are meant.
 
     >>> plain("a * b < c_d")
-    'a \\\\* b &lt; c_d'
+    'a \\\\* b &lt; c\\\\_d'
     """
-    return text.replace("*", "\\*").replace("<", "&lt;")
+    return re.sub(r"([\\*_\[\]])", r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;"))
 
 
 def rows_of(lines: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:

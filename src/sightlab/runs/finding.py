@@ -14,6 +14,7 @@ from sightlab.store.folder import read_facts, run_folders, status_of
 from sightlab.training.prepare import splits_of
 
 STANDING = ("finished", "interrupted")
+NOT_FINITE = "is not a finite number"  # what the loop says of a loss that has diverged
 
 
 class Archive:
@@ -50,6 +51,15 @@ class Archive:
             if facts.get("data", {}).get("key") == self.key_of(recipe):
                 return folder, status_of(facts)
         return None
+
+    def diverged(self, recipe: Recipe, processes: int = 1) -> str | None:
+        """Why the newest run of a recipe ended in a loss that is no number; None where there is none that did.
+
+        On a CPU the same recipe diverges again, at the same step.
+        """
+        failed = [facts for _, facts in self.standing(recipe, processes, ("failed",))]
+        reason = str(failed[-1].get("reason", "")) if failed else ""
+        return reason if NOT_FINITE in reason else None
 
     def standing(
         self, recipe: Recipe, processes: int, statuses: Iterable[str]

@@ -62,10 +62,15 @@ def wall_seconds(seconds: Sequence[float], workers: int) -> float:
 
 
 def unfinished(jobs: Sequence[Job], archive: Archive) -> list[tuple[Job, Path | None]]:
-    """The trainings that no finished run stands for, with the interrupted run to go on with, if any."""
+    """The trainings that no run stands for, with the interrupted run to go on with, if any.
+
+    One that has diverged would diverge again: that is its result.
+    """
     left: list[tuple[Job, Path | None]] = []
     for job in jobs:
         known = archive.on_this_data(job.recipe, job.processes)
+        if archive.diverged(job.recipe, job.processes):
+            continue
         if known is None or known[1] != "finished":
             left.append((job, known[0] if known else None))
     return left

@@ -39,6 +39,7 @@ def grid_blocks(grid: GridResult) -> tuple[Block, ...]:
         charts.Cell(x, y, last_loss(one), f"{one.trial.score.accuracy:.1%}{dead_words(dead_at_end(one))}")
         for (x, y), one in grid.cells.items()
     ]
+    here += [charts.Cell(x, y, None, "diverged") for x, y in grid.diverged]
     heat = charts.grid_heat(here, planned.x.key, planned.y.key, "Here: validation loss (nats)", min, 4)
     label = f"Heat map of {planned.name}: validation loss of each cell"
     caption = "Validation loss after the last epoch; below it the test accuracy, and how many outputs are dead."
@@ -94,7 +95,8 @@ def network_section(found: Structure) -> Section:
         f"{channels} x {height} x {width}, {found.depth} layers deep{sees}."
     )
     header = ("layer", "operation", "kernel", "stride", "padding", "channels", "output", "parameters", "sees")
-    table = Table(header, rows_of([cells(layer) for layer in shown]), right=(7, 8))
+    folded = f"All {len(shown)} layers"
+    table = Table(header, rows_of([cells(layer) for layer in shown]), right=(7, 8), folded=folded)
     picture = Picture(f"network-{found.model}", drawn(found), f"Drawing of {found.model}: its blocks, skips and sizes")
     return Section(f"The network {found.model}", (Text(words), table, picture))
 

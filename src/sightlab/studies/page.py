@@ -56,13 +56,14 @@ def scale_words(results: Results) -> tuple[Block, ...]:
         words.append(Text(f"Left out at this scale: {listed(left_out)}."))
     if results.missing:
         words.append(Text(f"Not finished when this page was written: {listed(list(dict.fromkeys(results.missing)))}."))
+    words += [Text(f"Diverged: {line}.") for line in results.diverged]
     return tuple(words)
 
 
 def table(results: Results) -> Table:
     """The table: published, and here, with intervals and cost."""
     with_top5 = any(row.planned.row.figures.top5 is not None for row in results.rows)
-    header = ["network", "form", "published", "test accuracy here", "95 % interval", "seeds", "epochs"]
+    header = ["network", "form", "published", "here", "95 % interval", "seeds", "epochs"]
     header += [*(["top 5 published", "top 5 here"] if with_top5 else []), "parameters", "time of one", "published time"]
     lines = [line(row, with_top5) for row in results.rows]
     timed = any(row.planned.row.figures.time for row in results.rows)

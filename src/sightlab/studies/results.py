@@ -80,10 +80,11 @@ class RowResult:
 
 @dataclass(frozen=True, eq=False)
 class GridResult:
-    """A grid and its finished cells: {(x, y): run}."""
+    """A grid and its finished cells: {(x, y): run}. diverged: the cells whose loss ended as no number."""
 
     planned: PlannedGrid
     cells: Mapping[tuple[Value, Value], Trained]
+    diverged: tuple[tuple[Value, Value], ...] = ()
 
     def best(self, count: int) -> list[tuple[tuple[Value, Value], Trained]]:
         """So many cells, the lowest validation loss at the end of training first; losses that are no number last."""
@@ -92,7 +93,11 @@ class GridResult:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Everything that the page of a study is made of. gains: of each row against its twin, {row's id: Gain}."""
+    """Everything that the page of a study is made of.
+
+    gains: of each row against its twin, {row's id: Gain}. missing: names of what is not trained yet; diverged: a line
+    for each training of a row whose loss ended as no number.
+    """
 
     plan: Plan
     home: Path
@@ -100,6 +105,7 @@ class Results:
     grids: tuple[GridResult, ...]
     gains: Mapping[str, Gain]
     missing: tuple[str, ...]
+    diverged: tuple[str, ...] = ()
 
     def row(self, id_: str) -> RowResult | None:
         """The row of this id, where it has runs."""
@@ -140,16 +146,29 @@ def gathered(plan: Plan, home: Path) -> Results:
     rows = tuple(RowResult(row, tuple(filter(None, map(trained, row.jobs)))) for row in plan.rows)
     grids = []
     for grid in plan.grids:
-        cells = {place: trained(job) for place, job in grid.cells.items()}
-        grids.append(GridResult(grid, {place: one for place, one in cells.items() if one is not None}))
+        found = {place: trained(job) for place, job in grid.cells.items()}
+        cells = {place: one for place, one in found.items() if one is not None}
+        lost = [place for place, job in grid.cells.items() if archive.diverged(job.recipe) and place not in cells]
+        grids.append(GridResult(grid, cells, tuple(lost)))
     if not known:
         raise StudyError(
             f"study {plan.study.name}: no run of scale {plan.scale} has finished in {home}/; "
             f"train them with: sightlab study run {plan.study.name} --scale {plan.scale}"
         )
-    missing = [row.name for row in rows if len(row.runs) < len(row.planned.jobs)]
-    missing += [grid.planned.grid.name for grid in grids if len(grid.cells) < len(grid.planned.cells)]
-    return Results(plan, home, rows, tuple(grids), gains_of(rows), tuple(missing))
+    diverged = [
+        f"{row.name}, seed {job.recipe.seed}: {reason}"
+        for row in rows
+        for job in row.planned.jobs
+        if trained(job) is None and (reason := archive.diverged(job.recipe, job.processes))
+    ]
+    short = [row.name for row in rows if len(row.runs) < len(row.planned.jobs) and not of(row.name, diverged)]
+    short += [one.planned.grid.name for one in grids if len(one.cells) + len(one.diverged) < len(one.planned.cells)]
+    return Results(plan, home, rows, tuple(grids), gains_of(rows), tuple(short), tuple(diverged))
+
+
+def of(name: str, lines: Sequence[str]) -> bool:
+    """Whether one of the lines is of this name."""
+    return any(line.startswith(f"{name}, ") for line in lines)
 
 
 def gains_of(rows: Sequence[RowResult]) -> dict[str, Gain]:
