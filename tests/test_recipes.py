@@ -54,6 +54,9 @@ def test_a_recipe_is_frozen() -> None:
         ("stem", "model.stem"),
         ("flip", "augment.flip"),
         ("options.dropout", "model.options.dropout"),
+        ("teacher", "distillation.teacher"),
+        ("temperature", "distillation.temperature"),
+        ("alpha", "distillation.alpha"),
     ],
 )
 def test_a_short_key_means_its_path(key: str, path: str) -> None:

@@ -44,13 +44,13 @@ SIGNS = ["=", "!=", "<", "<=", ">", ">="]
 
 # Fields of each kind, and the values that a filter may hold them against.
 TEXT_FIELDS = ["model", "reason", "tag", "note", "study", "averaging.name", "options.x"]
-NUMBER_FIELDS = ["seed", "test_accuracy", "epochs", "lr", "recipe.seed", "alpha", "options.x"]
+NUMBER_FIELDS = ["seed", "test_accuracy", "epochs", "lr", "recipe.seed", "averaging.alpha", "options.x"]
 TRUTH_FIELDS = ["git_dirty", "recipe.test_flips", "options.x"]
 MANY = {"tag": "tags", "note": "notes", "study": "studies"}
 PATHS = {
     "lr": ("optimizer", "lr"),
     "averaging.name": ("averaging", "name"),
-    "alpha": ("averaging", "alpha"),
+    "averaging.alpha": ("averaging", "alpha"),
     "recipe.seed": ("seed",),
     "recipe.test_flips": ("test_flips",),
     "options.x": ("model", "options", "x"),
@@ -231,7 +231,8 @@ def test_a_filter_finds_the_runs_that_it_is_true_of(connection: Connection, cond
 def test_each_comparison_finds_some_runs_and_leaves_some(connection: Connection) -> None:
     """So that the test above compares more than empty lists."""
     texts = """model = 'a'; model < 'a'; reason like 'a%'; tag = 'Z'; tag != 'Z'; note like '%a%'; lr > 0
-        alpha = 'falling'; alpha = 0.5; options.x = true; options.x > 0; options.x = 'a'; study in ('a', 'b%')
+        averaging.alpha = 'falling'; averaging.alpha = 0.5; options.x = true; options.x > 0; options.x = 'a'
+        study in ('a', 'b%')
         recipe.test_flips = false; started >= '2026-01-02'; started = '2026-01-02 03:04'; git_dirty = true"""
     for text in re.split(r";|\n", texts):
         assert 0 < len(found_by(connection, parse(text))) < len(RUNS), text
@@ -338,7 +339,7 @@ def test_a_filter_that_is_too_long_is_one_line() -> None:
 def test_the_most_that_is_allowed_can_be_asked(connection: Connection) -> None:
     many = " or ".join(f"lr = {n}" for n in range(500))
     refused = "not " * 14 + "started != '2026-01-02'"
-    nested = "alpha = 1 or options.x = 'a' and (" * 14 + "tag like 'x'" + ")" * 14
+    nested = "averaging.alpha = 1 or options.x = 'a' and (" * 14 + "tag like 'x'" + ")" * 14
     for text in (many, refused, nested):
         assert found_by(connection, parse(text))
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from sightlab.errors import RecipeError, suggestion
 from sightlab.recipes.schema import Group, Recipe
 
-GROUPS = ("data", "model", "augment", "optimizer", "schedule", "loss", "averaging")
+GROUPS = ("data", "model", "augment", "optimizer", "schedule", "loss", "averaging", "distillation")
 SHORT = {
     "data": "data.source",
     "model": "model.name",
@@ -18,6 +18,8 @@ SHORT = {
     "schedule": "schedule.name",
     "loss": "loss.name",
     "averaging": "averaging.name",
+    # Lookahead's alpha is the rarer one, and is written in full.
+    "alpha": "distillation.alpha",
 }
 
 
@@ -34,7 +36,7 @@ def leaf_keys() -> list[str]:
 
 
 def full_key(key: str) -> str:
-    """The dotted path that a user's key means: a path, a group's short form, or a leaf name that is unique.
+    """The dotted path that a user's key means: a path, a short form, or a leaf name that is unique.
 
     >>> full_key("lr"), full_key("data"), full_key("data.size"), full_key("options.dropout")
     ('optimizer.lr', 'data.source', 'data.size', 'model.options.dropout')

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from sightlab.recipes.hashing import hash_of
 
 FORMAT = 1
 
@@ -188,6 +188,23 @@ class Averaging(Group):
     alpha: Annotated[float, Field(gt=0, le=1)] | Literal["falling"] = 0.5
 
 
+class Distillation(Group):
+    """A teacher whose answers are learnt beside the labels (Hinton, Vinyals & Dean 2015, section 2).
+
+    teacher: a run (its id's beginning, `last`, its folder) or a bundle; None for none. temperature: what both networks'
+    logits are divided by before their softmax. alpha: share of the loss that is the teacher's, the rest is the labels'.
+    """
+
+    teacher: str | None = None
+    temperature: Positive = 4.0
+    alpha: Share = 0.9
+
+    @property
+    def asks(self) -> bool:
+        """Whether a teacher is asked at all: there is one, and its share of the loss is not 0."""
+        return self.teacher is not None and self.alpha > 0
+
+
 class Recipe(Group):
     """A frozen description of one training.
 
@@ -213,6 +230,7 @@ class Recipe(Group):
     schedule: Schedule = Schedule()
     loss: Loss = Loss()
     averaging: Averaging = Averaging()
+    distillation: Distillation = Distillation()
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     clip_norm: Positive | None = None
@@ -243,51 +261,15 @@ class Recipe(Group):
         """Sixteen hex digits: equal for two recipes that describe the same result.
 
         The name, the notes and where else a run is logged are left out, and so is what the chosen optimizer, schedule
-        and averaging do not read.
+        and averaging do not read, and of distillation all where no teacher is asked.
         Defaults are left out too, so that a key that a later version adds does not change the hashes of before.
 
         >>> a = Recipe(name="a", schedule=Schedule(gamma=0.5))
         >>> a.hash == Recipe(name="b").hash, a.hash == Recipe(seed=1).hash
         (True, False)
         """
-        values = self.model_dump(
-            mode="json", exclude={"name", "notes", "format", "test_flips", "log"}, exclude_defaults=True
-        )
-        unread = {
-            "optimizer": UNREAD_BY_OPTIMIZER.get(self.optimizer.name, ()),
-            "schedule": UNREAD_BY_SCHEDULE[self.schedule.name],
-            "averaging": UNREAD_BY_AVERAGING[self.averaging.name],
-        }
-        if self.schedule.warmup_epochs == 0:
-            unread["schedule"] = (*unread["schedule"], "warmup_factor")
-        for group, keys in unread.items():
-            kept = {key: value for key, value in values.pop(group, {}).items() if key not in keys}
-            if kept:
-                values[group] = kept
-        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return hash_of(self)
 
     def to_yaml(self) -> str:
         """The whole recipe as YAML that `read_recipe` reads back to an equal one."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-UNREAD_BY_OPTIMIZER = {
-    "sgd": ("betas", "eps", "adamw_lr_factor"),
-    "adam": ("momentum", "nesterov", "adamw_lr_factor"),
-    "adamw": ("momentum", "nesterov", "adamw_lr_factor"),
-    "lion": ("momentum", "nesterov", "eps", "adamw_lr_factor"),
-    "lamb": ("momentum", "nesterov", "adamw_lr_factor"),
-}
-UNREAD_BY_AVERAGING = {
-    "none": ("decay", "warmup_power", "every", "alpha"),
-    "ema": ("every", "alpha"),
-    "lookahead": ("decay", "warmup_power"),
-}
-UNREAD_BY_SCHEDULE = {
-    "constant": ("step_epochs", "gamma", "final_factor", "peak_at"),
-    "step": ("final_factor", "peak_at"),
-    "exponential": ("step_epochs", "final_factor", "peak_at"),
-    "cosine": ("step_epochs", "gamma", "peak_at"),
-    "one-cycle": ("step_epochs", "gamma"),
-}
