@@ -38,14 +38,15 @@ def lr(
     recipe = recipe_of(words or [])
     with progress_bar("reading pictures") as decoding, progress_bar("steps") as bar:
         from sightlab import charts
-        from sightlab.runs.weights import with_weights_of_run
+        from sightlab.runs.teachers import teacher_of
+        from sightlab.runs.weights import with_runs_found
         from sightlab.training.prepare import prepare
         from sightlab.training.range_test import range_test
         from sightlab.training.workers import own_process
 
-        recipe = with_weights_of_run(recipe, say=say)
+        recipe = with_runs_found(recipe, say=say)
         with own_process(recipe.deterministic):
-            prepared = prepare(recipe, say=say, progress=decoding)
+            prepared = prepare(recipe, say=say, progress=decoding, teacher=teacher_of(recipe, say))
             found = range_test(prepared, low, high, steps, tick=lambda tick: bar(tick.done, tick.total))
     charts.save_chart(charts.learning_rates(found.lrs, found.losses, found.suggestion), picture)
     if json:

@@ -24,7 +24,8 @@ from sightlab.records import Epoch, Run
 from sightlab.runs.ending import end, net_of
 from sightlab.runs.noting import Notebook, now
 from sightlab.runs.revision import git_revision
-from sightlab.runs.weights import with_weights_of_run
+from sightlab.runs.teachers import teacher_of
+from sightlab.runs.weights import with_runs_found
 from sightlab.store.database.opening import check
 from sightlab.store.folder import home_folder, locate, new_folder, read_facts, read_run, recipe_in, status_of
 from sightlab.training import checkpoint, compiling, distributed, loop
@@ -82,9 +83,9 @@ def train(
     (1, 2000)
     """
     trackers.check(recipe.log)
-    recipe = with_weights_of_run(recipe, Path(home) if home is not None else None, watch.say)
+    recipe = with_runs_found(recipe, Path(home) if home is not None else None, watch.say)
     with own_process(recipe.deterministic), own_home(Path(home) if home is not None else home_folder()) as place:
-        prepared = prepare(recipe, model, data, watch.say, watch.decoding)
+        prepared = prepare(recipe, model, data, watch.say, watch.decoding, teacher_of(recipe, watch.say))
         check(place)
         folder = new_folder(place, recipe.name)
         with kept_whole(folder):
@@ -130,7 +131,7 @@ def resume(
         folder = place / found.name
         if folder != found:
             shutil.copytree(found, folder)
-        prepared = prepare(recipe, model, data, watch.say, watch.decoding)
+        prepared = prepare(recipe, model, data, watch.say, watch.decoding, teacher_of(recipe, watch.say))
         if checkpoint.restore(folder / "checkpoints", prepared.training, prepared.identity):
             training = prepared.training
             watch.say(f"{folder.name} goes on at epoch {training.epoch}, step {training.step}")
@@ -149,9 +150,9 @@ def epochs(recipe: Recipe, model: nn.Module | None = None, data: Data | None = N
     >>> [epoch.epoch for epoch in sightlab.epochs(tiny)]
     [1, 2]
     """
-    recipe = with_weights_of_run(recipe)
+    recipe = with_runs_found(recipe)
     with own_process(recipe.deterministic):
-        prepared = prepare(recipe, model, data)
+        prepared = prepare(recipe, model, data, teacher=teacher_of(recipe))
         if recipe.compile == "on":
             compiling.choose(prepared, 0.0, SILENT.say)
         with stepping(prepared) as facts:

@@ -50,7 +50,9 @@ class Notebook:
             "notes": list(splits.notes),
         }
         process = this_process() if status == "running" else None
-        more = {"seed": recipe.seed, "data": data, "openings": splits.test.openings, "process": process}
+        teacher = self.prepared.teacher
+        taught = {"teacher": {"name": teacher.name, "sha256": teacher.sha256}} if teacher else {}
+        more = {"seed": recipe.seed, "data": data, "openings": splits.test.openings, "process": process, **taught}
         write_facts(self.folder, run, status, {**self.facts, **more, "heartbeat": now()})
         self.status = status
         self.silent_since = time.monotonic()

@@ -13,6 +13,8 @@ from sightlab.recipes.changes import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Run
 from sightlab.runs.life import SILENT, Watch, resume, train
+from sightlab.runs.teachers import teacher_bundle
+from sightlab.runs.weights import with_runs_found
 from sightlab.store.bundle import is_own_code
 from sightlab.store.folder import read_facts, read_run, run_folders, status_of
 from sightlab.training.prepare import splits_of
@@ -44,14 +46,19 @@ def name_of(base: Recipe, change: Mapping[str, Any]) -> str:
 def train_all(recipes: Sequence[Recipe], home: Path, watch: Watch = SILENT) -> Iterator[Run]:
     """Train each recipe, or find its run in `home`; yield the finished runs in the order of the recipes.
 
-    A run stands for a recipe of the same hash (which covers the seed) on the same data; one that was interrupted is
-    gone on with. A network that is the user's own code, or starts from a file of weights, is trained anew: the file may
-    have changed. Raises SightlabError as training does.
+    A run stands for a recipe of the same hash (which covers the seed) on the same data, taught by a teacher of the same
+    weights; one that was interrupted is gone on with. A network that is the user's own code, or starts from a file of
+    weights, is trained anew: the file may have changed. Runs that recipes name are found before the first is trained,
+    so that `last` is none of these. Raises SightlabError as training does.
     """
     for recipe in recipes:
         check_name(recipe.model.name)  # the last one's mistake must not be found out after hours of the others
-    for number, recipe in enumerate(recipes, 1):
-        what = f"run {number} of {len(recipes)}: {recipe.name}, seed {recipe.seed}"
+    lines: list[str] = []
+    found = [with_runs_found(recipe, home, lines.append) for recipe in recipes]
+    for line in dict.fromkeys(lines):
+        watch.say(line)
+    for number, recipe in enumerate(found, 1):
+        what = f"run {number} of {len(found)}: {recipe.name}, seed {recipe.seed}"
         known = run_of(recipe, home)
         if known is None:
             watch.say(what)
@@ -65,13 +72,16 @@ def train_all(recipes: Sequence[Recipe], home: Path, watch: Watch = SILENT) -> I
 
 
 def run_of(recipe: Recipe, home: Path) -> tuple[Path, str] | None:
-    """The newest run of a recipe on the data as it is now, and its status: finished or interrupted."""
+    """The newest run of a recipe on data and teacher as they are now, and its status: finished or interrupted."""
     if is_own_code(recipe.model.name) or recipe.model.weights:
         return None
+    teacher = teacher_bundle(recipe, home).facts.weights_sha256 if recipe.distillation.asks else None
     for folder in reversed(run_folders(home)):
         facts = read_facts(folder)
         status = status_of(facts)
         if facts.get("recipe_hash") != recipe.hash or status not in ("finished", "interrupted"):
+            continue
+        if (facts.get("teacher") or {}).get("sha256") != teacher:
             continue
         if facts.get("data", {}).get("key") == splits_of(recipe, None, None).key:
             return folder, status

@@ -1,4 +1,4 @@
-"""A recipe that starts from a run: the run is found, and its bundle's weights stand in the recipe for it."""
+"""A recipe that starts from a run, or learns from one: the run is found, and a path stands in the recipe for it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from pathlib import Path
 from sightlab.errors import RunError
 from sightlab.recipes.changes import changed
 from sightlab.recipes.schema import Recipe
+from sightlab.runs.teachers import with_teacher_of_run
 from sightlab.store.bundle import WEIGHTS, read_bundle
 from sightlab.store.folder import locate
+
+
+def with_runs_found(recipe: Recipe, home: Path | None = None, say: Callable[[str], None] = lambda _: None) -> Recipe:
+    """The recipe with paths where it names runs, as model.weights or as distillation.teacher. Raises RunError.
+
+    To be done once, before anything else is trained: what `last` means changes with every run.
+    """
+    return with_teacher_of_run(with_weights_of_run(recipe, home, say), home)
 
 
 def with_weights_of_run(

@@ -56,7 +56,7 @@ def save(folder: Path, training: Training, identity: str) -> None:
 def restore(folder: Path, training: Training, identity: str) -> bool:
     """Bring a fresh training to where the newest whole checkpoint stands. False where there is none.
 
-    Raises RunError when the checkpoint belongs to another recipe or other data.
+    Raises RunError when the checkpoint belongs to another recipe or other data, or has another teacher.
     """
     for record in newest_first(folder):
         found = read(record)
@@ -65,8 +65,9 @@ def restore(folder: Path, training: Training, identity: str) -> bool:
         facts, tensors = found
         if facts["identity"] != identity:
             raise RunError(
-                f"{record}: belongs to another recipe or other data (its identity is {facts['identity']}, this "
-                f"training's {identity}); resume with what it was started with, or start a new run"
+                f"{record}: belongs to another recipe or other data, or has another teacher (its identity is "
+                f"{facts['identity']}, this training's {identity}); resume with what it was started with, or start a "
+                "new run"
             )
         put_back(training, facts, tensors)
         return True

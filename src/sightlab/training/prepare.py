@@ -28,6 +28,7 @@ from sightlab.optim.schedules import build_schedule
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Predictions
 from sightlab.training import distributed
+from sightlab.training.distillation import Distilling, Teacher, distilling, remarks
 from sightlab.training.distributed import Distributed, Place
 from sightlab.training.loop import Plan, Training
 from sightlab.training.losses import build_loss
@@ -43,7 +44,8 @@ class Prepared:
     """A training ready to move, and what it was made from.
 
     mean, std: of the training images, a channel each. identity: what a checkpoint must have again to be gone on
-    from: the recipe's hash, the data, and the model where it is not named by the recipe.
+    from: the recipe's hash, the data, the model where it is not named by the recipe, and the weights of the teacher.
+    teacher: which one the training learns from, None for none.
     """
 
     recipe: Recipe
@@ -57,6 +59,7 @@ class Prepared:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     identity: str
+    teacher: Teacher | None = None
 
     @property
     def processes(self) -> int:
@@ -70,11 +73,13 @@ def prepare(
     data: Splits | ImageSet | Mapping[str, ImageSet] | None = None,
     say: Say = lambda _: None,
     progress: Progress | None = None,
+    teacher: Teacher | None = None,
 ) -> Prepared:
     """Data, model, optimizer and plan of a recipe. Raises SightlabError for what does not fit.
 
     model: a network of the caller's own, taking float32 [N, C, H, W]; it is trained in place. data: images of the
-    caller's own. Either stands for the recipe's. say: told what was decided, a line each.
+    caller's own. Either stands for the recipe's. say: told what was decided, a line each. teacher: the one that the
+    recipe names, opened; needed where it names one that is asked.
     """
     place = distributed.place()
     device = choose_device(recipe.device, place.local_rank)
@@ -93,7 +98,8 @@ def prepare(
     for group in optimizer.param_groups:
         group.setdefault("initial_lr", group["lr"])
     key = splits.key or content_of(splits)
-    work = work_of(recipe, splits.train, device)
+    distilled = distilling_of(recipe, teacher, splits, device, say)
+    work = work_of(recipe, splits.train, device, distilled)
     averages = averages_of(recipe, classifier, work.batches.steps * recipe.epochs)
     scaler = GradScaler(device.type, enabled=work.precision is torch.float16)
     return Prepared(
@@ -107,7 +113,8 @@ def prepare(
         parameters=parameter_count(classifier),
         mean=mean,
         std=std,
-        identity=f"{recipe.hash}-{key[:16]}-{name}",
+        identity="-".join([recipe.hash, key[:16], name, *([teacher.sha256[:16]] if teacher and distilled else [])]),
+        teacher=teacher if distilled else None,
     )
 
 
@@ -146,7 +153,7 @@ def predictions_of(prepared: Prepared, classifier: nn.Module, images: ImageSet) 
         return predictions(classifier, images, device)
 
 
-def work_of(recipe: Recipe, images: ImageSet, device: torch.device) -> Work:
+def work_of(recipe: Recipe, images: ImageSet, device: torch.device, distilled: Distilling | None = None) -> Work:
     """What the steps work on."""
     asked = recipe.augment
     pairs = {"mixup": asked.mixup, "cutmix": asked.cutmix}
@@ -159,7 +166,27 @@ def work_of(recipe: Recipe, images: ImageSet, device: torch.device) -> Work:
         loss=build_loss(recipe.loss.name, recipe.loss.label_smoothing),
         mixing=mixing(**pairs, probability=asked.mixed) if any(pairs.values()) else None,
         precision=precision_of(recipe.precision, device),
+        distilling=distilled,
     )
+
+
+def distilling_of(
+    recipe: Recipe, teacher: Teacher | None, splits: Splits, device: torch.device, say: Say
+) -> Distilling | None:
+    """What the recipe's teacher adds to the loss; None where none is asked. Raises RecipeError for an unfit one."""
+    asked = recipe.distillation
+    if not asked.asks:
+        return None
+    if teacher is None:
+        raise RecipeError(
+            f"distillation.teacher: {asked.teacher} is named and was not opened; give `prepare` what "
+            "sightlab.runs.teachers.teacher_of(recipe) opens"
+        )
+    weighing = asked.model_dump(include={"temperature", "alpha"})
+    found = distilling(teacher, splits.classes, splits.shape, device, **weighing)
+    for line in remarks(teacher, found, splits.sealed):
+        say(line)
+    return found
 
 
 def precision_of(name: str, device: torch.device) -> torch.dtype:

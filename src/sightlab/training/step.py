@@ -17,6 +17,7 @@ from sightlab.augment.mix import with_partners
 from sightlab.augment.pipeline import Augmentation, Mixing
 from sightlab.data.batches import Batches, images_at, labels_at
 from sightlab.data.imageset import ImageSet
+from sightlab.training.distillation import Distilling
 
 Places = NDArray[np.int64]
 
@@ -26,7 +27,8 @@ class Work:
     """What the steps of a training work on, the same in every process.
 
     loss: (logits [B, C], targets: int64 [B] or float [B, C]) -> mean over the batch. mixing: None trains on single
-    images. precision: of the forward pass on GPUs; CPUs always work in float32.
+    images. precision: of the forward pass on GPUs; CPUs always work in float32. distilling: what a teacher adds to
+    the loss, None without one.
     """
 
     images: ImageSet
@@ -36,6 +38,7 @@ class Work:
     loss: Callable[[Tensor, Tensor], Tensor]
     mixing: Mixing | None = None
     precision: torch.dtype = torch.float32
+    distilling: Distilling | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ def share_of_step(
     with torch.autocast(device.type, work.precision, enabled=work.precision is not torch.float32):
         logits = classifier(batch)
         loss = work.loss(logits.float(), targets)
+        if work.distilling is not None:
+            loss = work.distilling(loss, logits.float(), batch)
     backward(loss * (counted / len(places)))
     with torch.no_grad():
         right = (logits.argmax(1) == labels)[:counted].sum()
