@@ -35,7 +35,9 @@ def article(words: str = "words") -> Article:
         Picture("heat", SVG, "A heat map", "Its caption"),
         Code(("sightlab study list",)),
     )
-    return Article("Title", "Kind", "About", (Section("First", blocks), Section("Second", (Text("end"),))))
+    long = Table(("place", "layer"), tuple((str(n), f"layer {n}") for n in range(60)))
+    more = (long, Picture("again", SVG, "A heat map once more"), Table(("one",), (("1",),)))
+    return Article("Title", "Kind", "About", (Section("First", blocks), Section("Second", more)))
 
 
 def test_a_page_of_html_shows_marks_and_runs_nothing(tmp_path: Path) -> None:
@@ -45,12 +47,12 @@ def test_a_page_of_html_shows_marks_and_runs_nothing(tmp_path: Path) -> None:
     assert text.count("&lt;script&gt;") == 3
     assert 'href="#section-2"' in text
     assert "<summary>More</summary>" in text
-    assert text.count("<svg") == 1
+    assert text.count("<svg") == 2
 
 
 def test_a_page_of_markdown_has_its_pictures_beside_it(tmp_path: Path) -> None:
     written = write_markdown(article(), tmp_path / "page.md")
-    assert written == [tmp_path / "page.md", tmp_path / "page" / "heat.svg"]
+    assert written == [tmp_path / "page.md", tmp_path / "page" / "heat.svg", tmp_path / "page" / "again.svg"]
     text = written[0].read_text()
     assert "![A heat map](page/heat.svg)" in text
     assert "```sh\nsightlab study list\n```" in text

@@ -12,15 +12,17 @@ import pytest
 
 from sightlab.comparison.comparing import compare_runs
 from sightlab.report import write_report
+from sightlab.report.article import write_html
 from sightlab.report.comparison import write_comparison
 from tests.report_runs import NASTY, opened_again, own_run
+from tests.test_article import article
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 pytestmark = [
     pytest.mark.xdist_group("browser"),
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine; Debian's package is `chromium`"),
 ]
-PAGES = ["run", "nasty", "two classes", "many classes", "comparison"]
+PAGES = ["run", "nasty", "two classes", "many classes", "comparison", "article"]
 PAPER = (673, 986)  # CSS pixels inside the margins of A4: 178 x 261 mm
 
 
@@ -49,7 +51,9 @@ def reports(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     }
     write_report(nasty)  # once more, as its test split has been opened once more
     files = {name: folder / "report.html" for name, folder in runs.items()}
-    return files | {"comparison": write_comparison(compare_runs([nasty, other]), home / "comparison.html", NASTY[0])}
+    files["comparison"] = write_comparison(compare_runs([nasty, other]), home / "comparison.html", NASTY[0])
+    (files["article"],) = write_html(article(NASTY[0]), home / "article.html")
+    return files
 
 
 class Opened:
@@ -100,7 +104,7 @@ def test_a_report_opens_quietly_and_fits_its_window(
     assert all(100 < size <= width for size in sizes)
     images = opened.ask("[...document.images].map(e => e.complete ? e.naturalWidth : 0)")
     assert all(images)
-    assert bool(images) == (name != "comparison")
+    assert bool(images) == (name not in ("comparison", "article"))
 
 
 @pytest.mark.parametrize("name", PAGES)
