@@ -36,6 +36,7 @@ ROOMS = [
     "trackers",
     "runs",
     "studies",
+    "tune",
     "cli",
     "__init__",
     "__main__",
