@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from sightlab.report.article import plain
 from sightlab.studies.costs import wall_seconds
 from sightlab.studies.parts.pairs import two_proportions
-from tests.conftest import Cli, refused_with
+from sightlab.studies.reading import read_study, shipped_studies
+from tests.conftest import ROOT, Cli, refused_with
 
 
 def with_real_data(monkeypatch: pytest.MonkeyPatch, real_data: Path) -> None:
@@ -64,6 +66,35 @@ def test_the_csv_study_runs_tests_the_hidden_file_and_is_not_run_twice(cli: Cli,
     # The runs carry the study's name, and so can be compared by it.
     status, out, _ = cli("runs", "--json")
     assert all(run["studies"] for run in json.loads(out)["runs"])
+
+
+def test_the_study_of_ones_own_in_the_docs_runs(cli: Cli, tmp_path: Path) -> None:
+    docs = (ROOT / "docs" / "studies.md").read_text()
+    (text,) = re.findall(r"```yaml\n(.*?)```", docs, re.DOTALL)
+    (tmp_path / "my-study.yaml").write_text(text)
+    status, _, err = cli("study", "run", "my-study.yaml", "--scale", "smoke", "--workers", 1, "--out", "page.md")
+    assert status == 0, err
+    assert "6 of 6 runs to train" in err
+    page = (tmp_path / "page.md").read_text()
+    assert page.startswith("# Does flipping help on clothes?\n")
+    assert "test, from memory" in page
+    assert (tmp_path / "page" / "grid.svg").is_file()
+
+
+@pytest.mark.parametrize("name", shipped_studies())
+def test_the_docs_have_a_page_of_each_study_with_its_pictures(name: str) -> None:
+    study = read_study(name)
+    folder = ROOT / "docs" / "studies"
+    page = (folder / f"{name}.md").read_text()
+    assert page.startswith(f"# {study.title}\n")
+    assert "scale laptop" in page
+    assert "Not finished when this page was written" not in page
+    left_out = study.scales["laptop"].leave_out
+    for row in study.rows:
+        assert row.id in left_out or f"| {plain(row.name)} |" in page
+    pictures = set(re.findall(rf"\]\({name}/([^)]+)\)", page))
+    assert pictures == {path.name for path in (folder / name).iterdir()}
+    assert f"studies/{name}.md" in (ROOT / "docs" / "studies.md").read_text()
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=30), st.integers(1, 8))
