@@ -108,6 +108,31 @@ class WorkBar:
             self.bar = None
 
 
+class RunsBar:
+    """The bar of many trainings: how many are done, and the last epoch that ended."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self.task = self.bar.add_task("", total=total)
+
+    def epoch(self, title: str, epoch: Epoch) -> None:
+        """Show an epoch that has ended."""
+        said = f"{title}: epoch {epoch.epoch}, validation {epoch.validation_accuracy:.2%}"
+        self.bar.update(self.task, description=said)
+
+    def ended(self, done: int, total: int) -> None:
+        """Show how many trainings are done."""
+        self.bar.update(self.task, completed=done, total=total)
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self.bar.console.print(text, markup=False, highlight=False)
+
+
 class TrainingBar:
     """The bar of the epoch under way: loss, accuracy, images a second, time left in the epoch and in all."""
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, Home, as_json, out, progress_bar, say, table
+from sightlab.cli.show import JSON_OPTION, Home, RunsBar, as_json, out, progress_bar, say, table
 from sightlab.cli.train import STOPPED, asked_to_pause
 
 if TYPE_CHECKING:
-    from sightlab.records import Epoch
     from sightlab.studies.planning import Plan
     from sightlab.studies.schema import Study
 
@@ -164,8 +165,12 @@ def run(
     place = home or home_folder()
     file = page_file(target, name, scale)
     plan = planned(name, scale, data, seeds, place)
-    with progress_bar("reading pictures") as decoding, asked_to_pause() as asked:
-        watch = Watch(say, epoch_told, decoding, lambda: bool(asked))
+    with progress_bar("reading pictures") as decoding, asked_to_pause() as asked, contextlib.ExitStack() as shown:
+        watch = Watch(say, decoding=decoding, pause=lambda: bool(asked))
+        if sys.stderr.isatty():
+            bar = RunsBar(len(plan.jobs))
+            shown.enter_context(bar.bar)
+            watch = replace(watch, say=bar.say, epoch=bar.epoch, ended=bar.ended)
         try:
             account = run_study(plan, place, workers or trainings_at_once(), watch)
         except Paused:
@@ -189,12 +194,6 @@ def run(
     show_results(results)
     out(f"\npage: {written[0]}")
     return 0
-
-
-def epoch_told(title: str, epoch: Epoch) -> None:
-    """An epoch of one of many trainings, where a person or a log wants to see each."""
-    if os.environ.get("SIGHTLAB_VERBOSE"):
-        say(f"{title}: epoch {epoch.epoch}, validation {epoch.validation_loss:.4f} {epoch.validation_accuracy:.2%}")
 
 
 @app.command("report", epilog=REPORT_EXAMPLES)

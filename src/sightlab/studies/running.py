@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,18 +24,20 @@ from sightlab.studies.costs import predicted, unfinished, wall_seconds
 from sightlab.studies.planning import CsvFiles, Job, Plan
 
 Say = Callable[[str], None]
+Left = tuple[Job, Path | None]  # a training, and the interrupted run to go on with
 
 
 @dataclass(frozen=True)
 class Watch:
-    """Who is told what while a study runs. say: a line. epoch: a training's name and an epoch of it.
+    """Who is told what while a study runs.
 
-    decoding: pictures read and in all. pause: asked several times a second; when it says yes, runs are kept and Paused
-    is raised.
+    say: a line. epoch: a training's name and an epoch of it. ended: how many trainings are done, of how many. decoding:
+    pictures read and in all. pause: asked several times a second; when it says yes, runs are kept and Paused is raised.
     """
 
     say: Say = lambda _: None
     epoch: Callable[[str, Epoch], None] = lambda _name, _epoch: None
+    ended: Progress = lambda _done, _total: None
     decoding: Progress | None = None
     pause: Callable[[], bool] = lambda: False
 
@@ -45,25 +47,35 @@ SILENT = Watch()
 
 @dataclass
 class Account:
-    """Predicted against real. predicted, real: seconds of trainings on one thread, added up. wall: seconds in all.
+    """Predicted against real. to_train: trainings that were not there; there: those that were.
 
-    failed: trainings that diverged, {name: why}.
+    expected: seconds predicted for all that are to be trained; predicted, real: for those that have ended, and what
+    they took; all three on one thread, added up. wall: seconds in all.
+
+    >>> str(Account(to_train=2, there=1, trained=2, expected=60, predicted=60, real=66, wall=34))
+    "2 trained in 34 s: 1:06 min of one core's time against 1:00 min predicted; 1 were there already"
     """
 
-    trained: int = 0
+    to_train: int = 0
     there: int = 0
+    trained: int = 0
+    expected: float = 0.0
     predicted: float = 0.0
     real: float = 0.0
     wall: float = 0.0
-    failed: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """One line."""
         if not self.trained:
             return f"all {self.there} runs were there already"
         said = f"{self.trained} trained in {duration(self.wall)}: {duration(self.real)} of one core's time"
         said += f" against {duration(self.predicted)} predicted"
         return said + (f"; {self.there} were there already" if self.there else "")
+
+    @property
+    def left(self) -> float:
+        """Seconds on one thread that are left, by the prediction and by how true it has been so far."""
+        pace = self.real / self.predicted if self.predicted else 1.0
+        return pace * (self.expected - self.predicted)
 
 
 def run_study(plan: Plan, home: Path, workers: int, watch: Watch = SILENT) -> Account:
@@ -74,16 +86,13 @@ def run_study(plan: Plan, home: Path, workers: int, watch: Watch = SILENT) -> Ac
     """
     if plan.csv:
         write_files(plan.csv, watch)
-    archive = Archive(home)
-    left = unfinished(plan.jobs, archive)
-    account = Account(there=len(plan.jobs) - len(left))
+    left = unfinished(plan.jobs, Archive(home))
+    account = Account(to_train=len(left), there=len(plan.jobs) - len(left))
     if left:
         cost = predicted([job for job, _ in left], watch.say)
-        alone = [cost[job] for job, _ in left if job.processes == 1]
-        shared = sum(cost[job] / job.processes for job, _ in left if job.processes > 1)
-        expected = wall_seconds(alone, workers) + shared if alone else shared
+        account.expected = sum(cost.values())
         watch.say(
-            f"{len(left)} of {len(plan.jobs)} runs to train, about {duration(expected)} "
+            f"{len(left)} of {len(plan.jobs)} runs to train, about {duration(expected_wall(left, cost, workers))} "
             f"with {counted_workers(workers)} ({account.there} are there already)"
         )
         started = time.monotonic()
@@ -93,35 +102,11 @@ def run_study(plan: Plan, home: Path, workers: int, watch: Watch = SILENT) -> Ac
     return account
 
 
-def train_left(
-    left: Sequence[tuple[Job, Path | None]],
-    cost: Mapping[Job, float],
-    home: Path,
-    workers: int,
-    watch: Watch,
-    account: Account,
-) -> None:
-    """Train, the longest first so that no core waits long at the end; those of several processes last, one by one."""
-    alone = sorted((one for one in left if one[0].processes == 1), key=lambda one: -cost[one[0]])
-    to_go = sum(cost[job] for job, _ in left)
-    for done in train_side_by_side(
-        [Task(job.recipe, known) for job, known in alone],
-        home,
-        min(workers, len(alone) or 1),
-        epoch=lambda number, facts: watch.epoch(title(alone[number][0]), facts),
-        pause=watch.pause,
-    ):
-        job = alone[done.number][0]
-        to_go -= cost[job]
-        note(account, job, cost[job], done.seconds, done.reason)
-        watch.say(ending(job, done.seconds, cost[job], done.reason, to_go / workers))
-    for job, known in (one for one in left if one[0].processes > 1):
-        started = time.monotonic()
-        train_by_processes(job.recipe, job.processes, home, known, pause=watch.pause)
-        took = (time.monotonic() - started) * job.processes
-        to_go -= cost[job]
-        note(account, job, cost[job], took, "")
-        watch.say(ending(job, took, cost[job], "", to_go / workers))
+def expected_wall(left: Sequence[Left], cost: Mapping[Job, float], workers: int) -> float:
+    """Seconds until all is trained: what one process does alone, then what several share."""
+    alone = [cost[job] for job, _ in left if job.processes == 1]
+    shared = sum(cost[job] / job.processes for job, _ in left if job.processes > 1)
+    return shared + (wall_seconds(alone, workers) if alone else 0.0)
 
 
 def counted_workers(workers: int) -> str:
@@ -129,24 +114,38 @@ def counted_workers(workers: int) -> str:
     return "one process" if workers == 1 else f"{workers} processes of one thread"
 
 
-def note(account: Account, job: Job, predicted_seconds: float, seconds: float, reason: str) -> None:
-    """Put a training's end into the account."""
-    account.trained += 1
-    account.predicted += predicted_seconds
-    account.real += seconds
-    if reason:
-        account.failed[title(job)] = reason
+def train_left(
+    left: Sequence[Left], cost: Mapping[Job, float], home: Path, workers: int, watch: Watch, account: Account
+) -> None:
+    """Train, the longest first so that no core waits long at the end; those of several processes last, one by one."""
+    alone = sorted((one for one in left if one[0].processes == 1), key=lambda one: -cost[one[0]])
+    shared = [one for one in left if one[0].processes > 1]
+
+    def ended(job: Job, seconds: float, reason: str = "") -> None:
+        account.trained += 1
+        account.predicted += cost[job]
+        account.real += seconds
+        how = f"failed: {reason}" if reason else f"{duration(seconds)} ({duration(cost[job])} predicted)"
+        watch.say(f"{title(job)}: {how}; about {duration(account.left / workers)} left")
+        watch.ended(account.trained, account.to_train)
+
+    for done in train_side_by_side(
+        [Task(job.recipe, known) for job, known in alone],
+        home,
+        min(workers, len(alone) or 1),
+        epoch=lambda number, facts: watch.epoch(title(alone[number][0]), facts),
+        pause=watch.pause,
+    ):
+        ended(alone[done.number][0], done.seconds, done.reason)
+    for job, known in shared:
+        started = time.monotonic()
+        train_by_processes(job.recipe, job.processes, home, known, pause=watch.pause)
+        ended(job, (time.monotonic() - started) * job.processes)
 
 
 def title(job: Job) -> str:
     """What a training is called in a line."""
     return f"{job.recipe.name}, seed {job.recipe.seed}"
-
-
-def ending(job: Job, seconds: float, cost: float, reason: str, left: float) -> str:
-    """The line at a training's end."""
-    how = f"failed: {reason}" if reason else f"{duration(seconds)} ({duration(cost)} predicted)"
-    return f"{title(job)}: {how}; about {duration(max(left, 0))} left"
 
 
 def write_files(csv: CsvFiles, watch: Watch) -> None:
