@@ -15,6 +15,7 @@ from sightlab.report.phrases import counted, listed
 from sightlab.report.repeat import command
 from sightlab.studies.drawing import curve_pictures, grid_blocks, network_sections
 from sightlab.studies.parts import PARTS
+from sightlab.studies.parts.dying import dead_at_end
 from sightlab.studies.results import FORMS, Results, RowResult
 
 
@@ -125,7 +126,7 @@ def verdicts(results: Results) -> tuple[Block, ...]:
 def unreached(results: Results) -> tuple[Block, ...]:
     """Which published figures are not reached, as far as the interval can tell."""
     below = [
-        f"{row.planned.row.name} ({row.accuracy.mean:.1%} of {row.planned.row.figures.accuracy:.1%})"
+        f"{row.planned.row.name} ({row.accuracy.mean:.1%} of {row.planned.row.figures.accuracy:.1%}{dead(row)})"
         for row in results.rows
         if row.runs and (row.planned.row.figures.accuracy or 0.0) > row.interval[1]
     ]
@@ -133,6 +134,12 @@ def unreached(results: Results) -> tuple[Block, ...]:
         return ()
     why = "This scale trains on fewer images, for fewer epochs, or both." if results.plan.scale != "full" else ""
     return (Text(f"The published figure is not reached by {listed(below)}. {why}".strip()),)
+
+
+def dead(row: RowResult) -> str:
+    """How many outputs of a row's first run ended dead, where any did."""
+    count = dead_at_end(row.runs[0])
+    return f", {count} of its outputs dead" if count else ""
 
 
 def faults(results: Results) -> Bullets:
