@@ -18,15 +18,31 @@ def dead_outputs(results: Results) -> tuple[Block, ...]:
             str(one.facts.get("seed", "")),
             counts(one.run.epochs),
             f"{last_loss(one):.4f}",
+            f"{floor(dead_at_end(one), len(one.facts['data']['classes'])):.4f}",
             f"{one.trial.score.accuracy:.1%}",
         )
         for row in results.rows
         for one in row.runs
         if row.planned.row.form == "published" or any(e.dead_outputs for e in one.run.epochs)
     ]
-    header = ("network", "form", "seed", "dead after each epoch", "validation loss", "test accuracy")
-    caption = "Outputs that are the same for every validation image, after each epoch; the loss is that of the last."
-    return (*grid_words(results), Table(header, rows_of(lines), right=(2, 4, 5), caption=caption))
+    header = ("network", "form", "seed", "dead after each epoch", "validation loss", "dead alone", "test accuracy")
+    caption = (
+        "Outputs that are the same for every validation image, after each epoch; the loss is that of the last, and "
+        "beside it what the dead outputs alone cost where classes are equally large."
+    )
+    return (*grid_words(results), Table(header, rows_of(lines), right=(2, 4, 5, 6), caption=caption))
+
+
+def floor(dead: int, classes: int) -> float:
+    """The least mean cross-entropy with so many outputs stuck at 0 and none below it, classes equally large; in nats.
+
+    An image of a dead class has logit 0 for its own class and at least 0 for each other: ln(sum exp z) >= ln C. The
+    images of the other classes may cost nothing.
+
+    >>> f"{floor(1, 10):.3f} {floor(10, 10):.4f}"
+    '0.230 2.3026'
+    """
+    return dead / classes * math.log(classes)
 
 
 def counts(epochs: tuple[Epoch, ...]) -> str:
