@@ -136,8 +136,13 @@ ASKED: list[Any] = []  # the event that asks for a pause, and the queue for epoc
 
 def begin(stop: Event, told: SimpleQueue[tuple[int, Epoch]], parent: int) -> None:
     """Set a process up: Ctrl-C is the parent's to answer, and without the parent it has nothing to live for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    serve_only(parent)
     ASKED[:] = [stop, told]
+
+
+def serve_only(parent: int) -> None:
+    """Leave Ctrl-C to the parent, and end this process when the parent has gone. parent: its process id."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def outlive_nobody() -> None:
         while os.getppid() == parent:

@@ -1,0 +1,215 @@
+"""Worker processes that are given one job after the other, tell of it as they go, and are replaced when they die."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
+from types import TracebackType
+from typing import Any, Self
+
+from sightlab.errors import one_line
+from sightlab.runs.pool import one_thread_each, serve_only
+
+
+@dataclass(frozen=True)
+class Channel:
+    """What a job has of its crew: `tell` sends a message, `stop` says whether it is asked to come to an end."""
+
+    pipe: Connection
+    event: Event
+
+    def tell(self, message: Any) -> None:
+        """Send a message, which is told as Heard. It must be picklable."""
+        send(self.pipe, Heard(-1, message))
+
+    def stop(self) -> bool:
+        """Whether the job is asked to keep what it has and end."""
+        return self.event.is_set()
+
+
+Job = Callable[[Channel], Any]  # a function of a module, or a functools.partial of one: it is pickled
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A message of a job. number: the job's."""
+
+    number: int
+    message: Any
+
+
+@dataclass(frozen=True)
+class Done:
+    """A job has ended, with this result."""
+
+    number: int
+    result: Any
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A job ended in an error that it did not expect. error: in a line."""
+
+    number: int
+    error: str
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A job's process has died; another has taken its place. code: its exit code, minus the signal that killed it."""
+
+    number: int
+    code: int | None
+
+
+News = Heard | Done | Broken | Gone
+
+
+@dataclass
+class Member:
+    """A worker process. number: of its job, None while it has none."""
+
+    process: BaseProcess
+    pipe: Connection
+    event: Event
+    number: int | None = None
+
+
+class Crew:
+    """So many processes, of one thread each where they are several; they end with the block.
+
+    At the block's end jobs under way are asked to stop, and waited for.
+
+    >>> from functools import partial
+    >>> with Crew(2) as crew:
+    ...     crew.idle
+    2
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.members: list[Member] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        while self.busy:
+            self.news(1.0)
+        for member in self.members:
+            with suppress(OSError):
+                member.pipe.send(None)
+        for member in self.members:
+            member.process.join()
+            member.pipe.close()
+
+    @property
+    def busy(self) -> list[int]:
+        """The numbers of the jobs under way."""
+        return [member.number for member in self.members if member.number is not None]
+
+    @property
+    def idle(self) -> int:
+        """How many jobs can be given at once."""
+        return self.workers - len(self.busy)
+
+    def give(self, number: int, job: Job) -> None:
+        """Give a job to a process that has none, started when first needed. Raises ValueError where all are busy."""
+        if not self.idle:
+            raise ValueError(f"job {number}: all {self.workers} processes have one")
+        free = next((member for member in self.members if member.number is None), None)
+        if free is None or not free.process.is_alive():
+            if free is not None:
+                self.members.remove(free)
+            free = self.started()
+        free.event.clear()
+        free.number = number
+        free.pipe.send(job)
+
+    def stop(self) -> None:
+        """Ask every job under way to keep what it has and end."""
+        for member in self.members:
+            if member.number is not None:
+                member.event.set()
+
+    def news(self, seconds: float) -> list[News]:
+        """What the jobs have told by now; waits so long for the first. Empty where there is nothing."""
+        by_pipe = {member.pipe: member for member in self.members if member.number is not None}
+        found: list[News] = []
+        for pipe in wait(list(by_pipe), seconds):
+            assert isinstance(pipe, Connection)
+            found += self.read(by_pipe[pipe])
+        return found
+
+    def read(self, member: Member) -> list[News]:
+        """Everything that one process has told."""
+        number, found = member.number, list[News]()
+        assert number is not None
+        try:
+            while member.number is not None and member.pipe.poll():
+                said = member.pipe.recv()
+                if isinstance(said, Heard):
+                    found.append(Heard(number, said.message))
+                else:
+                    member.number = None
+                    found.append(Done(number, said.result) if isinstance(said, Done) else Broken(number, said.error))
+        except (EOFError, OSError):
+            member.process.join()
+            self.members.remove(member)
+            member.pipe.close()
+            found.append(Gone(number, member.process.exitcode))
+        return found
+
+    def started(self) -> Member:
+        """A new process of the crew."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        event = context.Event()
+        with one_thread_each() if self.workers > 1 else nullcontext():
+            process = context.Process(target=attend, args=(theirs, event, os.getpid()), daemon=True)
+            process.start()
+        theirs.close()  # so that the pipe ends when the process does
+        member = Member(process, ours, event)
+        self.members.append(member)
+        return member
+
+
+def attend(pipe: Connection, event: Event, parent: int) -> None:
+    """What a process of the crew does: one job after the other, until there is none."""
+    serve_only(parent)
+    channel = Channel(pipe, event)
+    while (job := received(pipe)) is not None:
+        try:
+            said: Done | Broken = Done(-1, job(channel))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is told to who gave the job
+            said = Broken(-1, one_line(f"{type(error).__name__}: {error}"))
+        send(pipe, said)
+
+
+def received(pipe: Connection) -> Job | None:
+    """The next job; None where there is none, or nobody who would give one."""
+    try:
+        job: Job | None = pipe.recv()
+    except (EOFError, OSError):
+        return None
+    return job
+
+
+def send(pipe: Connection, message: Any) -> None:
+    """Tell the parent. Where it has been killed this process ends at once, and what it trains is as after a kill.
+
+    An error would go through what is trained here, which would put itself down as failed.
+    """
+    try:
+        pipe.send(message)
+    except OSError:
+        os._exit(1)
