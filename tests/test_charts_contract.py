@@ -11,6 +11,7 @@ import vl_convert
 
 from sightlab import charts
 from tests.drawings import outside, overlaps, read
+from tests.search_records import AXES, tried
 from tests.test_charts_classes import bins, change, classes, matrix, said
 from tests.test_charts_comparison import contender, trained
 
@@ -21,17 +22,21 @@ CHARTS: dict[str, Callable[[], Any]] = {
     "class_bars": lambda: charts.class_bars(classes([(name, 7, 9) for name in NAMES])),
     "class_changes": lambda: charts.class_changes([change(name, 0.5, 0.75) for name in NAMES]),
     "comparison_curves": lambda: charts.comparison_curves([(name, trained(4)) for name in NAMES]),
+    "cost_scores": lambda: charts.cost_scores(tried(9), "validation accuracy (%)"),
     "confusion": lambda: charts.confusion(matrix(4), NAMES),
     "confusion_shares": lambda: charts.confusion_shares(matrix(4), NAMES),
     "differences": lambda: charts.differences(CONTENDERS),
     "grid_heat": lambda: charts.grid_heat(
         [charts.Cell(a, b, a * b, "x") for a in (1, 2) for b in (3, 4)], "x", "y", "v"
     ),
+    "importances": lambda: charts.importances(dict.fromkeys(NAMES, 0.25), "PED-ANOVA"),
     "learning_curves": lambda: charts.learning_curves(trained(4)),
     "learning_rates": lambda: charts.learning_rates([0.001, 0.01, 0.1], [2.0, 1.0, 1.5], 0.02),
+    "parallel_coordinates": lambda: charts.parallel_coordinates(AXES, tried(9), "accuracy"),
     "pareto": lambda: charts.pareto(CONTENDERS),
     "reliability": lambda: charts.reliability(bins(10)),
     "top_k_curve": lambda: charts.top_k_curve([(name, said(20, 4)) for name in NAMES]),
+    "trial_losses": lambda: charts.trial_losses(tried(9)),
 }
 
 

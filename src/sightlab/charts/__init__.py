@@ -12,15 +12,28 @@ from sightlab.charts.curves import curve_rows, learning_curves
 from sightlab.charts.first_answers import top_k_curve, top_k_rows
 from sightlab.charts.gains import difference_rows, differences
 from sightlab.charts.grids import Cell, grid_heat, grid_rows
+from sightlab.charts.importances import importance_rows, importances
 from sightlab.charts.looks import printable, short_names
 from sightlab.charts.ranges import learning_rates, range_rows
 from sightlab.charts.reliabilities import reliability, reliability_rows
 from sightlab.charts.saving import save_chart, save_svg, svg_of, write_whole
+from sightlab.charts.searches import (
+    ParameterAxis,
+    Tried,
+    cost_rows,
+    cost_scores,
+    line_rows,
+    loss_rows,
+    parallel_coordinates,
+    trial_losses,
+)
 from sightlab.charts.shared_curves import comparison_curves, comparison_rows
 
 __all__ = [
     "COSTS",
     "Cell",
+    "ParameterAxis",
+    "Tried",
     "change_rows",
     "class_bars",
     "class_changes",
@@ -30,13 +43,20 @@ __all__ = [
     "confusion",
     "confusion_rows",
     "confusion_shares",
+    "cost_rows",
+    "cost_scores",
     "curve_rows",
     "difference_rows",
     "differences",
     "grid_heat",
     "grid_rows",
+    "importance_rows",
+    "importances",
     "learning_curves",
     "learning_rates",
+    "line_rows",
+    "loss_rows",
+    "parallel_coordinates",
     "pareto",
     "pareto_rows",
     "printable",
@@ -49,5 +69,6 @@ __all__ = [
     "svg_of",
     "top_k_curve",
     "top_k_rows",
+    "trial_losses",
     "write_whole",
 ]
