@@ -2,6 +2,7 @@
 # make test        install what the tests need; ruff, mypy, pytest
 # make test-slow   the tests that take minutes
 # make bench       the benchmarks of bench/: one table, about an hour
+# make bench-tune  a search with early stopping on all cores against its grid, one cell after the other: hours
 # make examples    the reports of docs/examples: about ten minutes on two cores
 # make studies     the pages of docs/studies: the six studies at the scale of a laptop, an hour each at most on two cores
 PYTHON ?= python3
@@ -16,7 +17,7 @@ EXAMPLE := SIGHTLAB_HOME=build/examples $(BIN)/sightlab
 
 STUDIES := kmnist-mini-resnet fashion-csv cifar10-resnet34 mnist-m-resnet18-cut cifar100-senet cifar100-timm
 
-.PHONY: demo test test-slow lint bench examples studies clean
+.PHONY: demo test test-slow lint bench bench-tune examples studies clean
 
 demo: $(VENV)/core
 	$(BIN)/sightlab train
@@ -34,6 +35,9 @@ lint: $(VENV)/dev
 
 bench: $(VENV)/bench
 	$(BIN)/python bench/run.py
+
+bench-tune: $(VENV)/dev
+	SIGHTLAB_DATA=$(SIGHTLAB_DATA) $(BIN)/python bench/tune.py
 
 # Runs that are in build/examples already are not trained again.
 examples: $(VENV)/core

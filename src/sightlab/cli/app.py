@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from sightlab.cli import compare, data, diff, lr, predict, recipes, report, runs, structure, study, test, train
+from sightlab.cli import compare, data, diff, lr, predict, recipes, report, runs, structure, study, test, train, tune
 from sightlab.errors import SightlabError, one_line
 from sightlab.version import __version__
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command("train", epilog=train.EXAMPLES)(train.train)
 app.command("test", epilog=test.EXAMPLES)(test.test)
+app.command("tune", epilog=tune.EXAMPLES)(tune.tune)
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
 app.add_typer(runs.app, name="runs")
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)

@@ -1,0 +1,294 @@
+"""The process that drives a search: asks for trials, hands their runs to workers, judges them, writes it down."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sightlab.errors import RecipeError, RunError
+from sightlab.records import Epoch
+from sightlab.runs.crew import Broken, Crew, Done, Gone, Heard, News
+from sightlab.runs.stretches import Failed, Kept, Stretch, train_stretch
+from sightlab.training.loop import Paused, Tick
+from sightlab.tune.budget import Budget
+from sightlab.tune.costs import Costs
+from sightlab.tune.plan import Plan
+from sightlab.tune.record import Record
+from sightlab.tune.search import search_of
+from sightlab.tune.space import worded
+from sightlab.tune.trials import Book, Seeded, Trial, new_trial, ranked, under_way
+from sightlab.tune.watching import Account, Job, View, Watch, metric_words, words_of
+
+LOOK_SECONDS = 0.2  # between two looks at what the workers say
+TWINS = 20  # proposals in a row that were made before, after which a search has nothing new to say
+DEATHS = 2  # of a process in the same epoch, after which its run has failed
+
+
+@dataclass
+class Driver:
+    """A search under way. used: seconds and epochs of earlier sittings, then of all."""
+
+    plan: Plan
+    record: Record
+    home: Path
+    crew: Crew
+    budget: Budget
+    watch: Watch
+    book: Book
+    costs: Costs | None = None
+    trials: list[Trial] = field(default_factory=list)
+    jobs: dict[int, Job] = field(default_factory=dict)
+    given: int = 0
+    used_seconds: float = 0.0
+    used_epochs: int = 0
+    started: float = field(default_factory=time.monotonic)
+    account: Account = field(default_factory=Account)
+    stopping: bool = False
+
+    def __post_init__(self) -> None:
+        self.search = search_of(self.plan)
+        self.replay()
+
+    # What the record says.
+
+    def note(self, kind: str, **facts: Any) -> None:
+        """Write an event down, with the time that the search has taken by now."""
+        self.record.note(kind, **facts, clock=round(self.clock(), 3))
+
+    def clock(self) -> float:
+        """Seconds that the search has taken by now, over all sittings."""
+        return self.used_seconds + time.monotonic() - self.started
+
+    def replay(self) -> None:
+        """Bring trials and search to where the record stands."""
+        for event in self.record.events:
+            self.used_seconds = max(self.used_seconds, float(event.get("clock", 0.0)))
+            if event["event"] == "epoch":
+                self.used_epochs += 1
+            elif event["event"] == "asked":
+                self.take(event["trial"], event["values"], self.search.ask(event["trial"], event["values"]))
+            elif event["event"] == "rung":
+                self.pass_rung(self.trials[event["trial"]], event["value"], event["goes_on"])
+            elif event["event"] == "failed":
+                self.fail(self.trials[event["trial"]], event["reason"])
+
+    def take(self, number: int, values: dict[str, Any], _proposed: object = None) -> Trial:
+        """Put a trial among the others."""
+        try:
+            trial = new_trial(self.plan, number, values, self.trials)
+        except RecipeError as error:
+            trial = Trial(number, values, self.plan.recipe, (self.plan.recipe.epochs,), reason=str(error))
+        self.trials.append(trial)
+        return trial
+
+    def pass_rung(self, trial: Trial, value: float, known: bool | None = None) -> bool:
+        """A trial has reached its next rung with this value; whether it goes on. known: what the record says."""
+        trial.values_at.append(value)
+        if trial.rung == len(trial.rungs) - 1:
+            trial.state = "complete"
+            self.search.tell(trial.number, value)
+            return True
+        goes_on = self.search.report(trial.number, trial.rung, value)
+        goes_on = goes_on if known is None else known
+        trial.rung += 1
+        if not goes_on:
+            trial.state = "pruned"
+            self.search.stop(trial.number)
+        return goes_on
+
+    def fail(self, trial: Trial, reason: str) -> None:
+        """A trial has failed."""
+        trial.state, trial.reason = "failed", reason
+        self.search.tell(trial.number, None)
+
+    # The search.
+
+    def run(self) -> None:
+        """Work trials off until there are no more, or the budget is used. Raises Paused when asked to stop."""
+        begun = time.monotonic()
+        while True:
+            while self.crew.idle and not self.stopping and self.give():
+                pass
+            if not self.jobs:
+                break
+            for news in self.crew.news(LOOK_SECONDS):
+                self.hear(news)
+            self.watch.look(self.view())
+            if not self.stopping and (self.watch.pause() or self.out_of_time()):
+                self.stopping = True
+                self.crew.stop()
+        self.account.wall = time.monotonic() - begun
+        self.note("rest")
+        if self.watch.pause():
+            raise Paused(self.plan.name)
+
+    def out_of_time(self) -> bool:
+        """Whether the budget's time is used."""
+        return self.budget.seconds is not None and self.clock() >= self.budget.seconds
+
+    def epochs_left(self) -> float:
+        """Epochs of the budget that are neither trained nor promised to a run under way."""
+        if self.budget.epochs is None:
+            return float("inf")
+        promised = sum(max(0, job.until - len(job.run.epochs)) for job in self.jobs.values())
+        return self.budget.epochs - self.used_epochs - promised
+
+    def give(self) -> bool:
+        """Hand the next stretch to a worker; False where there is none, or no budget for it."""
+        if self.watch.pause() or self.out_of_time() or self.epochs_left() < 1:
+            return False
+        found = self.next_run()
+        if found is None:
+            return False
+        trial, run = found
+        until = min(trial.target, len(run.epochs) + int(min(self.epochs_left(), trial.target)))
+        run.busy = True
+        self.given += 1
+        self.jobs[self.given] = Job(trial, run, until, len(run.epochs), time.monotonic())
+        self.crew.give(self.given, partial(train_stretch, stretch=Stretch(run.recipe, self.home, run.folder, until)))
+        return True
+
+    def next_run(self) -> tuple[Trial, Seeded] | None:
+        """The next run to train: of the oldest trial that has one, else of a new trial."""
+        while True:
+            for trial in under_way(self.trials):
+                for run in self.book.of(trial):
+                    if not run.busy and not run.reason and not run.there(trial.target):
+                        return trial, run
+            if not self.begin():
+                return None
+
+    def begin(self) -> bool:
+        """Ask for one more trial; False where there is none."""
+        number = len(self.trials)
+        if self.plan.most is not None and number >= self.plan.most:
+            return False
+        if number >= TWINS and all(trial.twin is not None for trial in self.trials[-TWINS:]):
+            self.watch.say(f"the search only proposes what it has proposed before; it ends after {number} trials")
+            return False
+        values = self.search.ask(number)
+        if values is None:
+            return False
+        self.note("asked", trial=number, values=values)
+        trial = self.take(number, values)
+        if trial.reason:
+            self.failed(trial, trial.reason)
+        self.advance(trial)
+        return True
+
+    def hear(self, news: News) -> None:
+        """What a worker has told."""
+        job = self.jobs[news.number]
+        if isinstance(news, Heard):
+            self.progress(job, news.message)
+            return
+        del self.jobs[news.number]
+        job.run.busy = False
+        self.settle(job)
+        if isinstance(news, Broken):
+            raise RunError(f"{words_of(job)}: {news.error}; what was trained is kept")
+        if isinstance(news, Gone):
+            self.bury(job, news.code)
+        elif isinstance(news, Done) and isinstance(news.result, Kept):
+            job.run.folder, job.run.epochs, job.run.finished = (
+                news.result.folder,
+                news.result.epochs,
+                news.result.finished,
+            )
+        elif isinstance(news, Done) and isinstance(news.result, Failed):
+            job.run.reason = news.result.reason
+        for trial in list(under_way(self.trials)):
+            self.advance(trial)
+
+    def progress(self, job: Job, message: object) -> None:
+        """A run has gone on by an epoch, or by some steps."""
+        if isinstance(message, Tick):
+            job.tick = message
+        elif isinstance(message, Epoch):
+            job.tick = None
+            job.run.epochs = (*job.run.epochs, message)
+            self.used_epochs += 1
+            self.account.epochs += 1
+            self.note("epoch", run=job.run.recipe.hash, epoch=message.epoch)
+
+    def settle(self, job: Job) -> None:
+        """Put a stretch's end into the account."""
+        self.account.stretches += 1
+        self.account.real += time.monotonic() - job.at
+        if self.costs is not None:
+            pace = self.costs.pace(job.trial.values)
+            self.account.predicted += pace.start + (len(job.run.epochs) - job.begun) * pace.epoch
+
+    def bury(self, job: Job, code: int | None) -> None:
+        """A process has died: its run goes on in another, unless it has cost two in the same epoch."""
+        run = job.run
+        self.book.look_again(run)
+        run.deaths.append(len(run.epochs))
+        epoch = len(run.epochs) + 1
+        self.watch.say(f"{words_of(job)}: its process has died in epoch {epoch} (exit code {code})")
+        if run.deaths.count(len(run.epochs)) >= DEATHS:
+            run.reason = f"its process was killed {DEATHS} times in epoch {epoch} (exit code {code}): out of memory?"
+
+    def advance(self, trial: Trial) -> None:
+        """Judge a trial as far as its runs allow."""
+        while trial.state == "open":
+            runs = self.book.of(trial)
+            failed = next((run for run in runs if run.reason), None)
+            if failed is not None:
+                self.failed(trial, failed.reason)
+            elif any(run.busy or not run.there(trial.target) for run in runs):
+                return
+            else:
+                self.judge(trial, runs)
+
+    def failed(self, trial: Trial, reason: str) -> None:
+        """Write down that a trial has failed."""
+        self.note("failed", trial=trial.number, reason=reason)
+        self.fail(trial, reason)
+        self.watch.say(f"{self.counted(trial)} failed: {reason}")
+
+    def judge(self, trial: Trial, runs: list[Seeded]) -> None:
+        """A trial's runs have reached its rung: what they are worth, and whether it goes on."""
+        place, epochs = trial.rung, trial.target
+        value = sum(run.value(self.plan.metric, epochs) for run in runs) / len(runs)
+        goes_on = self.pass_rung(trial, value)
+        self.note("rung", trial=trial.number, rung=place, epochs=epochs, value=value, goes_on=goes_on)
+        if trial.state != "open":
+            how = "" if trial.state == "complete" else ", ended early"
+            left = self.budget.left(self.clock(), self.used_epochs)
+            told = f"{self.counted(trial)}: {metric_words(self.plan, value)} after {epochs} epochs{how}"
+            self.watch.say(
+                "; ".join([told, *([f"best {self.best()}"] if self.best() else []), *([left] if left else [])])
+            )
+
+    # What is told.
+
+    def counted(self, trial: Trial) -> str:
+        """A trial in words, with its place among all."""
+        of = f" of {self.plan.most}" if self.plan.most is not None else ""
+        return f"trial {trial.number + 1}{of} ({worded(trial.values)})"
+
+    def best(self) -> str:
+        """The best trial so far in words; "" before there is one."""
+        found = ranked(self.plan, self.trials)
+        if not found:
+            return ""
+        return f"{metric_words(self.plan, found[0].value or 0.0)} (trial {found[0].number + 1})"
+
+    def view(self) -> View:
+        """How the search stands."""
+        workers = tuple(
+            (
+                words_of(job),
+                len(job.run.epochs) + 1,
+                job.until,
+                job.tick.done / max(1, job.tick.total) if job.tick is not None else 0.0,
+            )
+            for job in self.jobs.values()
+        )
+        ended = sum(trial.state != "open" for trial in self.trials)
+        left = self.budget.left(self.clock(), self.used_epochs)
+        return View(workers, ended, self.plan.most, self.best(), self.clock(), left)

@@ -1,0 +1,52 @@
+"""Where a trial is looked at before its end: the rungs, and what a shorter training is under each schedule."""
+
+from __future__ import annotations
+
+import math
+
+from sightlab.recipes.changes import changed
+from sightlab.recipes.schema import Recipe
+
+ETA = 3  # of so many trials one goes on from a rung: Li et al. 2018 (Hyperband, section 2.6) recommend 3 or 4
+
+
+def is_prefix(recipe: Recipe) -> bool:
+    """Whether the first epochs of a training are those of a shorter one: the schedule does not look at the total.
+
+    constant, step, exponential and a warm-up are functions of the step alone; cosine and one-cycle are stretched over
+    all epochs, and so is Lookahead's falling alpha.
+
+    >>> from sightlab.recipes.schema import Schedule
+    >>> is_prefix(Recipe(schedule=Schedule(name="step"))), is_prefix(Recipe(schedule=Schedule(name="cosine")))
+    (True, False)
+    """
+    falling = recipe.averaging.name == "lookahead" and recipe.averaging.alpha == "falling"
+    return recipe.schedule.name in ("constant", "step", "exponential") and not falling
+
+
+def rungs_of(recipe: Recipe, stops_early: bool) -> tuple[int, ...]:
+    """The epochs after which a trial is looked at, the last its end: ceil(epochs / 3^k), shortest first.
+
+    stops_early: whether the method does; without it there is one rung. These are the resources R eta^-k of successive
+    halving (Li et al. 2018, algorithm 1; Li et al. 2020, ASHA, algorithm 2), rounded up to whole epochs. Where each
+    rung is a training of its own, those in which a warm-up would not end are left out.
+
+    >>> rungs_of(Recipe(epochs=27), True), rungs_of(Recipe(epochs=10), True), rungs_of(Recipe(epochs=10), False)
+    ((1, 3, 9, 27), (2, 4, 10), (10,))
+    """
+    epochs = recipe.epochs
+    if not stops_early:
+        return (epochs,)
+    most = math.floor(math.log(epochs, ETA) + 1e-9)
+    found = dict.fromkeys(math.ceil(epochs / ETA**k) for k in range(most, -1, -1))
+    if is_prefix(recipe):
+        return tuple(found)
+    return tuple(rung for rung in found if rung > recipe.schedule.warmup_epochs or rung == epochs)
+
+
+def recipe_at(recipe: Recipe, epochs: int) -> Recipe:
+    """The training that shows what a trial is worth after so many epochs.
+
+    Where a shorter training is a prefix, it is the trial's own run, kept after so many epochs; else one with so many.
+    """
+    return recipe if is_prefix(recipe) else changed(recipe, {"epochs": epochs})

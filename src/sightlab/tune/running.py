@@ -1,0 +1,185 @@
+"""A search from its words to its end: planned, measured, told what it will take, worked off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sightlab.data.imageset import Progress
+from sightlab.errors import RecipeError, RunError, StudyError
+from sightlab.recipes.changes import changed
+from sightlab.recipes.reading import read_recipe
+from sightlab.runs.crew import Broken, Crew, Done
+from sightlab.runs.weights import with_runs_found
+from sightlab.store.database.writing import relabel
+from sightlab.store.labels import Labels, Study, now_text, read_labels
+from sightlab.training.loop import Paused
+from sightlab.training.prepare import splits_of
+from sightlab.tune.budget import Budget, check_budget
+from sightlab.tune.costs import SHOWN, Costs, Kind, Pace, kind_of, kinds, probe, told
+from sightlab.tune.driver import Driver
+from sightlab.tune.plan import TRIALS, Plan, axis_words, check_same, checked, default_method, name_of
+from sightlab.tune.record import Record, find_record
+from sightlab.tune.search import drawn
+from sightlab.tune.space import Values, parse_space
+from sightlab.tune.trials import Book, new_trial
+from sightlab.tune.watching import Watch
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks of a search. None: what is usual, or what a study was begun with."""
+
+    words: tuple[str, ...] = ()
+    method: str | None = None
+    metric: str | None = None
+    seeds: int | None = None
+    trials: int | None = None
+    study: str | None = None
+
+
+def planned(asked: Asked, home: Path, budget: Budget, progress: Progress | None = None) -> Plan:
+    """The search that is asked for. Raises SightlabError for what cannot be searched, or pictures not there."""
+    names = [word for word in asked.words if "=" not in word]
+    if len(names) > 1:
+        raise RecipeError(f"{names[1]!r} is no KEY=VALUE, and {names[0]!r} is the recipe already")
+    fixed, space = parse_space([word for word in asked.words if "=" in word])
+    recipe = changed(read_recipe(names[0] if names else "demo"), fixed)
+    seeds = 1 if asked.seeds is None else asked.seeds
+    if seeds < 1:
+        raise StudyError(f"--seeds {seeds}: at least one seed is needed")
+    method = asked.method or default_method(space)
+    endless = space.cells is None and asked.trials is None and budget == Budget()
+    plan = Plan(
+        name=asked.study or name_of(recipe, space, method, seeds),
+        recipe=with_runs_found(recipe, home),
+        space=space,
+        method=method,
+        metric=asked.metric or "val_accuracy",
+        seeds=seeds,
+        trials=TRIALS if endless else asked.trials,
+        words=asked.words,
+        asked=recipe.hash,
+    )
+    checked(plan)
+    return replace(plan, data=splits_of(plan.recipe, None, progress).key)
+
+
+def resumed(name: str, asked: Asked, home: Path, budget: Budget, progress: Progress | None = None) -> Plan:
+    """The search that a study was begun with, its recipe as it is now held against it. Raises StudyError."""
+    kept = find_record(home, name).plan()
+    begun = Asked(asked.words or kept.words, kept.method, kept.metric, kept.seeds, kept.trials, name)
+    given = {key: value for key, value in vars(asked).items() if value is not None and key not in ("words", "study")}
+    now = kept
+    if asked.words or recipe_is_there(kept.words):
+        now = planned(replace(begun, **given), home, budget, progress)
+    check_same(now, kept)
+    return replace(kept, trials=now.trials)
+
+
+def recipe_is_there(words: Sequence[str]) -> bool:
+    """Whether the recipe that a study was begun with can still be read; a file may be gone, the study has a copy."""
+    names = [word for word in words if "=" not in word]
+    with suppress(RecipeError):
+        read_recipe(names[0] if names else "demo")
+        return True
+    return False
+
+
+def opened(plan: Plan, home: Path, facts: dict[str, Any]) -> Record:
+    """The record of a search, begun or gone on with, of which this process is the driver from now on."""
+    record = Record.of(home, plan.name)
+    if record.begun:
+        check_same(plan, record.plan())
+    else:
+        record.begin(plan)
+    record.sit_down(facts)
+    return record
+
+
+def search(plan: Plan, home: Path, crew: Crew, budget: Budget, watch: Watch) -> Driver:
+    """Work a search off as far as the budget goes. Raises SightlabError, and Paused when asked to stop."""
+    facts = {"budget": {"seconds": budget.seconds, "epochs": budget.epochs}, "workers": crew.workers}
+    record = opened(plan, home, facts)
+    since = str(record.of_kind("sitting")[0]["at"])
+    driver = Driver(plan, record, home, crew, budget, watch, Book(plan, home, since))
+    left = to_train(driver)
+    if left:
+        driver.costs = measured(driver, left)
+        check_budget(budget, driver.costs.cheapest_epoch())
+        lines, seconds = told(driver.costs, left, budget, crew.workers)
+        for line in lines:
+            watch.say(line)
+        driver.note("predicted", seconds=seconds)
+    driver.run()
+    keep_together(driver)
+    return driver
+
+
+def keep_together(driver: Driver) -> None:
+    """Label every run of the trials with the study's name."""
+    axes = ", ".join(f"{key}={axis_words(axis)}" for key, axis in driver.plan.space.axes.items())
+    study = Study(driver.plan.name, f"Which of {axes} is best by {driver.plan.metric}?", now_text())
+    for run in driver.book.runs.values():
+        if run.folder is not None and all(one.name != study.name for one in read_labels(run.folder).studies):
+            relabel(run.folder, partial(Labels.with_study, study=study))
+
+
+def to_train(driver: Driver) -> Sequence[Values]:
+    """The trials still to be trained, as far as they are known beforehand: a grid's, or such as random draws."""
+    plan, book = driver.plan, driver.book
+    ended = [trial.values for trial in driver.trials if trial.state != "open"]
+    if plan.space.cells is None:
+        count = (plan.most or max(SHOWN, len(ended) + 1)) - len(ended)
+        draws = [np.random.default_rng([plan.recipe.seed, number]) for number in range(count)]
+        return [drawn(plan.space, one) for one in draws]
+    left = []
+    for values in plan.space.grid():
+        if values in ended:
+            continue
+        try:
+            trial = new_trial(plan, len(driver.trials), values, ())
+        except RecipeError:
+            continue
+        runs = [book.run_of(changed(trial.recipe, {"seed": plan.recipe.seed + n})) for n in range(plan.seeds)]
+        if not all(run.there(trial.rungs[-1]) or run.reason for run in runs):
+            left.append(values)
+    known = plan.space.cells - len(left)
+    if known:
+        driver.watch.say(f"{known} of {plan.space.cells} trials are there already")
+    return left[: max(0, (plan.most or 0) - len(ended))]
+
+
+def measured(driver: Driver, values: Sequence[Values]) -> Costs:
+    """Measure a few steps of each kind of trial. Raises RunError for one that cannot be trained at all."""
+    plan, crew, watch = driver.plan, driver.crew, driver.watch
+    wanted = {kind_of(plan.space, one) for one in values} if plan.space.cells is not None else None
+    queue = [(kind, recipe) for kind, recipe in kinds(plan).items() if wanted is None or kind in wanted]
+    watch.say(f"measuring {len(queue)} {'kind' if len(queue) == 1 else 'kinds'} of trial")
+    paces: dict[Kind, Pace] = {}
+    jobs: dict[int, Kind] = {}
+    number = 0
+    while queue or jobs:
+        while queue and crew.idle and not watch.pause():
+            kind, recipe = queue.pop(0)
+            number -= 1  # counted down, so that no stretch has the same number
+            jobs[number] = kind
+            crew.give(number, partial(probe, recipe=recipe))
+        for news in crew.news(0.2):
+            kind = jobs.pop(news.number)
+            result = news.result if isinstance(news, Done) else None
+            if isinstance(news, Broken) or isinstance(result, str):
+                raise RunError(news.error if isinstance(news, Broken) else str(result))
+            if isinstance(result, Pace):
+                paces[kind] = result
+            else:
+                watch.say(f"{dict(kind)}: cannot be measured, memory does not suffice; its trials will show")
+        if watch.pause() and not jobs:
+            raise Paused(plan.name)
+    return Costs(plan, paces)

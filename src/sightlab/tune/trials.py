@@ -1,0 +1,186 @@
+"""The trials of a search and the runs they are made of, in memory: rebuilt from the record and the run folders."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sightlab.errors import StudyError
+from sightlab.recipes.changes import changed
+from sightlab.recipes.schema import Recipe
+from sightlab.records import Epoch
+from sightlab.runs.finding import STANDING, Archive
+from sightlab.runs.stretches import reached
+from sightlab.store.folder import read_facts, read_run, status_of
+from sightlab.tune.plan import Plan
+from sightlab.tune.rungs import recipe_at
+
+PATIENCE_SECONDS = 20.0  # in which a worker notices that its driver has gone
+ENDS = ("complete", "pruned", "failed")  # a trial that has none of these is not ended: under way, or out of budget
+
+
+@dataclass
+class Seeded:
+    """One run of a trial, with one seed. folder: None before it is known. finished: its test split is opened.
+
+    busy: it is being trained. reason: why it failed, "" where it did not. deaths: of its process, by the epoch.
+    """
+
+    recipe: Recipe
+    folder: Path | None = None
+    epochs: tuple[Epoch, ...] = ()
+    finished: bool = False
+    busy: bool = False
+    reason: str = ""
+    deaths: list[int] = field(default_factory=list)
+
+    def there(self, epochs: int) -> bool:
+        """Whether it has so many epochs, or all that its patience leaves it."""
+        return self.finished or (bool(self.epochs) and reached(self.epochs, epochs, self.recipe.early_stop))
+
+    def value(self, metric: str, epochs: int) -> float:
+        """The metric at the best of its first epochs: the one whose weights are kept."""
+        best = best_of(self.epochs[:epochs])
+        return best.validation_accuracy if metric == "val_accuracy" else best.validation_loss
+
+
+def best_of(epochs: Sequence[Epoch]) -> Epoch:
+    """The epoch with the highest validation accuracy, of equal ones that with the lowest loss, the first of these."""
+    return max(epochs, key=lambda epoch: (epoch.validation_accuracy, -epoch.validation_loss, -epoch.epoch))
+
+
+@dataclass
+class Trial:
+    """One place of the space. number: from 0. rungs: epochs after which it is looked at.
+
+    rung: the place of the next one. values_at: the metric at those behind it, mean over the seeds. state: one of ENDS,
+    or "open". twin: an earlier trial with the same values.
+    """
+
+    number: int
+    values: dict[str, Any]
+    recipe: Recipe
+    rungs: tuple[int, ...]
+    rung: int = 0
+    values_at: list[float] = field(default_factory=list)
+    state: str = "open"
+    reason: str = ""
+    twin: int | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The metric at the last rung that was reached; None before the first."""
+        return self.values_at[-1] if self.values_at else None
+
+    @property
+    def epochs(self) -> int:
+        """The epochs of the last rung that was reached, 0 before the first."""
+        return self.rungs[len(self.values_at) - 1] if self.values_at else 0
+
+    @property
+    def target(self) -> int:
+        """The epochs of the next rung."""
+        return self.rungs[min(self.rung, len(self.rungs) - 1)]
+
+
+class Book:
+    """Every run that trials need, each known by its recipe's hash, and those that were there before.
+
+    since: when the study was begun, ISO 8601: of a network of the user's own code only runs from then on are taken.
+    """
+
+    def __init__(self, plan: Plan, home: Path, since: str) -> None:
+        self.plan, self.home, self.since = plan, home, since
+        self.archive = Archive(home)
+        self.runs: dict[str, Seeded] = {}
+        self.by_trial: dict[tuple[int, int], list[Seeded]] = {}
+
+    def of(self, trial: Trial, rung: int | None = None) -> list[Seeded]:
+        """A trial's runs at a rung, the next one by default: one for each seed."""
+        epochs = trial.target if rung is None else trial.rungs[rung]
+        if (trial.number, epochs) not in self.by_trial:
+            recipe = recipe_at(trial.recipe, epochs)
+            seeds = range(recipe.seed, recipe.seed + self.plan.seeds)
+            self.by_trial[trial.number, epochs] = [self.run_of(changed(recipe, {"seed": seed})) for seed in seeds]
+        return self.by_trial[trial.number, epochs]
+
+    def run_of(self, recipe: Recipe) -> Seeded:
+        """The run of a recipe, looked up where it is asked for the first time."""
+        if recipe.hash not in self.runs:
+            run = self.runs[recipe.hash] = Seeded(recipe)
+            run.reason = self.archive.diverged(recipe) or ""
+            folder = self.known(recipe)
+            if folder is not None:
+                run.folder, run.epochs, run.finished = folder, *kept_in(folder)
+        return self.runs[recipe.hash]
+
+    def known(self, recipe: Recipe) -> Path | None:
+        """The folder of a run that stands for a recipe, finished or interrupted."""
+        self.let_go(recipe)
+        found = self.archive.on_this_data(recipe)
+        if found is not None:
+            return found[0]
+        # Within one study the user's own code and weights are taken to stay what they are.
+        ours: list[Path] = [
+            folder
+            for folder, facts in self.archive.standing(recipe, 1, STANDING)
+            if str(facts.get("started", "")) >= self.since and facts.get("data", {}).get("key") == self.plan.data
+        ]
+        return ours[-1] if ours else None
+
+    def let_go(self, recipe: Recipe) -> None:
+        """Wait for a run's process to end, where its driver was killed a moment ago.
+
+        Raises StudyError for one that goes on: somebody else trains this recipe.
+        """
+        until = time.monotonic() + PATIENCE_SECONDS
+        for folder, facts in self.archive.standing(recipe, 1, ("running",)):
+            while status_of(read_facts(folder)) == "running":
+                if time.monotonic() > until:
+                    raise StudyError(
+                        f"{folder.name} is a run of this study, and process {facts['process']['pid']} trains it; wait "
+                        "for its end, or stop it first"
+                    )
+                time.sleep(0.2)
+            self.archive = Archive(self.home)
+
+    def look_again(self, run: Seeded) -> None:
+        """Find out what a process that died has left of its run."""
+        self.archive = Archive(self.home)
+        folder = run.folder or self.known(run.recipe)
+        if folder is not None:
+            run.folder, run.epochs, run.finished = folder, *kept_in(folder)
+
+
+def kept_in(folder: Path) -> tuple[tuple[Epoch, ...], bool]:
+    """The epochs of a run's record, and whether it has finished."""
+    return read_run(folder).epochs, status_of(read_facts(folder)) == "finished"
+
+
+def new_trial(plan: Plan, number: int, values: dict[str, Any], earlier: Sequence[Trial]) -> Trial:
+    """The trial of these values. earlier: those before it."""
+    twin = next((one.number for one in earlier if one.values == values), None)
+    return Trial(number, values, plan.recipe_of(values), plan.rungs_of(values), twin=twin)
+
+
+def ranked(plan: Plan, trials: Sequence[Trial]) -> list[Trial]:
+    """The trials that can be chosen, the best first: those with the most epochs behind them, and no twins.
+
+    A trial that was ended early, or that the budget cut off, had fewer epochs than the others: its value is not theirs
+    to be held against, unless none has more.
+    """
+    known = [one for one in trials if one.value is not None and one.state != "failed" and one.twin is None]
+    ended = [one for one in known if one.state == "complete"]
+    if not ended:
+        most = max((one.epochs for one in known), default=0)
+        ended = [one for one in known if one.epochs == most]
+    sign = -1.0 if plan.high else 1.0
+    return sorted(ended, key=lambda one: (sign * (one.value or 0.0), one.number))
+
+
+def under_way(trials: Sequence[Trial]) -> Iterator[Trial]:
+    """The trials that have not come to an end, oldest first."""
+    return (one for one in trials if one.state == "open")

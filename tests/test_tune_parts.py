@@ -1,0 +1,327 @@
+"""The parts of a search: rungs, proposals that a record brings back, predictions, and the record itself."""
+
+import io
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from sightlab.cli.tune import drawn as shown_view
+from sightlab.errors import RecipeError, StudyError
+from sightlab.optim.schedules import build_schedule
+from sightlab.recipes.changes import changed
+from sightlab.recipes.schema import Recipe
+from sightlab.records import Epoch
+from sightlab.tune.choosing import newcombe
+from sightlab.tune.costs import Costs, Pace, expected_epochs, kind_of, kinds
+from sightlab.tune.importance import importance
+from sightlab.tune.plan import EARLY, METHODS, Plan, check_same, checked, default_method, name_of
+from sightlab.tune.record import Record, find_record
+from sightlab.tune.rungs import ETA, is_prefix, recipe_at, rungs_of
+from sightlab.tune.search import drawn, search_of
+from sightlab.tune.space import Range, Space, parse_space
+from sightlab.tune.trials import Trial, best_of, ranked
+from sightlab.tune.watching import View
+
+_, MIXED = parse_space(["lr=0.001..1:log", "momentum=0..0.9", "batch_size=32,64"])
+_, LISTS = parse_space(["lr=0.01,0.1", "batch_size=32,64,128"])
+
+
+def plan_of(method: str, space: Space = MIXED, **more: object) -> Plan:
+    return Plan("study", Recipe(epochs=9), space, method, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["constant", "step", "exponential", "cosine", "one-cycle"])
+@pytest.mark.parametrize("warmup", [0.0, 1.5])
+def test_a_schedule_is_a_prefix_where_its_first_steps_do_not_depend_on_the_total(name: str, warmup: float) -> None:
+    if name == "one-cycle" and warmup:
+        return
+    recipe = changed(Recipe(), {"schedule.name": name, "warmup_epochs": warmup})
+    settings_ = recipe.schedule.model_dump(exclude={"name"})
+    short, long = (build_schedule(name, steps_per_epoch=10, epochs=n, **settings_) for n in (3, 9))
+    assert is_prefix(recipe) == ([short(step) for step in range(30)] == [long(step) for step in range(30)])
+
+
+def test_an_average_that_falls_over_the_whole_training_makes_no_prefix() -> None:
+    assert is_prefix(changed(Recipe(), {"averaging": "lookahead"}))
+    assert not is_prefix(changed(Recipe(), {"averaging": "lookahead", "averaging.alpha": "falling"}))
+
+
+@given(st.integers(1, 2000))
+def test_rungs_rise_to_the_last_epoch_by_the_factor_of_halving(epochs: int) -> None:
+    rungs = rungs_of(Recipe(epochs=epochs), True)
+    assert rungs[-1] == epochs
+    assert list(rungs) == sorted(set(rungs))
+    for short, long in pairwise(rungs):
+        assert short == math.ceil(long / ETA)  # ceil(ceil(n / 3) / 3) = ceil(n / 9)
+    assert rungs[0] <= ETA
+
+
+def test_a_rung_of_a_prefix_is_the_trials_own_run_and_of_a_cycle_a_run_with_fewer_epochs() -> None:
+    plain = Recipe(epochs=9)
+    assert recipe_at(plain, 3).hash == plain.hash
+    cycle = changed(plain, {"schedule": "one-cycle"})
+    assert recipe_at(cycle, 3).epochs == 3
+    warm = changed(plain, {"schedule": "cosine", "warmup_epochs": 2})
+    assert rungs_of(warm, True) == (3, 9)  # in one epoch the warm-up would not end
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "grid"])
+def test_a_search_that_is_told_its_record_goes_on_as_if_it_had_not_been_stopped(method: str) -> None:
+    plan = plan_of(method)
+
+    def went(count: int, known: list[dict[str, object]]) -> tuple[list[dict[str, object]], list[bool]]:
+        search = search_of(plan)
+        values, decisions = [], []
+        for number in range(count):
+            one = search.ask(number, known[number] if number < len(known) else None)
+            assert one is not None
+            values.append(one)
+            score = 1 - abs(math.log10(one["optimizer.lr"]) + 1) / 5
+            decisions.append(True)
+            for place in range(len(plan.rungs_of(one)) - 1):
+                decisions.append(search.report(number, place, score))
+                if not decisions[-1]:
+                    search.stop(number)
+                    break
+            else:
+                search.tell(number, None if number == 3 else score)
+        return values, decisions
+
+    whole = went(16, [])
+    assert went(16, whole[0][:11]) == whole
+    assert any(not goes_on for goes_on in whole[1]) == (method in EARLY)
+
+
+@pytest.mark.parametrize("method", ["grid", "random", "asha", "hyperband"])
+def test_a_space_of_lists_is_gone_through_once(method: str) -> None:
+    search = search_of(plan_of(method, LISTS))
+    found = [search.ask(number) for number in range(6)]
+    assert search.ask(6) is None
+    cells = list(LISTS.grid())
+    assert sorted(map(str, found)) == sorted(map(str, cells))
+    assert (found == cells) == (method == "grid")
+
+
+def test_halving_lets_one_trial_of_three_go_on() -> None:
+    """Li et al. 2020, algorithm 2: of the values told at a rung, those in the best third."""
+    search = search_of(plan_of("asha"))
+    scores = [0.9, 0.5, 0.8, 0.95, 0.3, 0.7, 0.96]
+    seen: list[float] = []
+    for number, score in enumerate(scores):
+        search.ask(number)
+        seen.append(score)
+        third = max(1, len(seen) // ETA)
+        assert search.report(number, 0, score) == (score in sorted(seen, reverse=True)[:third])
+        search.stop(number)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32), st.booleans())
+def test_draws_stay_in_their_range_and_whole_numbers_whole(seed: int, log: bool) -> None:
+    space = Space({"batch_size": Range(2, 5, True, log), "optimizer.lr": Range(0.1, 0.2, False, log)})
+    generator = np.random.default_rng(seed)
+    found = [drawn(space, generator) for _ in range(200)]
+    assert {one["batch_size"] for one in found} == {2, 3, 4, 5}
+    assert all(0.1 <= one["optimizer.lr"] <= 0.2 for one in found)
+
+
+@pytest.mark.parametrize(
+    ("method", "words", "epochs", "says"),
+    [
+        ("grid", ["lr=0.1..0.2"], 9, "--method grid: optimizer.lr is a range"),
+        ("cmaes", ["lr=0.1..0.2", "batch_size=32,64"], 9, "--method cmaes: searches two ranges"),
+        ("asha", ["lr=0.1..0.2", "epochs=3,9"], 9, "--method asha: decides how many epochs"),
+        ("hyperband", ["lr=0.1..0.2"], 2, "--method hyperband: 2 epochs leave nothing to stop early"),
+        ("random", ["batch_size=0..4"], 9, "batch_size"),
+        ("grid", ["pretrained=true,false"], 9, "pretrained and weights"),
+    ],
+)
+def test_a_search_that_cannot_be_is_one_line(method: str, words: list[str], epochs: int, says: str) -> None:
+    fixed, space = parse_space(words)
+    recipe = changed(Recipe(epochs=epochs), {**fixed, "model.weights": "some.pth"})
+    with pytest.raises((StudyError, RecipeError), match=says):
+        checked(Plan("study", recipe, space, method))
+
+
+def test_the_usual_method_and_the_name_follow_from_the_search() -> None:
+    assert (default_method(LISTS), default_method(MIXED)) == ("grid", "tpe")
+    names = {name_of(Recipe(), space, method, 1) for space in (LISTS, MIXED) for method in ("random", "tpe")}
+    assert len(names) == 4
+    assert name_of(Recipe(name="other"), LISTS, "grid", 1).startswith("tune-other-")
+
+
+def test_a_plan_comes_back_from_its_record_and_another_is_refused(tmp_path: Path) -> None:
+    plan = plan_of("tpe", words=("cnn", "lr=0.1..1"), asked=Recipe(epochs=9).hash, data="d")
+    record = Record.of(tmp_path, plan.name)
+    record.begin(plan)
+    kept = find_record(tmp_path, "study").plan()
+    assert kept == plan
+    check_same(plan, kept)
+    other = Plan(**{**vars(plan), "recipe": Recipe(epochs=8), "asked": Recipe(epochs=8).hash})
+    with pytest.raises(StudyError, match=r"study study: its recipe has changed \(epochs 9 -> 8\)"):
+        check_same(other, kept)
+    with pytest.raises(StudyError, match="was begun with another space"):
+        check_same(Plan(**{**vars(plan), "space": LISTS}), kept)
+    with pytest.raises(StudyError, match="the pictures of fashion-mini have changed"):
+        check_same(Plan(**{**vars(plan), "data": "e"}), kept)
+    with pytest.raises(StudyError, match=r"no study 'stud' in .*did you mean study"):
+        find_record(tmp_path, "stud")
+    with pytest.raises(StudyError, match="a name is 1 to 80 letters"):
+        Record.of(tmp_path, "../else")
+
+
+@given(st.integers(1, 60))
+def test_a_line_that_a_kill_has_torn_is_dropped_and_the_next_stands_by_itself(cut: int) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        record = Record.of(Path(folder), "study")
+        record.folder.mkdir(parents=True)
+        record.note("asked", trial=0, values={"lr": 0.1})
+        record.note("rung", trial=0, rung=0, value=0.123456789012345)
+        file = record.folder / "events.jsonl"
+        whole = file.read_bytes()
+        lines = whole.splitlines(keepends=True)
+        file.write_bytes(whole[: -min(cut, len(lines[1]))])
+        again = Record.of(Path(folder), "study")
+        assert again.events == record.events[:1]
+        again.sit_down({"workers": 1})
+        assert [event["event"] for event in Record.of(Path(folder), "study").events] == ["asked", "sitting"]
+
+
+def test_a_line_in_the_middle_that_is_damaged_is_named(tmp_path: Path) -> None:
+    record = Record.of(tmp_path, "study")
+    record.folder.mkdir(parents=True)
+    (record.folder / "events.jsonl").write_text('{"event": "asked"}\nnot json\n{"event": "rest"}\n')
+    with pytest.raises(StudyError, match=r"events\.jsonl: line 2 is damaged"):
+        Record.of(tmp_path, "study")
+
+
+def test_a_study_that_another_process_drives_is_left_alone(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from sightlab.tune.record import Record\n"
+        "record = Record.of(Path(sys.argv[1]), 'study'); record.folder.mkdir(parents=True)\n"
+        "record.sit_down({}); print('sits', flush=True); time.sleep(600)\n"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"sits\n"
+    with pytest.raises(StudyError, match=f"is under way, as process {other.pid}"):
+        Record.of(tmp_path, "study").sit_down({})
+    os.kill(other.pid, signal.SIGKILL)
+    other.wait()
+    other.stdout.close()
+    Record.of(tmp_path, "study").sit_down({})
+
+
+def test_trials_of_one_cost_are_measured_once() -> None:
+    _, space = parse_space(["lr=0.01,0.1", "batch_size=32,64", "model=cnn,lenet", "flip=0,0.25,0.5", "gamma=0.1..0.9"])
+    found = kinds(plan_of("tpe", space))
+    assert len(found) == 2 * 2 * 2  # batch sizes, models, and whether there are flips
+    assert {recipe.epochs for recipe in found.values()} == {1}
+    _, ranges = parse_space(["batch_size=16..256:log", "lr=0.01..0.1"])
+    assert {recipe.batch_size for recipe in kinds(plan_of("tpe", ranges)).values()} == {16, 256}
+    assert kind_of(ranges, {"batch_size": 32, "optimizer.lr": 0.01}) == (("batch_size", 16),)
+
+
+def test_a_prediction_is_epochs_times_pace_and_starts() -> None:
+    plan = plan_of("grid", LISTS, seeds=2)
+    paces = {kind: Pace(10.0 * number, 1.0) for number, kind in enumerate(kinds(plan), 1)}
+    costs = Costs(plan, paces)
+    assert costs.seconds({"optimizer.lr": 0.1, "batch_size": 64}) == 2 * (9 * 20.0 + 1.0)
+    assert costs.cheapest_epoch() == 11.0
+
+
+def test_expected_epochs_are_what_halving_leaves_of_many_trials() -> None:
+    """A simulation by hand of 27 trials in three rungs: 27 have 1 epoch, 9 have 3, 3 have 9, 1 has 27."""
+    rungs = (1, 3, 9, 27)
+    epochs, starts = expected_epochs("asha", rungs, prefix=True)
+    assert 27 * epochs == pytest.approx(27 * 1 + 9 * 2 + 3 * 6 + 1 * 18)
+    assert 27 * starts == pytest.approx(27 + 9 + 3 + 1)
+    epochs, _ = expected_epochs("asha", rungs, prefix=False)
+    assert 27 * epochs == pytest.approx(27 * 1 + 9 * 3 + 3 * 9 + 1 * 27)
+    assert expected_epochs("grid", (27,), prefix=True) == (27, 1)
+    hyper, _ = expected_epochs("hyperband", rungs, prefix=True)
+    assert epochs / 3 < hyper < 27
+
+
+def epoch(number: int, accuracy: float, loss: float) -> Epoch:
+    return Epoch(number, 1.0, 0.5, loss, accuracy, 0.1, 1.0, 100.0, False)
+
+
+def test_a_run_is_worth_its_best_epoch_and_a_trial_with_fewer_epochs_is_not_held_against_the_others() -> None:
+    epochs = [epoch(1, 0.5, 1.0), epoch(2, 0.7, 0.9), epoch(3, 0.7, 0.8), epoch(4, 0.7, 0.8)]
+    assert best_of(epochs).epoch == 3
+    recipe = Recipe(epochs=9)
+
+    def trial(number: int, state: str, values: list[float], twin: int | None = None) -> Trial:
+        return Trial(number, {}, recipe, (1, 3, 9), len(values), values, state, twin=twin)
+
+    pruned, low, high = (
+        trial(0, "pruned", [0.99]),
+        trial(1, "complete", [0.1, 0.2, 0.6]),
+        trial(2, "complete", [0.7] * 3),
+    )
+    again, failed = trial(3, "complete", [0.7] * 3, twin=2), trial(4, "failed", [0.999])
+    everything = [pruned, low, high, again, failed]
+    assert [one.number for one in ranked(plan_of("asha"), everything)] == [2, 1]
+    assert [one.number for one in ranked(plan_of("asha", metric="val_loss"), everything)] == [1, 2]
+    cut = trial(5, "open", [0.5, 0.4])
+    assert [one.number for one in ranked(plan_of("asha"), [pruned, cut, failed])] == [5]
+
+
+def test_the_interval_of_a_difference_is_the_published_one() -> None:
+    """Newcombe 1998, table II, method 10: 56/70 and 48/80, 9/10 and 3/10, 10/10 and 0/10."""
+    assert newcombe(56, 70, 48, 80) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert newcombe(9, 10, 3, 10) == pytest.approx((0.1705, 0.8090), abs=5e-5)
+    assert newcombe(10, 10, 0, 10) == pytest.approx((0.6075, 1.0), abs=5e-5)
+
+
+def test_the_live_view_has_a_line_a_worker_under_one_on_the_whole() -> None:
+    view = View(
+        (("trial 3 (lr=0.1)", 2, 9, 0.5), ("trial 4 (lr=0.2)", 1, 9, 0.0)),
+        2,
+        6,
+        "91.00% (trial 1)",
+        95.0,
+        "5 epochs left",
+    )
+    text = io.StringIO()
+    Console(file=text, width=100, color_system=None).print(shown_view(view))
+    head, first, second = (line.strip() for line in text.getvalue().strip().splitlines())
+    assert head == "2 of 6 trials ended; best 91.00% (trial 1); 1:35 min; 5 epochs left"
+    assert first.startswith("trial 3 (lr=0.1)  epoch 2/9")
+    assert second.startswith("trial 4 (lr=0.2)  epoch 1/9")
+
+
+def test_what_matters_is_told_from_what_does_not() -> None:
+    _, space = parse_space(["lr=0.001..1:log", "momentum=0..0.9", "model=cnn,lenet"])
+    plan = plan_of("random", space)
+    generator = np.random.default_rng(0)
+    trials = []
+    for number in range(60):
+        values = drawn(space, generator)
+        score = 1 - abs(math.log10(values["optimizer.lr"]) + 1.5)
+        trials.append(Trial(number, values, plan.recipe, (9,), 0, [score], "complete"))
+    shares = importance(plan, trials)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["optimizer.lr"] > 0.7
+    assert importance(plan, trials[:5]) == {}
+
+
+def test_a_record_is_plain_json_lines(tmp_path: Path) -> None:
+    record = Record.of(tmp_path, "study")
+    record.folder.mkdir(parents=True)
+    record.note("epoch", run="0" * 16, epoch=1)
+    assert [json.loads(line) for line in (record.folder / "events.jsonl").read_text().splitlines()] == record.events
