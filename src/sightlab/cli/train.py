@@ -28,6 +28,7 @@ Examples:
   sightlab train mini-resnet-v4 data=kmnist epochs=5
   sightlab train cnn data=photos/ size=64 flip=0.5 lr=0.03
   sightlab train my-recipe.yaml seed=7 --json
+  sightlab train cnn teacher=3fa2 temperature=4 alpha=0.9
   sightlab train --resume last
 """
 STOPPED = 130
@@ -45,7 +46,8 @@ def train(
     """Train a recipe, keep the best epoch by validation, and test that once.
 
     RECIPE is one of `sightlab recipes` or a YAML file; without one the demo is trained. KEY is a dotted path
-    (optimizer.lr) or a last part that is unique (lr); data=, model=, optimizer= and schedule= are short for the names.
+    (optimizer.lr) or a last part that is unique (lr); data=, model=, optimizer= and schedule= are short for the names,
+    alpha= for distillation.alpha. With teacher=RUN the network also learns what that run's network answers.
     """
     if resume is not None and words:
         raise RunError(f"--resume takes a run's own recipe; leave out {' '.join(words)!r}, or start a new run")

@@ -54,13 +54,15 @@ def grouped(folders: Sequence[Path]) -> dict[str, list[Path]]:
     """Runs that differ in nothing but their seed stand together, under a name that tells the groups apart.
 
     A group has the name of its model where the models differ, and of what else differs: `resnet18, lr 0.03`. Groups
-    whose recipes differ in nothing (data that changed under the same name) are called by their first run.
+    whose recipes differ in nothing (data or a teacher that changed under the same name) are called by their first run.
     """
     recipes = {folder: recipe_in(folder)[0] for folder in folders}
     groups: dict[tuple[str, ...], list[Path]] = {}
     for folder, recipe in recipes.items():
         facts = read_facts(folder)
-        alike = (changed(recipe, {"seed": 0}).hash, str(facts["model"]), str(facts.get("data", {}).get("key")))
+        taught_by = str((facts.get("teacher") or {}).get("sha256"))
+        data = str(facts.get("data", {}).get("key"))
+        alike = (changed(recipe, {"seed": 0}).hash, str(facts["model"]), data, taught_by)
         groups.setdefault(alike, []).append(folder)
     return dict(
         zip(names_of([recipes[members[0]] for members in groups.values()], groups), groups.values(), strict=True)
@@ -74,8 +76,20 @@ def names_of(recipes: Sequence[Recipe], groups: Mapping[Any, Sequence[Path]]) ->
     rest = [key for key in telling if key != "model.name"][:3]
     names = []
     for recipe, own in zip(recipes, values, strict=True):
-        parts = [recipe.model.name, *(f"{key.rpartition('.')[2]} {own[key]}" for key in rest)]
+        parts = [recipe.model.name, *(f"{key.rpartition('.')[2]} {shown(key, own[key])}" for key in rest)]
         name = ", ".join(parts)
         names.append(name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1].rstrip() + "…")
     doubled = len(set(names)) < len(names)
     return [members[0].name for members in groups.values()] if doubled else names
+
+
+def shown(key: str, value: Any) -> str:
+    """A recipe's value as a name has it: of a teacher, whose path would fill the name, the run.
+
+    >>> shown("optimizer.lr", 0.03), shown("distillation.teacher", "/home/me/runs/3fa2c1-resnet18/bundle")
+    ('0.03', '3fa2c1-resnet18')
+    """
+    if key != "distillation.teacher" or value is None:
+        return str(value)
+    path = Path(value)
+    return path.parent.name if path.name == "bundle" else path.name
