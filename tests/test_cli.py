@@ -106,7 +106,7 @@ def test_data_show_counts_and_draws(cli: Cli) -> None:
     assert "no image is in two splits" in out
 
 
-@pytest.mark.parametrize("form", ["idx", "npz", "parquet"])
+@pytest.mark.parametrize("form", ["csv", "idx", "npz", "parquet"])
 def test_data_import_writes_what_reads_back_the_same(cli: Cli, tmp_path: Path, form: str) -> None:
     from sightlab.data.load import load_parts
 
@@ -123,7 +123,7 @@ def test_data_list_names_every_known_set(cli: Cli) -> None:
     status, out, _ = cli("data", "list", "--json")
     assert status == 0
     assert {one["name"] for one in json.loads(out)["sets"]} == {
-        "fashion-mini", "fashion-mnist", "kmnist", "mnist", "cifar10", "cifar100"
+        "fashion-mini", "fashion-mnist", "kmnist", "mnist", "mnist-m", "cifar10", "cifar100"
     }  # fmt: skip
 
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from sightlab.studies.planning import Plan
     from sightlab.studies.schema import Study
 
+LIST_EXAMPLES = """\b
+Examples:
+  sightlab study list
+  sightlab study list --json
+"""
 SHOW_EXAMPLES = """\b
 Examples:
   sightlab study show kmnist-mini-resnet
@@ -53,7 +58,7 @@ Source = Annotated[str | None, typer.Option("--data", metavar="SOURCE", help="Im
 Seeds = Annotated[int | None, typer.Option(help="Seeds of each row, instead of the scale's.")]
 
 
-@app.command("list")
+@app.command("list", epilog=LIST_EXAMPLES)
 def list_(json: bool = JSON_OPTION) -> None:
     """List the studies that ship: their question, and how many runs each scale has."""
     from sightlab.studies.planning import plan_study
