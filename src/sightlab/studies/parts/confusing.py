@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from sightlab import charts, metrics
 from sightlab.comparison import mcnemar
-from sightlab.report.article import Block, Picture, Table, Text, rows_of
+from sightlab.report.article import Block, Bullets, Picture, Table, Text, rows_of
 from sightlab.studies.results import Results, RowResult
 
 SHOWN = 6  # confusions of each row
 DIGITS = ("4", "7", "9")
+PAIRS = (("cut-published", "cut-augmented"), ("fast-plain", "fast"))  # rows without and with augmentation
+LEARNT = 0.9  # training accuracy below which a network is still busy with its training images
 
 
 def confusions(results: Results) -> tuple[Block, ...]:
@@ -48,22 +50,28 @@ def matrix_of(row: RowResult) -> tuple[NDArray[np.int64], tuple[str, ...]]:
 
 def digits_479(results: Results) -> tuple[Block, ...]:
     """How often 4, 7 and 9 are taken for each other with and without augmentation, on the same images."""
-    augmented = results.row("cut-augmented")
-    plain = results.row(augmented.planned.row.twin or "") if augmented else None
-    if augmented is None or plain is None:
+    pairs = [(results.row(plain), results.row(augmented)) for plain, augmented in PAIRS]
+    lines, said = [], []
+    for plain, augmented in pairs:
+        if plain is not None and augmented is not None:
+            lines += [digits_line(plain), digits_line(augmented)]
+            said.append(verdict(plain, augmented))
+    if not lines:
         return ()
-    lines = []
-    for row in (plain, augmented):
-        matrix, classes = matrix_of(row)
-        places = [classes.index(digit) for digit in DIGITS]
-        pairs = [(a, b, int(matrix[a, b])) for a in places for b in places if a != b]
-        images, right = int(matrix[places].sum()), int(sum(matrix[place, place] for place in places))
-        mixed = sum(count for _, _, count in pairs)
-        each = ", ".join(f"{classes[a]} for {classes[b]}: {count}" for a, b, count in pairs)
-        cells = (f"{images:,}", f"{right / images:.2%}", str(mixed), f"{mixed / images:.2%}", each)
-        lines.append((row.name, str(len(row.runs)), *cells))
     header = ("network", "seeds", "images of 4, 7, 9", "right", "mixed up", "share", "each (true digit first)")
-    return Text(verdict(plain, augmented)), Table(header, rows_of(lines), right=(1, 2, 3, 4, 5))
+    return Bullets(tuple(said)), Table(header, rows_of(lines), right=(1, 2, 3, 4, 5))
+
+
+def digits_line(row: RowResult) -> tuple[str, ...]:
+    """How a row fares on the three digits, over its seeds."""
+    matrix, classes = matrix_of(row)
+    places = [classes.index(digit) for digit in DIGITS]
+    pairs = [(a, b, int(matrix[a, b])) for a in places for b in places if a != b]
+    images, right = int(matrix[places].sum()), int(sum(matrix[place, place] for place in places))
+    mixed = sum(count for _, _, count in pairs)
+    each = ", ".join(f"{classes[a]} for {classes[b]}: {count}" for a, b, count in pairs)
+    cells = (f"{images:,}", f"{right / images:.2%}", str(mixed), f"{mixed / images:.2%}", each)
+    return (row.name, str(len(row.runs)), *cells)
 
 
 def verdict(plain: RowResult, augmented: RowResult) -> str:
@@ -77,13 +85,22 @@ def verdict(plain: RowResult, augmented: RowResult) -> str:
         f"of {len(without):,} images of 4, 7 and 9, {fewer} are mixed up without augmentation alone and {more} with it "
         f"alone (first seed of each, exact McNemar test: {shown})"
     )
+    answer = f"{plain.planned.row.name}: "
     if p >= 0.05:
-        return f"It cannot be told: {counts}."
-    if fewer < more:
-        return f"No, there are more with it: {counts}."
-    if right_with.sum() < right_without.sum():
-        return f"No: {counts}; but fewer of them are right with it, as more are taken for other digits."
-    return f"Yes: {counts}."
+        answer += f"it cannot be told: {counts}."
+    elif fewer < more:
+        answer += f"no, there are more with it: {counts}."
+    elif right_with.sum() < right_without.sum():
+        answer += f"no: {counts}; but fewer of them are right with it, as more are taken for other digits."
+    else:
+        answer += f"yes: {counts}."
+    learnt = augmented.runs[0].run.epochs[-1].train_accuracy
+    if learnt < LEARNT:
+        answer += (
+            f" But after {len(augmented.runs[0].run.epochs)} epochs the augmented network has learnt only {learnt:.0%} "
+            "of its training images: so short a training does not answer for a long one."
+        )
+    return answer
 
 
 def mixed_up(row: RowResult) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
