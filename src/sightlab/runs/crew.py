@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -14,7 +16,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from sightlab.errors import one_line
-from sightlab.runs.pool import one_thread_each, serve_only
+
+LOADED = "sightlab.runs.stretches"  # with all that trains
 
 
 @dataclass(frozen=True)
@@ -171,21 +174,30 @@ class Crew:
 
     def started(self) -> Member:
         """A new process of the crew."""
-        context = multiprocessing.get_context("spawn")
+        # A server that has loaded torch once and has no threads: a further process, or one in place of one that died,
+        # is there at once, and shares the memory of what was loaded.
+        has_server = "forkserver" in multiprocessing.get_all_start_methods()
+        context = multiprocessing.get_context("forkserver") if has_server else multiprocessing.get_context("spawn")
+        context.set_forkserver_preload([LOADED])
         ours, theirs = context.Pipe()
         event = context.Event()
-        with one_thread_each() if self.workers > 1 else nullcontext():
-            process = context.Process(target=attend, args=(theirs, event, os.getpid()), daemon=True)
-            process.start()
+        process = context.Process(target=attend, args=(theirs, event, self.workers > 1), daemon=True)
+        process.start()
         theirs.close()  # so that the pipe ends when the process does
         member = Member(process, ours, event)
         self.members.append(member)
         return member
 
 
-def attend(pipe: Connection, event: Event, parent: int) -> None:
-    """What a process of the crew does: one job after the other, until there is none."""
-    serve_only(parent)
+def attend(pipe: Connection, event: Event, one_thread: bool) -> None:
+    """What a process of the crew does: one job after the other, until there is none.
+
+    Ctrl-C is the parent's to answer, and without the parent it has nothing to live for.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=outlive_nobody, daemon=True).start()
+    if one_thread:
+        os.environ["OMP_NUM_THREADS"] = "1"  # which is asked for its threads by whatever trains or tests
     channel = Channel(pipe, event)
     while (job := received(pipe)) is not None:
         try:
@@ -193,6 +205,14 @@ def attend(pipe: Connection, event: Event, parent: int) -> None:
         except Exception as error:  # noqa: BLE001 - whatever went wrong is told to who gave the job
             said = Broken(-1, one_line(f"{type(error).__name__}: {error}"))
         send(pipe, said)
+
+
+def outlive_nobody() -> None:
+    """Wait for the parent's end, and end this process."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def received(pipe: Connection) -> Job | None:
