@@ -122,7 +122,7 @@ def parallel_coordinates(axes: Sequence[ParameterAxis], trials: Sequence[Tried],
     rows = line_rows(axes, trials)
     names = short_names([axis.name for axis in axes])
     labels = [text_width(printable(text), TICK_SIZE) for axis in axes for _, text in axis.ticks]
-    step = max(90.0, max(labels) + 30, *(text_width(name, NAME_SIZE) + 20 for name in names))
+    step = max(120.0, max(labels) + 30, *(text_width(name, NAME_SIZE) + 20 for name in names))
     top = alt.Axis(orient="top", labelAngle=0, labelLimit=0, domain=False, ticks=False, labelPadding=10, title=None)
     x = alt.X("axis:N", scale=alt.Scale(domain=names, type="point", padding=0.5), axis=top)
     y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=None)

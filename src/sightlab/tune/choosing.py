@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 
 from sightlab.comparison import gain, spread
 from sightlab.errors import RunError
-from sightlab.metrics.intervals import wilson_interval
 from sightlab.recipes.changes import changed
 from sightlab.records import Gain, Run, Spread
 from sightlab.runs.answers import validation_answers
@@ -22,22 +20,10 @@ from sightlab.runs.stretches import Failed, Kept, Stretch, train_stretch
 from sightlab.store.folder import read_run
 from sightlab.training.loop import Paused
 from sightlab.tune.driver import Driver
+from sightlab.tune.luck import Luck, luck_of, out_of_bag
 from sightlab.tune.trials import Seeded, Trial, best_of, ranked
 
-
-@dataclass(frozen=True)
-class Luck:
-    """How much better the winner looks on validation than on test.
-
-    validation, test: accuracy in [0, 1], means over its runs. difference: of the two; interval: its 95 % interval.
-    images: of validation and test.
-    """
-
-    validation: float
-    test: float
-    difference: float
-    interval: tuple[float, float]
-    images: tuple[int, int]
+CANDIDATES = 16  # the best trials, among which the winner of other images would be found too
 
 
 @dataclass(frozen=True)
@@ -45,12 +31,15 @@ class Verdict:
     """What a search came to.
 
     ranked: the trials that could be chosen, the winner first. gain: of the winner over the runner-up on the validation
-    images, None where there is one trial alone. tested: the winner's runs, their test splits opened; retrained: further
-    ones with other seeds. luck: None where nothing was tested.
+    images, None where there is one trial alone. expected: the accuracy that a winner picked in this way has on images
+    that it was not picked by (`out_of_bag`); None where there is one trial alone, or the loss decides. tested: the
+    winner's runs, their test splits opened; retrained: further ones with other seeds. luck: None where nothing was
+    tested.
     """
 
     ranked: tuple[Trial, ...]
     gain: Gain | None
+    expected: float | None
     tested: tuple[Run, ...]
     retrained: tuple[Run, ...]
     luck: Luck | None
@@ -76,12 +65,15 @@ def chosen(driver: Driver, *, test: bool, retrain: int) -> Verdict | None:
     order = ranked(driver.plan, driver.trials)
     if not order:
         return None
-    told = against_runner_up(driver, order)
+    right = answers(driver, order[:CANDIDATES]) if len(order) > 1 else []
     tested: tuple[Run, ...] = ()
     again: tuple[Run, ...] = ()
     if test and order[0].state == "complete":
         tested, again = opened(driver, order[0], retrain)
-    return Verdict(tuple(order), told, tested, again, luck_of(tested))
+    expected = expected_of(right) if right and driver.plan.high else None
+    return Verdict(
+        tuple(order), against_runner_up(order, right) if right else None, expected, tested, again, luck_on_test(tested)
+    )
 
 
 def runs_at_end(driver: Driver, trial: Trial) -> list[Seeded]:
@@ -89,17 +81,25 @@ def runs_at_end(driver: Driver, trial: Trial) -> list[Seeded]:
     return driver.book.of(trial, max(0, len(trial.values_at) - 1))
 
 
-def against_runner_up(driver: Driver, order: Sequence[Trial]) -> Gain | None:
-    """The winner's gain over the runner-up on the same validation images; None where there is no runner-up."""
-    if len(order) < 2:
-        return None
-    sides = [[run.folder for run in runs_at_end(driver, trial)] for trial in order[:2]]
+def answers(driver: Driver, trials: Sequence[Trial]) -> list[NDArray[np.bool_]]:
+    """What each trial's runs have right of the validation images: bool [seeds, N] each."""
+    sides = [[run.folder for run in runs_at_end(driver, trial)] for trial in trials]
     folders = [[folder for folder in side if folder is not None] for side in sides]
     jobs: list[Job] = [partial(validation_answers, folder=folder) for side in folders for folder in side]
-    found = worked_off(driver.crew, jobs, driver.watch.pause)
-    rows: list[NDArray[np.bool_]] = [np.stack(found[: len(folders[0])]), np.stack(found[len(folders[0]) :])]
-    names = [f"trial {trial.number + 1}" for trial in order[:2]]
-    return gain(names[1], rows[1], names[0], rows[0])
+    driver.watch.say(f"what the best {len(trials)} trials answer on the validation images")
+    found = iter(worked_off(driver.crew, jobs, driver.watch.pause))
+    return [np.stack([next(found) for _ in side]) for side in folders]
+
+
+def against_runner_up(trials: Sequence[Trial], right: Sequence[NDArray[np.bool_]]) -> Gain:
+    """The winner's gain over the runner-up on the same validation images. trials, right: the winner's first."""
+    names = [f"trial {trial.number + 1}" for trial in trials[:2]]
+    return gain(names[1], right[1], names[0], right[0])
+
+
+def expected_of(right: Sequence[NDArray[np.bool_]]) -> float:
+    """What such a winner is worth on other validation images, in [0, 1]."""
+    return out_of_bag(np.stack([one.mean(axis=0) for one in right]))
 
 
 def opened(driver: Driver, winner: Trial, retrain: int) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
@@ -110,6 +110,8 @@ def opened(driver: Driver, winner: Trial, retrain: int) -> tuple[tuple[Run, ...]
     every = [*runs, *more]
     left = [run for run in every if not run.finished]
     jobs: list[Job] = [partial(train_stretch, stretch=Stretch(run.recipe, driver.home, run.folder)) for run in left]
+    if left:
+        driver.watch.say(f"testing the winner{f', trained with {retrain} further seeds' if retrain else ''}")
     for run, result in zip(left, worked_off(driver.crew, jobs, driver.watch.pause), strict=True):
         if isinstance(result, Failed):
             run.reason = result.reason
@@ -144,34 +146,11 @@ def worked_off(crew: Crew, jobs: Sequence[Job], pause: Callable[[], bool]) -> li
     return [results[number] for number in range(len(jobs))]
 
 
-def luck_of(tested: Sequence[Run]) -> Luck | None:
-    """Validation accuracy of the winner's runs less their test accuracy; None where nothing was tested."""
-    scored = [run for run in tested if run.test is not None and run.validation is not None]
+def luck_on_test(tested: Sequence[Run]) -> Luck | None:
+    """The winner's luck, from its runs whose test splits are opened; None where nothing was tested."""
+    scored = [(run.validation, run.test, run) for run in tested if run.test is not None and run.validation is not None]
     if not scored:
         return None
-    validation = sum(best_of(run.epochs).validation_accuracy for run in scored) / len(scored)
-    test = sum(run.test.accuracy for run in scored if run.test is not None) / len(scored)
-    first = scored[0]
-    assert first.test is not None
-    assert first.validation is not None
-    images = (first.validation.count, first.test.count)
-    interval = newcombe(round(validation * images[0]), images[0], round(test * images[1]), images[1])
-    return Luck(validation, test, validation - test, interval, images)
-
-
-def newcombe(correct: int, images: int, correct2: int, images2: int) -> tuple[float, float]:
-    """95 % interval of the difference of two accuracies, first less second, on images that are not the same.
-
-    correct of images are right in the first, correct2 of images2 in the second. Wilson's intervals (l, u) put together:
-    d - sqrt((p1 - l1)^2 + (u2 - p2)^2) to d + sqrt((u1 - p1)^2 + (p2 - l2)^2). Newcombe 1998, "Interval estimation for
-    the difference between independent proportions: comparison of eleven methods", method 10.
-
-    >>> low, high = newcombe(56, 70, 48, 80)
-    >>> f"{low:.4f} {high:.4f}"
-    '0.0524 0.3339'
-    """
-    first, second = correct / images, correct2 / images2
-    (low1, high1), (low2, high2) = wilson_interval(correct, images), wilson_interval(correct2, images2)
-    below = math.hypot(first - low1, high2 - second)
-    above = math.hypot(high1 - first, second - low2)
-    return max(-1.0, first - second - below), min(1.0, first - second + above)
+    validation = sum(best_of(run.epochs).validation_accuracy for _, _, run in scored) / len(scored)
+    test = sum(one.accuracy for _, one, _ in scored) / len(scored)
+    return luck_of(validation, scored[0][0].count, test, scored[0][1].count)

@@ -8,7 +8,7 @@ from sightlab.tune.plan import Plan
 from sightlab.tune.search import distribution_of, imported
 from sightlab.tune.trials import Trial
 
-FEWEST = 8  # trials with all their epochs, below which shares would be noise
+FEWEST = 20  # trials with all their epochs, below which shares would be noise
 
 
 def importance(plan: Plan, trials: Sequence[Trial]) -> dict[str, float]:

@@ -38,7 +38,7 @@ def page_of(driver: Driver, verdict: Verdict) -> Article:
         Section("How it was searched", (Text(method_words(plan)), *failures(driver))),
         Section("Repeating it", (repeating(plan),)),
     ]
-    about = f"Study {plan.name}: {ends(driver)} on {plan.recipe.data.source}"
+    about = f"Study {plan.name} on {plan.recipe.data.source}: {ends(driver)}"
     return Article(f"Search {plan.name}", "Report of a search", about, tuple(one for one in sections if one.blocks))
 
 

@@ -38,6 +38,11 @@ def lines(driver: Driver, verdict: Verdict) -> list[str]:
             f"on the validation images {sentence(verdict.gain)}; the winner was picked for being the best, so that "
             "p is rather too low"
         )
+    if verdict.expected is not None and winner.value is not None:
+        found.append(
+            f"a winner picked like this one is worth {verdict.expected:.2%} on images that it was not picked by "
+            f"(bootstrap): {100 * (winner.value - verdict.expected):.2f} points are luck of the maximum"
+        )
     return [*found, *luck_lines(verdict)]
 
 
@@ -55,9 +60,7 @@ def luck_lines(verdict: Verdict) -> list[str]:
     if low <= 0 <= high:
         told += "; that is no more than noise"
     else:
-        told += (
-            "; luck of the maximum, or test images that are unlike" if luck.difference > 0 else "; the test is easier"
-        )
+        told += "; luck of the maximum, or harder images" if luck.difference > 0 else "; the test images are easier"
     found = [told]
     if verdict.retrained and verdict.test is not None:
         one = verdict.test
@@ -103,6 +106,7 @@ def verdict_values(verdict: Verdict) -> dict[str, Any]:
     luck = verdict.luck
     return {
         "best": verdict.winner.number + 1,
+        "expected": verdict.expected,
         "gain": verdict.gain.to_json() if verdict.gain is not None else None,
         "tested": [run.to_json() for run in verdict.tested],
         "retrained": [run.to_json() for run in verdict.retrained],

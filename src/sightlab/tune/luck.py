@@ -1,0 +1,80 @@
+"""How much of a winner's score is luck: the best of many scores is partly the best because its noise was."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightlab.metrics.intervals import wilson_interval
+
+RESAMPLES, SEED = 1000, 0
+
+
+@dataclass(frozen=True)
+class Luck:
+    """How much better the winner looks on validation than on test.
+
+    validation, test: accuracy in [0, 1], means over its runs. difference: of the two; interval: its 95 % interval.
+    images: of validation and test.
+    """
+
+    validation: float
+    test: float
+    difference: float
+    interval: tuple[float, float]
+    images: tuple[int, int]
+
+
+def luck_of(validation: float, images: int, test: float, others: int) -> Luck:
+    """The luck of a winner of these accuracies, in [0, 1], on so many images of validation and others of test."""
+    interval = newcombe(round(validation * images), images, round(test * others), others)
+    return Luck(validation, test, validation - test, interval, (images, others))
+
+
+def newcombe(correct: int, images: int, correct2: int, images2: int) -> tuple[float, float]:
+    """95 % interval of the difference of two accuracies, first less second, on images that are not the same.
+
+    correct of images are right in the first, correct2 of images2 in the second. Wilson's intervals (l, u) put together:
+    d - sqrt((p1 - l1)^2 + (u2 - p2)^2) to d + sqrt((u1 - p1)^2 + (p2 - l2)^2). Newcombe 1998, "Interval estimation for
+    the difference between independent proportions: comparison of eleven methods", method 10.
+
+    >>> low, high = newcombe(56, 70, 48, 80)
+    >>> f"{low:.4f} {high:.4f}"
+    '0.0524 0.3339'
+    """
+    first, second = correct / images, correct2 / images2
+    (low1, high1), (low2, high2) = wilson_interval(correct, images), wilson_interval(correct2, images2)
+    below = math.hypot(first - low1, high2 - second)
+    above = math.hypot(high1 - first, second - low2)
+    return max(-1.0, first - second - below), min(1.0, first - second + above)
+
+
+def out_of_bag(right: NDArray[np.float64], resamples: int = RESAMPLES) -> float:
+    """What a winner that is picked as this one was is worth on images that it was not picked by, in [0, 1].
+
+    right: float64 [K, N], what share of each trial's runs is right on each validation image. Images are drawn anew with
+    replacement; the trial that is best on those drawn is scored on those that were not, about N / e of them, and the
+    scores are averaged: the bootstrap bias correction of Tsamardinos, Greasidou and Borboudakis 2018, "Bootstrapping
+    the out-of-sample predictions for efficient and accurate cross-validation". The winner's own score less this is the
+    luck of the maximum, as far as it is one of images; that of seeds is not in it. Equal scores share their win.
+
+    Raises ValueError for fewer than two images or no trial.
+
+    >>> out_of_bag(np.array([[1.0, 1.0, 0.0, 1.0]] * 2)) < 1
+    True
+    """
+    trials, images = right.shape
+    if trials < 1 or images < 2:
+        raise ValueError(f"answers have shape {list(right.shape)}; at least one trial and two images are needed")
+    generator = np.random.default_rng(SEED)
+    counts = generator.multinomial(images, np.full(images, 1 / images), size=resamples)
+    scores = counts @ right.T  # [resamples, K]
+    best = scores >= scores.max(axis=1, keepdims=True) - 1e-9
+    kept = (counts == 0).astype(np.float64)
+    left_out = kept.sum(axis=1)
+    outside = (kept @ right.T) / np.maximum(left_out, 1.0)[:, None]
+    each = (outside * best).sum(axis=1) / best.sum(axis=1)
+    return float(each[left_out > 0].mean())
