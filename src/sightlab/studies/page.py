@@ -17,6 +17,7 @@ from sightlab.studies.drawing import curve_pictures, grid_blocks, network_sectio
 from sightlab.studies.parts import PARTS
 from sightlab.studies.parts.dying import dead_at_end
 from sightlab.studies.results import FORMS, Results, RowResult
+from sightlab.studies.schema import Row
 
 
 def page_of(results: Results) -> Article:
@@ -66,7 +67,12 @@ def table(results: Results) -> Table:
     with_top5 = any(row.planned.row.figures.top5 is not None for row in results.rows)
     header = ["network", "form", "published", "here", "95 % interval", "seeds", "epochs"]
     header += [*(["top 5 published", "top 5 here"] if with_top5 else []), "parameters", "time of one", "published time"]
-    lines = [line(row, with_top5) for row in results.rows]
+    here = {row.planned.row.id: row for row in results.rows}
+    lines = [
+        line(here[row.id], with_top5) if row.id in here else unrun(row, "left out", with_top5)
+        for row in results.plan.study.rows
+        if row.id in here or row.figures.accuracy is not None
+    ]
     timed = any(row.planned.row.figures.time for row in results.rows)
     if not timed:
         header, lines = header[:-1], [one[:-1] for one in lines]
@@ -85,8 +91,7 @@ def line(row: RowResult, with_top5: bool) -> list[str]:
     published = "" if figures.accuracy is None else f"{figures.accuracy:.2%}"
     top5 = "" if figures.top5 is None else f"{figures.top5:.2%}"
     if not row.runs:
-        cells = [planned.name, FORMS[planned.form], published, "not run", "", "0", ""]
-        return [*cells, *([top5, ""] if with_top5 else []), figures.parameters, "", figures.time]
+        return unrun(planned, "not run", with_top5)
     low, high = row.interval
     spread = f" ± {100 * row.accuracy.deviation:.2f}" if row.accuracy.deviation is not None else ""
     cells = [
@@ -103,6 +108,15 @@ def line(row: RowResult, with_top5: bool) -> list[str]:
         f" ({figures.parameters} published)" if figures.parameters else ""
     )
     return [*cells, *([top5, here5] if with_top5 else []), parameters, duration(row.seconds), figures.time]
+
+
+def unrun(row: Row, why: str, with_top5: bool) -> list[str]:
+    """A row that has a published figure, and no run."""
+    figures = row.figures
+    published = "" if figures.accuracy is None else f"{figures.accuracy:.2%}"
+    top5 = "" if figures.top5 is None else f"{figures.top5:.2%}"
+    cells = [row.name, FORMS[row.form], published, why, "", "0", ""]
+    return [*cells, *([top5, ""] if with_top5 else []), figures.parameters, "", figures.time]
 
 
 def verdicts(results: Results) -> tuple[Block, ...]:

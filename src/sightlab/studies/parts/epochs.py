@@ -8,7 +8,7 @@ from sightlab.studies.results import Results
 
 def published_epochs(results: Results) -> tuple[Block, ...]:
     """Training and test accuracy by epoch as published; training and validation accuracy here."""
-    told = next((row.planned.row for row in results.rows if row.planned.row.figures.by_epoch), None)
+    told = next((row for row in results.plan.study.rows if row.figures.by_epoch), None)
     shown = [row for row in results.rows if row.runs and row.planned.row.form == "published"]
     if told is None or not shown:
         return ()
