@@ -22,12 +22,14 @@ from sightlab.optim.schedules import build_schedule
 from sightlab.recipes.changes import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
+from sightlab.tune.budget import Budget, parse_budget
 from sightlab.tune.costs import Costs, Pace, expected_epochs, kind_of, kinds
 from sightlab.tune.importance import importance
 from sightlab.tune.luck import newcombe, out_of_bag
 from sightlab.tune.plan import EARLY, METHODS, Plan, check_same, checked, default_method, name_of
 from sightlab.tune.record import Record, find_record
 from sightlab.tune.rungs import ETA, is_prefix, recipe_at, rungs_of
+from sightlab.tune.running import kept_budget
 from sightlab.tune.search import drawn, search_of
 from sightlab.tune.space import Range, Space, parse_space
 from sightlab.tune.trials import Trial, best_of, ranked
@@ -223,6 +225,25 @@ def test_a_study_that_another_process_drives_is_left_alone(tmp_path: Path) -> No
     other.wait()
     other.stdout.close()
     Record.of(tmp_path, "study").sit_down({})
+
+
+def test_a_study_that_is_gone_on_with_keeps_its_budget(tmp_path: Path) -> None:
+    record = Record.of(tmp_path, "study")
+    record.begin(plan_of("tpe"))
+    assert kept_budget("study", tmp_path) == parse_budget("none") == Budget()
+    for budget in (parse_budget("30m"), parse_budget("40epochs")):
+        record.sit_down({"budget": {"seconds": budget.seconds, "epochs": budget.epochs}, "workers": 2})
+        assert kept_budget("study", tmp_path) == budget
+    with pytest.raises(StudyError, match="no study 'other'"):
+        kept_budget("other", tmp_path)
+
+
+@pytest.mark.parametrize(("library", "method"), [("optuna", "tpe"), ("optuna", "asha"), ("cmaes", "cmaes")])
+def test_a_library_that_is_not_installed_is_named(library: str, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, library, None)  # as Python's own import system takes for: not there
+    with pytest.raises(StudyError, match=f"--method {method}: needs {library}, which is not installed; pip install"):
+        search_of(plan_of(method))
+    search_of(plan_of("random"))
 
 
 def test_trials_of_one_cost_are_measured_once() -> None:

@@ -88,10 +88,11 @@ def tune(
     from sightlab.training.loop import Paused
     from sightlab.training.workers import trainings_at_once
     from sightlab.tune.budget import parse_budget
-    from sightlab.tune.running import Asked
+    from sightlab.tune.running import Asked, kept_budget
 
     asked = Asked(tuple(words or ()), method and method.value, metric and metric.value, seeds, trials, study=study)
-    place, limit = home or home_folder(), parse_budget(budget)
+    place = home or home_folder()
+    limit = kept_budget(resume, place) if resume is not None and budget is None else parse_budget(budget)
     with asked_to_pause() as stop:
         plan = plan_of(asked, resume, place, limit)
         say(f"study {plan.name}: {plan.method}, {plan.metric}, {', '.join(axes_of(plan))}")

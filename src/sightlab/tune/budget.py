@@ -36,12 +36,12 @@ class Budget:
 
 
 def parse_budget(text: str | None) -> Budget:
-    """The budget that a text means: 30m, 2h, 1h30m, 90s, 40epochs; None is no limit. Raises StudyError.
+    """The budget that a text means: 30m, 2h, 1h30m, 90s, 40epochs, none; None is no limit either. Raises StudyError.
 
     >>> parse_budget("1h30m").seconds, parse_budget("40epochs").epochs
     (5400.0, 40)
     """
-    if text is None:
+    if text is None or text.strip() == "none":
         return Budget()
     word = text.strip().replace(" ", "")
     epochs = re.fullmatch(r"(\d+)epochs?", word)

@@ -26,7 +26,7 @@ from sightlab.tune.costs import SHOWN, Costs, Kind, Pace, kind_of, kinds, probe,
 from sightlab.tune.driver import Driver
 from sightlab.tune.plan import TRIALS, Plan, axis_words, check_same, checked, default_method, name_of
 from sightlab.tune.record import Record, find_record
-from sightlab.tune.search import drawn
+from sightlab.tune.search import drawn, search_of
 from sightlab.tune.space import Values, parse_space
 from sightlab.tune.trials import Book, new_trial
 from sightlab.tune.watching import Watch
@@ -68,6 +68,7 @@ def planned(asked: Asked, home: Path, budget: Budget, progress: Progress | None 
         asked=recipe.hash,
     )
     checked(plan)
+    search_of(plan)  # what a method needs is found missing before the study is begun
     return replace(plan, data=splits_of(plan.recipe, None, progress).key)
 
 
@@ -80,7 +81,13 @@ def resumed(name: str, asked: Asked, home: Path, budget: Budget, progress: Progr
     if asked.words or recipe_is_there(kept.words):
         now = planned(replace(begun, **given), home, budget, progress)
     check_same(now, kept)
-    return replace(kept, trials=now.trials)
+    return replace(kept, trials=now.trials if asked.trials is None else asked.trials)
+
+
+def kept_budget(name: str, home: Path) -> Budget:
+    """The budget of a study's last sitting. Raises StudyError for a study that has not been begun."""
+    sittings = find_record(home, name).of_kind("sitting")
+    return Budget(**sittings[-1]["budget"]) if sittings else Budget()
 
 
 def recipe_is_there(words: Sequence[str]) -> bool:

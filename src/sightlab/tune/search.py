@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -112,7 +113,7 @@ class Asked:
     """
 
     def __init__(self, plan: Plan, proposals: Drawn | None) -> None:
-        self.optuna = imported()
+        self.optuna = imported(plan.method)
         self.proposals, self.seed = proposals, plan.recipe.seed
         self.sampler: Callable[..., Any] = self.samplers()[plan.method]
         self.levels = math.floor(math.log(plan.recipe.epochs, ETA) + 1e-9)
@@ -188,13 +189,17 @@ class Asked:
         self.study.tell(self.trials[number], state=self.optuna.trial.TrialState.PRUNED)
 
 
-def imported() -> Any:
-    """Optuna, which says nothing. Raises StudyError where it is not installed."""
+def imported(method: str = "") -> Any:
+    """Optuna, which says nothing. Raises StudyError where it, or what a method needs beside it, is not installed."""
     try:
         import optuna
+
+        if method == "cmaes":
+            import_module("cmaes")
     except ImportError as error:
         raise StudyError(
-            '--method: needs Optuna; pip install "sightlab[tune]", or take --method grid or random'
+            f"--method {method or 'tpe'}: needs {error.name}, which is not installed; "
+            'pip install "sightlab[tune]", or take --method grid or random'
         ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
