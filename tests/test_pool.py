@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 import sightlab
-from sightlab.errors import DataError, RunError
+from sightlab.errors import DataError, DivergedError, RunError
 from sightlab.recipes.changes import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.runs.finding import Archive
@@ -149,6 +149,13 @@ def test_two_processes_share_batches_over_gloo_on_real_images(tmp_path: Path) ->
     archive = Archive(tmp_path)
     assert archive.finished(recipe, 2) == folder
     assert archive.finished(recipe) is None  # one process would give other batch statistics
+
+
+def test_a_shared_training_that_diverges_says_so(tmp_path: Path) -> None:
+    recipe = changed(TINY, {"lr": 1e30, "model": "cnn"})
+    with pytest.raises(DivergedError, match=r"2 processes: the .* loss is not a finite number"):
+        train_by_processes(recipe, 2, tmp_path)
+    assert "is not a finite number" in str(Archive(tmp_path).diverged(recipe, 2))
 
 
 def test_what_a_shared_training_says_is_told(tmp_path: Path) -> None:

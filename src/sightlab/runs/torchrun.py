@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sightlab.errors import RunError, one_line
+from sightlab.errors import DivergedError, RunError, one_line
 from sightlab.recipes.schema import Recipe
+from sightlab.runs.finding import NOT_FINITE
 from sightlab.training.loop import Paused
 
 LOOK_SECONDS = 0.2
@@ -25,7 +26,8 @@ def train_by_processes(
     """Train a recipe by so many processes that share each batch; gives the run's folder.
 
     known: the folder of an interrupted run to go on with. pause: asked several times a second; when it says yes the run
-    is kept and Paused raised. They meet on this machine alone. Raises RunError with what the training said.
+    is kept and Paused raised. They meet on this machine alone. Raises RunError with what the training said,
+    DivergedError where that is a loss that is no number.
     """
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     local = {"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
@@ -55,5 +57,6 @@ def train_by_processes(
         lines = [line for line in complained.read_text(errors="replace").splitlines() if line.strip()]
         if training.returncode:
             reason = next((line for line in lines if line.startswith("sightlab: ")), lines[-1] if lines else "no word")
-            raise RunError(f"{recipe.name}, {processes} processes: {one_line(reason).removeprefix('sightlab: ')}")
+            said_by = f"{recipe.name}, {processes} processes: {one_line(reason).removeprefix('sightlab: ')}"
+            raise DivergedError(said_by) if NOT_FINITE in reason else RunError(said_by)
         return Path(json.loads(said.read_text())["folder"])

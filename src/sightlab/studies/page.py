@@ -16,7 +16,7 @@ from sightlab.report.repeat import command
 from sightlab.studies.drawing import curve_pictures, grid_blocks, network_sections
 from sightlab.studies.parts import PARTS
 from sightlab.studies.parts.dying import dead_at_end
-from sightlab.studies.results import FORMS, Results, RowResult
+from sightlab.studies.results import FORMS, Results, RowResult, of
 from sightlab.studies.schema import Row
 
 
@@ -69,7 +69,9 @@ def table(results: Results) -> Table:
     header += [*(["top 5 published", "top 5 here"] if with_top5 else []), "parameters", "time of one", "published time"]
     here = {row.planned.row.id: row for row in results.rows}
     lines = [
-        line(here[row.id], with_top5) if row.id in here else unrun(row, "left out", with_top5)
+        line(here[row.id], with_top5)
+        if row.id in here and here[row.id].runs
+        else unrun(row, why_not(results, here.get(row.id)), with_top5)
         for row in results.plan.study.rows
         if row.id in here or row.figures.accuracy is not None
     ]
@@ -90,8 +92,6 @@ def line(row: RowResult, with_top5: bool) -> list[str]:
     planned, figures = row.planned.row, row.planned.row.figures
     published = "" if figures.accuracy is None else f"{figures.accuracy:.2%}"
     top5 = "" if figures.top5 is None else f"{figures.top5:.2%}"
-    if not row.runs:
-        return unrun(planned, "not run", with_top5)
     low, high = row.interval
     spread = f" ± {100 * row.accuracy.deviation:.2f}" if row.accuracy.deviation is not None else ""
     cells = [
@@ -108,6 +108,13 @@ def line(row: RowResult, with_top5: bool) -> list[str]:
         f" ({figures.parameters} published)" if figures.parameters else ""
     )
     return [*cells, *([top5, here5] if with_top5 else []), parameters, duration(row.seconds), figures.time]
+
+
+def why_not(results: Results, row: RowResult | None) -> str:
+    """Why a row has no run."""
+    if row is None:
+        return "left out"
+    return "diverged" if of(row.name, results.diverged) else "not run"
 
 
 def unrun(row: Row, why: str, with_top5: bool) -> list[str]:

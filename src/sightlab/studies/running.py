@@ -12,7 +12,7 @@ from pathlib import Path
 from sightlab.data.formats.csv import write_csv
 from sightlab.data.imageset import UNDIVIDED, Progress
 from sightlab.data.load import load_parts
-from sightlab.errors import StudyError
+from sightlab.errors import DivergedError, StudyError
 from sightlab.files import write_text
 from sightlab.records import Epoch, duration
 from sightlab.runs.finding import Archive
@@ -138,9 +138,12 @@ def train_left(
     ):
         ended(alone[done.number][0], done.seconds, done.reason)
     for job, known in shared:
-        started = time.monotonic()
-        train_by_processes(job.recipe, job.processes, home, known, pause=watch.pause)
-        ended(job, (time.monotonic() - started) * job.processes)
+        started, reason = time.monotonic(), ""
+        try:
+            train_by_processes(job.recipe, job.processes, home, known, pause=watch.pause)
+        except DivergedError as error:
+            reason = str(error)
+        ended(job, (time.monotonic() - started) * job.processes, reason)
 
 
 def title(job: Job) -> str:
