@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sightlab.models import MODELS, build
 from sightlab.optim.optimizers import OPTIMIZERS, build_optimizer
-from sightlab.recipes.schema import UNREAD_BY_OPTIMIZER
+from sightlab.recipes.hashing import UNREAD_BY_OPTIMIZER
 from sightlab.recipes.schema import Optimizer as OptimizerKeys
 from sightlab.training.checkpoint import flattened, match_layouts, plain, unflattened
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sightlab.cli.show import epoch_line, out, table
 from sightlab.records import Epoch, Score, duration
+from sightlab.records.runs import KEPT_LATER
 
 Plain = Mapping[str, Any]
 WIDTH = 14  # of the names at the left
@@ -134,7 +135,7 @@ def leaves(values: Plain, defaults: Plain, place: str) -> Iterator[tuple[str, An
 
 def shown_epochs(run: Plain) -> list[Epoch]:
     """The first epoch, the best one and the last one."""
-    history = [one for one in run["history"] if None not in one.values()]
+    history = [one for one in run["history"] if None not in (v for k, v in one.items() if k not in KEPT_LATER)]
     chosen = [one for n, one in enumerate(history) if n in (0, len(history) - 1) or one["epoch"] == run["best_epoch"]]
     return [Epoch.from_json(one) for one in chosen]
 

@@ -10,6 +10,8 @@ from typing import Any, Self
 
 from sightlab.records.scores import Score
 
+KEPT_LATER = ("dead_outputs", "last_batch_accuracy")  # facts of an epoch that older records do not have
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -43,7 +45,7 @@ class Epoch:
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:
         """The epoch that `to_json` wrote. Raises KeyError for a fact that is missing and was always kept."""
-        later = {"dead_outputs", "last_batch_accuracy"} - set(facts)
+        later = set(KEPT_LATER) - set(facts)
         return cls(**{f.name: facts[f.name] for f in fields(cls) if f.name not in later})
 
     def to_json(self) -> dict[str, Any]:
