@@ -8,6 +8,8 @@ from pathlib import Path
 from sightlab.recipes.changes import changed
 from sightlab.recipes.schema import Optimizer, Recipe, Schedule
 from sightlab.runs.finding import Archive
+from sightlab.runs.teachers import teacher_of
+from sightlab.runs.weights import with_runs_found
 from sightlab.studies.planning import Job
 from sightlab.training.forecast import forecast
 from sightlab.training.prepare import prepare
@@ -44,7 +46,8 @@ def kind_of(recipe: Recipe) -> Recipe:
 def measured(recipe: Recipe) -> tuple[float, float]:
     """Seconds of one epoch, and of the test, on one thread."""
     with own_process(), threads(1):
-        prepared = prepare(recipe)
+        recipe = with_runs_found(recipe)
+        prepared = prepare(recipe, teacher=teacher_of(recipe))
         found = forecast(prepared)
         return found.seconds, len(prepared.splits.test) * found.look_seconds
 
