@@ -2,7 +2,7 @@
 # make test        install what the tests need; ruff, mypy, pytest
 # make test-slow   the tests that take minutes
 # make bench       the benchmarks of bench/: one table, about an hour
-# make bench-tune  a search with early stopping on all cores against its grid, one cell after the other: hours
+# make bench-tune  a search with early stopping on all cores against its grid, one cell after the other: an hour
 # make examples    the reports of docs/examples: about ten minutes on two cores
 # make studies     the pages of docs/studies: the six studies at the scale of a laptop, an hour each at most on two cores
 PYTHON ?= python3
@@ -37,7 +37,7 @@ bench: $(VENV)/bench
 	$(BIN)/python bench/run.py
 
 bench-tune: $(VENV)/dev
-	SIGHTLAB_DATA=$(SIGHTLAB_DATA) $(BIN)/python bench/tune.py
+	SIGHTLAB_DATA=$(SIGHTLAB_DATA) $(BIN)/python bench/run.py tune
 
 # Runs that are in build/examples already are not trained again.
 examples: $(VENV)/core

@@ -5,6 +5,7 @@
 
 Every row is a pair measured in turn in one run, a median of 5 rounds unless the table says otherwise. Sections that are
 not asked for keep the figures they had. All take about an hour on two cores; nothing else should run meanwhile.
+The section `tune` (see bench/tune.py) is measured only when it is asked for.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from measure import keep, show
 from sightlab.training.workers import cpu_name, physical_cores
 
 SECTIONS = ("training", "step", "data-path", "start-up", "memory", "scaling", "accuracy")
+BY_NAME = ("tune",)
 
 
 def machine() -> dict[str, object]:
@@ -28,13 +30,13 @@ def machine() -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join((*SECTIONS, *BY_NAME)))
     parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results.json")
     parser.add_argument("--show", action="store_true", help="print the table of the figures kept")
     asked = parser.parse_args()
     for name in asked.sections:
-        if name not in SECTIONS:
-            parser.error(f"unknown section {name!r}; known: {', '.join(SECTIONS)}")
+        if name not in (*SECTIONS, *BY_NAME):
+            parser.error(f"unknown section {name!r}; known: {', '.join((*SECTIONS, *BY_NAME))}")
     for name in () if asked.show else asked.sections or SECTIONS:
         print(f"{name} ...", flush=True)
         rows, facts = importlib.import_module(name.replace("-", "_")).rows()

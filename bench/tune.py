@@ -1,66 +1,131 @@
-"""A search with early stopping on all cores against its grid, one cell after the other: time, and what is found.
+"""A search with early stopping on all cores against the whole grid, one cell after the other: time, and what is found.
 
-    python bench/tune.py [--scale smoke]
-
-Both search the same cells of KMNIST, with runs of their own: the grid trains every cell whole in one process, ASHA
-draws the cells in a random order and ends most of them early, in a process a core. What counts is the ratio of the
-times, and that the winner of ASHA is as good on validation as the grid's.
+The grid is study 1's: 25 pairs of batch size and learning rate for MiniResNet-v4 on KMNIST. Both searches have homes of
+their own, so that neither finds the other's runs. About three quarters of an hour on two cores.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
-from sightlab.records import duration
-from sightlab.training.workers import cpu_name, physical_cores
+from measure import Row
 
-SCALES = {
-    "full": ["kmnist-fast", "data=kmnist", "model=mini-resnet-v1,mini-resnet-v4", "epochs=9", "limit_per_class=1000"],
-    "smoke": ["epochs=3"],
-}
-GRID = ["lr=0.003,0.01,0.03,0.1,0.3", "batch_size=32,64,128"]
-SMOKE = "{model: lenet, compile: 'off', data: {source: fashion-mini, limit_per_class: 20}}"
+import sightlab
+from sightlab.recipes.changes import changed
+from sightlab.recipes.reading import parse_recipe
+from sightlab.training.workers import physical_cores
+
+EPOCHS, SHORT = 27, 4
+SEEDS = (1, 2, 3)
+GRID = {"lr": (0.01, 0.03, 0.06, 0.09, 0.12), "batch_size": (16, 32, 64, 128, 256)}
+IMAGES = 3000
+BASE = f"""
+name: study-1
+model: mini-resnet-v4
+optimizer: sgd
+schedule: constant
+epochs: {EPOCHS}
+compile: "off"
+data: {{source: kmnist, limit_per_class: {IMAGES // 10}}}
+"""
 
 
-def searched(words: list[str], home: Path) -> tuple[float, dict[str, Any]]:
-    """Seconds of a search by the command line, and what it found."""
+def searched(home: Path, epochs: int, method: str, workers: int, threads: int = 0) -> tuple[float, dict[str, Any]]:
+    """Seconds of a search by the command line, and what it found. threads: of each process, 0 for as usual."""
+    recipe = home.with_suffix(".yaml")
+    recipe.write_text(BASE)
+    words = [str(recipe), f"epochs={epochs}", *(f"{key}={','.join(map(str, one))}" for key, one in GRID.items())]
+    options = ["--method", method, "--workers", str(workers), "--metric", "val_loss", "--no-test", "--json"]
+    command = [sys.executable, "-m", "sightlab", "tune", *words, *options, "--home", str(home)]
+    environment = dict(os.environ) | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
     started = time.perf_counter()
-    command = [sys.executable, "-m", "sightlab", "tune", *words, "--no-test", "--json", "--home", str(home)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, env=environment)
     return time.perf_counter() - started, json.loads(done.stdout)
 
 
-def told(name: str, seconds: float, found: dict[str, Any]) -> str:
-    """A search in a line."""
-    best = found["trials"][found["best"] - 1]
-    epochs, trials = found["cost"]["epochs"], len(found["trials"])
-    return f"{name:<32} {duration(seconds):>10}  {epochs:>5} epochs  {trials:>3} trials  best {best['value']:.2%}"
+def best_cell(found: dict[str, Any]) -> dict[str, Any]:
+    """The values of a search's winner."""
+    values: dict[str, Any] = found["trials"][found["best"] - 1]["values"]
+    return values
 
 
-def main() -> None:
-    """Run both searches and print three lines."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--scale", choices=list(SCALES), default="full")
-    scale = parser.parse_args().scale
+def loss_of(values: dict[str, Any], seed: int) -> float:
+    """Validation loss of a cell with another seed, at its best epoch."""
+    recipe = changed(parse_recipe(BASE, "study 1"), values | {"seed": seed})
+    best = max(sightlab.epochs(recipe), key=lambda epoch: (epoch.validation_accuracy, -epoch.validation_loss))
+    return best.validation_loss
+
+
+def losses(cells: list[dict[str, Any]]) -> list[list[float]]:
+    """Validation losses of each cell, a seed each, in a process of one thread a core."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with ProcessPoolExecutor(physical_cores(), get_context("spawn")) as pool:
+        waiting = [[pool.submit(loss_of, cell, seed) for seed in SEEDS] for cell in cells]
+        return [[one.result() for one in row] for row in waiting]
+
+
+def words_of(values: dict[str, Any]) -> str:
+    """A cell in words."""
+    return f"lr {values['optimizer.lr']:g}, batch {values['batch_size']}"
+
+
+def rows() -> tuple[list[Row], dict[str, object]]:
+    """Seconds of whole commands, mean validation losses, shares in percent."""
+    os.environ.setdefault("SIGHTLAB_DATA", str(Path("../shared/data").absolute()))
     cores = physical_cores()
     with tempfile.TemporaryDirectory() as folder:
-        smoke = Path(folder) / "smoke.yaml"
-        smoke.write_text(SMOKE)
-        words = [*([str(smoke)] if scale == "smoke" else []), *SCALES[scale], *GRID]
-        grid = searched([*words, "--method", "grid", "--workers", "1"], Path(folder) / "grid")
-        asha = searched([*words, "--method", "asha", "--workers", str(cores)], Path(folder) / "asha")
-    print(f"{cpu_name()}, {cores} cores, n 1, scale {scale}")
-    print(told("grid, one after the other", *grid))
-    print(told(f"asha, {cores} processes", *asha))
-    print(f"{'ratio of the times':<32} {grid[0] / asha[0]:>10.2f}")
-
-
-if __name__ == "__main__":
-    main()
+        homes = Path(folder)
+        slow, grid = searched(homes / "grid", EPOCHS, "grid", 1)
+        fast, asha = searched(homes / "asha", EPOCHS, "asha", cores)
+        _, one = searched(homes / "one", SHORT, "grid", 1, threads=1)
+        _, several = searched(homes / "several", SHORT, "grid", cores)
+    chosen, best = losses([best_cell(asha), best_cell(grid)])
+    error = stdev(best) / len(best) ** 0.5
+    efficiency = 100 * one["cost"]["wall"] / several["cost"]["wall"] / cores
+    spent = grid["cost"]["wall"] + grid["cost"]["measuring"]
+    overhead = 100 * (spent - grid["cost"]["real"]) / spent
+    peer = "every cell, one after the other"
+    side = f"asha, {cores} processes"
+    found = [
+        Row("tune", "25 cells", side, fast, peer, slow, "s", slow / fast, "at least 5 x", slow / fast >= 5),
+        Row("tune", "25 cells", side, asha["cost"]["epochs"], peer, grid["cost"]["epochs"], "epochs", None),
+        Row(
+            "tune",
+            f"winner, {words_of(best_cell(asha))}",
+            "val loss",
+            mean(chosen),
+            words_of(best_cell(grid)),
+            mean(best),
+            "",
+            mean(chosen) - mean(best),
+            f"at most {error:.4f}",
+            mean(chosen) - mean(best) <= error,
+            chosen,
+            best,
+        ),
+        Row(
+            "tune",
+            f"efficiency of the grid on {cores} cores",
+            f"{SHORT} epochs",
+            efficiency,
+            "",
+            None,
+            "%",
+            None,
+            "at least 90 %",
+            efficiency >= 90,
+        ),
+        Row("tune", "overhead of the tuner", "grid", overhead, "", None, "%", None, "at most 2 %", overhead <= 2),
+    ]
+    facts = {"epochs": EPOCHS, "images": IMAGES, "n": 1, "seeds of the winners": len(SEEDS)}
+    return found, facts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -118,7 +119,9 @@ def search(plan: Plan, home: Path, crew: Crew, budget: Budget, watch: Watch) -> 
     driver = Driver(plan, record, home, crew, budget, watch, Book(plan, home, since))
     left = to_train(driver)
     if left:
+        begun = time.monotonic()
         driver.costs = measured(driver, left)
+        driver.account.measuring = time.monotonic() - begun
         check_budget(budget, driver.costs.cheapest_epoch())
         lines, seconds = told(driver.costs, left, budget, crew.workers)
         for line in lines:

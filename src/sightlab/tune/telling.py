@@ -96,7 +96,7 @@ def as_values(driver: Driver, verdict: Verdict | None) -> dict[str, Any]:
     ]
     account = driver.account
     took = {"seconds": driver.clock(), "epochs": driver.used_epochs, "trained": account.epochs, "wall": account.wall}
-    took |= {"predicted": account.predicted, "real": account.real}
+    took |= {"predicted": account.predicted, "real": account.real, "measuring": account.measuring}
     found = {"study": plan.name, "method": plan.method, "metric": plan.metric, "trials": trials, "cost": took}
     return found | (verdict_values(verdict) if verdict is not None else {"best": None})
 

@@ -56,13 +56,17 @@ class Job:
 
 @dataclass
 class Account:
-    """Predicted against real, of this sitting. predicted, real: seconds of workers. wall: of the search."""
+    """Predicted against real, of this sitting.
+
+    predicted, real: seconds of workers. wall: of the search, without the measuring before it.
+    """
 
     epochs: int = 0
     stretches: int = 0
     predicted: float = 0.0
     real: float = 0.0
     wall: float = 0.0
+    measuring: float = 0.0
 
     def __str__(self) -> str:
         if not self.stretches:
