@@ -16,8 +16,9 @@ from sightlab.recipes.changes import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
 from sightlab.runs.answers import validation_answers
-from sightlab.runs.crew import Broken, Channel, Crew, Done, Gone, Heard
-from sightlab.runs.stretches import Failed, Kept, Stretch, kept_epochs, out_of_memory, train_stretch
+from sightlab.runs.crew import Crew, Piped
+from sightlab.runs.stretches import Failed, Kept, kept_epochs, out_of_memory, train_stretch
+from sightlab.runs.tasks import Broken, Channel, Desk, Done, Gone, Heard, Task
 from sightlab.store.folder import read_facts, status_of
 
 TINY = Recipe.model_validate(
@@ -30,13 +31,13 @@ def channel() -> Iterator[Channel]:
     """A channel whose messages stay in the pipe."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    yield Channel(theirs, context.Event())
+    yield Piped(theirs, context.Event())
     ours.close()
     theirs.close()
 
 
 def kept(channel: Channel, home: Path, known: Path | None, until: int | None, recipe: Recipe = TINY) -> Kept:
-    found = train_stretch(channel, Stretch(recipe, home, known, until))
+    found = train_stretch(channel, Desk(recipe, home, known), until)
     assert isinstance(found, Kept)
     return found
 
@@ -84,15 +85,15 @@ def test_a_run_whose_patience_is_at_an_end_is_kept_too(channel: Channel, tmp_pat
 def test_a_kept_run_answers_on_validation_as_its_best_epoch_did(channel: Channel, tmp_path: Path) -> None:
     found = kept(channel, tmp_path, None, 2)
     best = max(epoch.validation_accuracy for epoch in found.epochs)
-    held = validation_answers(channel, found.folder)
+    held = validation_answers(channel, Desk(TINY, tmp_path, found.folder))
     assert held.mean() == pytest.approx(best, abs=1e-12)
     ended = kept(channel, tmp_path, found.folder, None)
     best = max(epoch.validation_accuracy for epoch in ended.epochs)
-    assert validation_answers(channel, ended.folder).mean() == pytest.approx(best, abs=1e-12)
+    assert validation_answers(channel, Desk(TINY, tmp_path, ended.folder)).mean() == pytest.approx(best, abs=1e-12)
 
 
 def test_a_training_that_diverges_or_does_not_fit_is_a_result(channel: Channel, tmp_path: Path) -> None:
-    wild = train_stretch(channel, Stretch(changed(TINY, {"lr": 1e30, "model": "cnn"}), tmp_path, None, 3))
+    wild = train_stretch(channel, Desk(changed(TINY, {"lr": 1e30, "model": "cnn"}), tmp_path), 3)
     assert isinstance(wild, Failed)
     assert "is not a finite number" in wild.reason
 
@@ -110,7 +111,7 @@ def test_a_training_for_which_memory_does_not_suffice_is_a_result(channel: Chann
         "            torch.empty(1 << 50)\n"
         "        return self.head(images.flatten(1))\n"
     )
-    found = train_stretch(channel, Stretch(changed(TINY, {"model": f"{code}:Greedy"}), tmp_path / "runs", None, 1))
+    found = train_stretch(channel, Desk(changed(TINY, {"model": f"{code}:Greedy"}), tmp_path / "runs"), 1)
     assert isinstance(found, Failed)
     assert found.reason.startswith("out of memory: ")
 
@@ -132,11 +133,14 @@ def test_the_epochs_of_a_folder_without_a_checkpoint_are_none(channel: Channel, 
     assert kept_epochs(folder) == ()
 
 
-def die(_channel: Channel) -> None:
+DESK = Desk(TINY, Path())
+
+
+def die(_channel: Channel, _desk: Desk) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def answer(channel: Channel, number: int) -> tuple[int, int]:
+def answer(channel: Channel, _desk: Desk, number: int) -> tuple[int, int]:
     channel.tell("working")
     if number < 0:
         raise ValueError("below nothing")
@@ -145,17 +149,17 @@ def answer(channel: Channel, number: int) -> tuple[int, int]:
 
 def test_a_crew_replaces_a_process_that_dies_and_tells_of_it() -> None:
     with Crew(2) as crew:
-        crew.give(1, die)
-        crew.give(2, partial(answer, number=5))
+        crew.give(1, Task(die, DESK))
+        crew.give(2, Task(partial(answer, number=5), DESK))
         with pytest.raises(ValueError, match="all 2 processes have one"):
-            crew.give(3, die)
+            crew.give(3, Task(die, DESK))
         told: list[object] = []
         while crew.busy:
             told += crew.news(1.0)
-        assert Gone(1, -signal.SIGKILL) in told
-        assert [one for one in told if one != Gone(1, -signal.SIGKILL)] == [Heard(2, "working"), Done(2, (5, 1))]
-        crew.give(4, partial(answer, number=-1))
-        crew.give(5, partial(answer, number=6))
+        assert Gone(1, "exit code -9") in told
+        assert [one for one in told if one != Gone(1, "exit code -9")] == [Heard(2, "working"), Done(2, (5, 1))]
+        crew.give(4, Task(partial(answer, number=-1), DESK))
+        crew.give(5, Task(partial(answer, number=6), DESK))
         told = []
         while crew.busy:
             told += crew.news(1.0)
@@ -167,7 +171,7 @@ def test_a_crew_replaces_a_process_that_dies_and_tells_of_it() -> None:
 def test_a_stretch_in_a_crew_tells_its_epochs_and_stops_when_asked(tmp_path: Path) -> None:
     long = changed(TINY, {"epochs": 500})
     with Crew(1) as crew:
-        crew.give(1, partial(train_stretch, stretch=Stretch(long, tmp_path, None, 500)))
+        crew.give(1, Task(partial(train_stretch, until=500), Desk(long, tmp_path)))
         told: list[object] = []
         while not any(isinstance(one, Heard) and isinstance(one.message, Epoch) for one in told):
             told += crew.news(1.0)

@@ -1,4 +1,4 @@
-"""Worker processes that are given one job after the other, tell of it as they go, and are replaced when they die."""
+"""Worker processes that are given one task after the other, tell of it as they go, and are replaced when they die."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -16,67 +15,30 @@ from types import TracebackType
 from typing import Any, Self
 
 from sightlab.errors import one_line
+from sightlab.runs.tasks import Broken, Done, Gone, Heard, News, Task
 
 LOADED = "sightlab.runs.stretches"  # with all that trains
 
 
 @dataclass(frozen=True)
-class Channel:
-    """What a job has of its crew: `tell` sends a message, `stop` says whether it is asked to come to an end."""
+class Piped:
+    """A task's channel through a pipe to the process that gave it."""
 
     pipe: Connection
     event: Event
 
     def tell(self, message: Any) -> None:
-        """Send a message, which is told as Heard. It must be picklable."""
+        """See `Channel`."""
         send(self.pipe, Heard(-1, message))
 
     def stop(self) -> bool:
-        """Whether the job is asked to keep what it has and end."""
+        """See `Channel`."""
         return self.event.is_set()
-
-
-Job = Callable[[Channel], Any]  # a function of a module, or a functools.partial of one: it is pickled
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A message of a job. number: the job's."""
-
-    number: int
-    message: Any
-
-
-@dataclass(frozen=True)
-class Done:
-    """A job has ended, with this result."""
-
-    number: int
-    result: Any
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A job ended in an error that it did not expect. error: in a line."""
-
-    number: int
-    error: str
-
-
-@dataclass(frozen=True)
-class Gone:
-    """A job's process has died; another has taken its place. code: its exit code, minus the signal that killed it."""
-
-    number: int
-    code: int | None
-
-
-News = Heard | Done | Broken | Gone
 
 
 @dataclass
 class Member:
-    """A worker process. number: of its job, None while it has none."""
+    """A worker process. number: of its task, None while it has none."""
 
     process: BaseProcess
     pipe: Connection
@@ -87,7 +49,7 @@ class Member:
 class Crew:
     """So many processes, of one thread each where they are several; they end with the block.
 
-    At the block's end jobs under way are asked to stop, and waited for.
+    At the block's end tasks under way are asked to stop, and waited for.
 
     >>> from functools import partial
     >>> with Crew(2) as crew:
@@ -117,18 +79,18 @@ class Crew:
 
     @property
     def busy(self) -> list[int]:
-        """The numbers of the jobs under way."""
+        """The numbers of the tasks under way."""
         return [member.number for member in self.members if member.number is not None]
 
     @property
     def idle(self) -> int:
-        """How many jobs can be given at once."""
+        """How many tasks can be given at once."""
         return self.workers - len(self.busy)
 
-    def give(self, number: int, job: Job) -> None:
-        """Give a job to a process that has none, started when first needed. Raises ValueError where all are busy."""
+    def give(self, number: int, task: Task) -> None:
+        """Give a task to a process that has none, started when first needed. Raises ValueError where all are busy."""
         if not self.idle:
-            raise ValueError(f"job {number}: all {self.workers} processes have one")
+            raise ValueError(f"task {number}: all {self.workers} processes have one")
         free = next((member for member in self.members if member.number is None), None)
         if free is None or not free.process.is_alive():
             if free is not None:
@@ -136,16 +98,16 @@ class Crew:
             free = self.started()
         free.event.clear()
         free.number = number
-        free.pipe.send(job)
+        free.pipe.send(task)
 
     def stop(self) -> None:
-        """Ask every job under way to keep what it has and end."""
+        """Ask every task under way to keep what it has and end."""
         for member in self.members:
             if member.number is not None:
                 member.event.set()
 
     def news(self, seconds: float) -> list[News]:
-        """What the jobs have told by now; waits so long for the first. Empty where there is nothing."""
+        """What the tasks have told by now; waits so long for the first. Empty where there is nothing."""
         by_pipe = {member.pipe: member for member in self.members if member.number is not None}
         found: list[News] = []
         for pipe in wait(list(by_pipe), seconds):
@@ -169,7 +131,7 @@ class Crew:
             member.process.join()
             self.members.remove(member)
             member.pipe.close()
-            found.append(Gone(number, member.process.exitcode))
+            found.append(Gone(number, f"exit code {member.process.exitcode}"))
         return found
 
     def started(self) -> Member:
@@ -190,7 +152,7 @@ class Crew:
 
 
 def attend(pipe: Connection, event: Event, one_thread: bool) -> None:
-    """What a process of the crew does: one job after the other, until there is none.
+    """What a process of the crew does: one task after the other, until there is none.
 
     Ctrl-C is the parent's to answer, and without the parent it has nothing to live for.
     """
@@ -198,11 +160,11 @@ def attend(pipe: Connection, event: Event, one_thread: bool) -> None:
     threading.Thread(target=outlive_nobody, daemon=True).start()
     if one_thread:
         os.environ["OMP_NUM_THREADS"] = "1"  # which is asked for its threads by whatever trains or tests
-    channel = Channel(pipe, event)
-    while (job := received(pipe)) is not None:
+    channel = Piped(pipe, event)
+    while (task := received(pipe)) is not None:
         try:
-            said: Done | Broken = Done(-1, job(channel))
-        except Exception as error:  # noqa: BLE001 - whatever went wrong is told to who gave the job
+            said: Done | Broken = Done(-1, task(channel))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is told to who gave the task
             said = Broken(-1, one_line(f"{type(error).__name__}: {error}"))
         send(pipe, said)
 
@@ -215,13 +177,13 @@ def outlive_nobody() -> None:
     os._exit(1)
 
 
-def received(pipe: Connection) -> Job | None:
-    """The next job; None where there is none, or nobody who would give one."""
+def received(pipe: Connection) -> Task | None:
+    """The next task; None where there is none, or nobody who would give one."""
     try:
-        job: Job | None = pipe.recv()
+        task: Task | None = pipe.recv()
     except (EOFError, OSError):
         return None
-    return job
+    return task
 
 
 def send(pipe: Connection, message: Any) -> None:

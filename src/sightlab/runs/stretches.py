@@ -15,29 +15,14 @@ from pathlib import Path
 import torch
 
 from sightlab.errors import RunError, SightlabError, one_line
-from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch, Run
-from sightlab.runs.crew import Channel
 from sightlab.runs.life import Watch, resume, train
+from sightlab.runs.tasks import Channel, Desk
 from sightlab.store.folder import read_facts, read_run, status_of
 from sightlab.training import checkpoint
 from sightlab.training.loop import Paused, Tick, out_of_patience
 
 TICK_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """A piece of a run's training.
-
-    known: the folder of the run to go on with, None to start one in home. until: the epoch after which the run is kept
-    and its test split stays sealed (or earlier, where the recipe's early_stop says so); None: to the run's end.
-    """
-
-    recipe: Recipe
-    home: Path
-    known: Path | None = None
-    until: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,17 +41,18 @@ class Failed:
     reason: str
 
 
-def train_stretch(channel: Channel, stretch: Stretch) -> Kept | Failed:
+def train_stretch(channel: Channel, desk: Desk, until: int | None = None) -> Kept | Failed:
     """Train a stretch, telling each Epoch and, between them, Ticks. Raises RunError for a disk that is full.
 
-    Asked to stop, the run is kept between two steps.
+    until: the epoch after which the run is kept and its test split stays sealed (or earlier, where the recipe's
+    early_stop says so); None: to the run's end. Asked to stop, the run is kept between two steps.
     """
-    if stretch.known is not None and ahead(stretch.known, stretch.until, stretch.recipe.early_stop):
-        return Kept(stretch.known, kept_epochs(stretch.known), False)
+    if desk.folder is not None and ahead(desk.folder, until, desk.recipe.early_stop):
+        return Kept(desk.folder, kept_epochs(desk.folder), False)
     try:
-        run = life_of(stretch, Watch(epoch=holding(channel, stretch), tick=seldom(channel), pause=channel.stop))
+        run = life_of(desk, Watch(epoch=holding(channel, desk, until), tick=seldom(channel), pause=channel.stop))
     except Paused as paused:
-        folder = stretch.known or stretch.home / str(paused)
+        folder = desk.folder or desk.home / str(paused)
         return Kept(folder, kept_epochs(folder), False)
     except RunError:
         raise
@@ -79,14 +65,14 @@ def train_stretch(channel: Channel, stretch: Stretch) -> Kept | Failed:
     return Kept(run.folder, run.epochs, True)
 
 
-def life_of(stretch: Stretch, watch: Watch) -> Run:
+def life_of(desk: Desk, watch: Watch) -> Run:
     """Start the run, or go on with it."""
-    if stretch.known is not None:
-        return resume(stretch.known, watch=watch)
-    return train(stretch.recipe, home=stretch.home, watch=watch)
+    if desk.folder is not None:
+        return resume(desk.folder, data=desk.data, watch=watch)
+    return train(desk.recipe, data=desk.data, home=desk.home, watch=watch)
 
 
-def holding(channel: Channel, stretch: Stretch) -> Callable[[Epoch], None]:
+def holding(channel: Channel, desk: Desk, until: int | None) -> Callable[[Epoch], None]:
     """Tells each epoch, and raises Paused after the stretch's last: the run's life keeps the run then."""
     trained: list[Epoch] = []
 
@@ -94,8 +80,8 @@ def holding(channel: Channel, stretch: Stretch) -> Callable[[Epoch], None]:
         channel.tell(epoch)
         trained.append(epoch)
         # What the record says of earlier sittings counts too; it has been written before the epoch is told.
-        history = read_run(stretch.known).epochs if stretch.known else trained
-        if stretch.until is not None and reached(history, stretch.until, stretch.recipe.early_stop):
+        history = read_run(desk.folder).epochs if desk.folder else trained
+        if until is not None and reached(history, until, desk.recipe.early_stop):
             raise Paused
 
     return told

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,8 @@ from sightlab.errors import RunError
 from sightlab.recipes.changes import changed
 from sightlab.records import Gain, Run, Spread
 from sightlab.runs.answers import validation_answers
-from sightlab.runs.crew import Broken, Crew, Done, Gone, Job
-from sightlab.runs.stretches import Failed, Kept, Stretch, train_stretch
+from sightlab.runs.stretches import Failed, Kept, train_stretch
+from sightlab.runs.tasks import Broken, Desk, Done, Gone, Hands, Task
 from sightlab.store.folder import read_run
 from sightlab.training.loop import Paused
 from sightlab.tune.driver import Driver
@@ -83,12 +82,11 @@ def runs_at_end(driver: Driver, trial: Trial) -> list[Seeded]:
 
 def answers(driver: Driver, trials: Sequence[Trial]) -> list[NDArray[np.bool_]]:
     """What each trial's runs have right of the validation images: bool [seeds, N] each."""
-    sides = [[run.folder for run in runs_at_end(driver, trial)] for trial in trials]
-    folders = [[folder for folder in side if folder is not None] for side in sides]
-    jobs: list[Job] = [partial(validation_answers, folder=folder) for side in folders for folder in side]
+    sides = [[run for run in runs_at_end(driver, trial) if run.folder is not None] for trial in trials]
+    tasks = [Task(validation_answers, Desk(run.recipe, driver.home, run.folder)) for side in sides for run in side]
     driver.watch.say(f"what the best {len(trials)} trials answer on the validation images")
-    found = iter(worked_off(driver.crew, jobs, driver.watch.pause))
-    return [np.stack([next(found) for _ in side]) for side in folders]
+    found = iter(worked_off(driver.crew, tasks, driver.watch.pause))
+    return [np.stack([next(found) for _ in side]) for side in sides]
 
 
 def against_runner_up(trials: Sequence[Trial], right: Sequence[NDArray[np.bool_]]) -> Gain:
@@ -109,10 +107,10 @@ def opened(driver: Driver, winner: Trial, retrain: int) -> tuple[tuple[Run, ...]
     more = [driver.book.run_of(changed(winner.recipe, {"seed": seed})) for seed in seeds]
     every = [*runs, *more]
     left = [run for run in every if not run.finished]
-    jobs: list[Job] = [partial(train_stretch, stretch=Stretch(run.recipe, driver.home, run.folder)) for run in left]
+    tasks = [Task(train_stretch, Desk(run.recipe, driver.home, run.folder)) for run in left]
     if left:
         driver.watch.say(f"testing the winner{f', trained with {retrain} further seeds' if retrain else ''}")
-    for run, result in zip(left, worked_off(driver.crew, jobs, driver.watch.pause), strict=True):
+    for run, result in zip(left, worked_off(driver.crew, tasks, driver.watch.pause), strict=True):
         if isinstance(result, Failed):
             run.reason = result.reason
             driver.watch.say(f"the winner with seed {run.recipe.seed} failed: {result.reason}")
@@ -124,26 +122,33 @@ def opened(driver: Driver, winner: Trial, retrain: int) -> tuple[tuple[Run, ...]
     return tuple(done[0]), tuple(done[1])
 
 
-def worked_off(crew: Crew, jobs: Sequence[Job], pause: Callable[[], bool]) -> list[Any]:
-    """The results of jobs, in their order. Raises RunError where one breaks or dies, Paused when asked to."""
+def worked_off(crew: Hands, tasks: Sequence[Task], pause: Callable[[], bool]) -> list[Any]:
+    """The results of tasks, in their order. Raises RunError where one breaks or dies, Paused when asked to.
+
+    A task whose machine died is given again.
+    """
     results: dict[int, Any] = {}
-    waiting = list(range(len(jobs)))
-    while len(results) < len(jobs):
+    waiting = list(range(len(tasks)))
+    while len(results) < len(tasks):
         if pause():
             crew.stop()
             if not crew.busy:
                 raise Paused
         while waiting and crew.idle and not pause():
             number = waiting.pop(0)
-            crew.give(number, jobs[number])
+            crew.give(number, tasks[number])
         for news in crew.news(1.0):
             if isinstance(news, Done):
                 results[news.number] = news.result
             elif isinstance(news, Broken):
                 raise RunError(news.error)
+            elif isinstance(news, Gone) and news.blameless:
+                waiting.append(news.number)
             elif isinstance(news, Gone):
-                raise RunError("a worker process has gone (killed, or out of memory); the same command goes on")
-    return [results[number] for number in range(len(jobs))]
+                raise RunError(
+                    f"a worker process has gone ({news.why}: killed, or out of memory); the same command goes on"
+                )
+    return [results[number] for number in range(len(tasks))]
 
 
 def luck_on_test(tested: Sequence[Run]) -> Luck | None:

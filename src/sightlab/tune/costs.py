@@ -12,8 +12,8 @@ from sightlab.errors import RecipeError, SightlabError
 from sightlab.recipes.changes import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.records import duration
-from sightlab.runs.crew import Channel
 from sightlab.runs.stretches import Failed, out_of_memory
+from sightlab.runs.tasks import Channel, Desk
 from sightlab.runs.teachers import teacher_of
 from sightlab.studies.costs import wall_seconds
 from sightlab.training.forecast import forecast
@@ -42,13 +42,16 @@ class Pace:
     start: float
 
 
-def probe(_channel: Channel, recipe: Recipe) -> Pace | Failed | str:
+def probe(_channel: Channel, desk: Desk) -> Pace | Failed | str:
     """Measure a recipe of one epoch on a few steps, in a worker; a text says why it cannot be trained at all."""
+    recipe = desk.recipe
     try:
         with own_process(recipe.deterministic):
-            prepare(recipe, teacher=teacher_of(recipe))  # a process's first takes longer, as libraries are loaded
+            prepare(
+                recipe, data=desk.data, teacher=teacher_of(recipe)
+            )  # a process's first takes longer, as libraries are loaded
             started = time.perf_counter()
-            seconds = forecast(prepare(recipe, teacher=teacher_of(recipe))).seconds
+            seconds = forecast(prepare(recipe, data=desk.data, teacher=teacher_of(recipe))).seconds
             return Pace(seconds, time.perf_counter() - started)  # a run makes a forecast of its own when it begins
     except SightlabError as error:
         return str(error)

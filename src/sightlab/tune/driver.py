@@ -10,8 +10,8 @@ from typing import Any
 
 from sightlab.errors import RecipeError, RunError
 from sightlab.records import Epoch
-from sightlab.runs.crew import Broken, Crew, Done, Gone, Heard, News
-from sightlab.runs.stretches import Failed, Kept, Stretch, train_stretch
+from sightlab.runs.stretches import Failed, Kept, train_stretch
+from sightlab.runs.tasks import Broken, Desk, Done, Gone, Hands, Heard, News, Task
 from sightlab.training.loop import Paused, Tick
 from sightlab.tune.budget import Budget
 from sightlab.tune.costs import Costs
@@ -34,7 +34,7 @@ class Driver:
     plan: Plan
     record: Record
     home: Path
-    crew: Crew
+    crew: Hands
     budget: Budget
     watch: Watch
     book: Book
@@ -148,7 +148,8 @@ class Driver:
         run.busy = True
         self.given += 1
         self.jobs[self.given] = Job(trial, run, until, len(run.epochs), time.monotonic())
-        self.crew.give(self.given, partial(train_stretch, stretch=Stretch(run.recipe, self.home, run.folder, until)))
+        desk = Desk(run.recipe, self.home, run.folder)
+        self.crew.give(self.given, Task(partial(train_stretch, until=until), desk))
         return True
 
     def next_run(self) -> tuple[Trial, Seeded] | None:
@@ -191,7 +192,7 @@ class Driver:
         if isinstance(news, Broken):
             raise RunError(f"{words_of(job)}: {news.error}; what was trained is kept")
         if isinstance(news, Gone):
-            self.bury(job, news.code)
+            self.bury(job, news)
         elif isinstance(news, Done) and isinstance(news.result, Kept):
             job.run.folder, job.run.epochs, job.run.finished = (
                 news.result.folder,
@@ -222,15 +223,17 @@ class Driver:
             pace = self.costs.pace(job.trial.values)
             self.account.predicted += pace.start + (len(job.run.epochs) - job.begun) * pace.epoch
 
-    def bury(self, job: Job, code: int | None) -> None:
+    def bury(self, job: Job, news: Gone) -> None:
         """A process has died: its run goes on in another, unless it has cost two in the same epoch."""
         run = job.run
         self.book.look_again(run)
-        run.deaths.append(len(run.epochs))
         epoch = len(run.epochs) + 1
-        self.watch.say(f"{words_of(job)}: its process has died in epoch {epoch} (exit code {code})")
+        self.watch.say(f"{words_of(job)}: its process has died in epoch {epoch} ({news.why})")
+        if news.blameless:
+            return
+        run.deaths.append(len(run.epochs))
         if run.deaths.count(len(run.epochs)) >= DEATHS:
-            run.reason = f"its process was killed {DEATHS} times in epoch {epoch} (exit code {code}): out of memory?"
+            run.reason = f"its process was killed {DEATHS} times in epoch {epoch} ({news.why}): out of memory?"
 
     def advance(self, trial: Trial) -> None:
         """Judge a trial as far as its runs allow."""

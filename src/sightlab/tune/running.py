@@ -16,7 +16,7 @@ from sightlab.data.imageset import Progress
 from sightlab.errors import RecipeError, RunError, StudyError
 from sightlab.recipes.changes import changed
 from sightlab.recipes.reading import read_recipe
-from sightlab.runs.crew import Broken, Crew, Done
+from sightlab.runs.tasks import Broken, Desk, Done, Gone, Hands, Task
 from sightlab.runs.weights import with_runs_found
 from sightlab.store.database.writing import relabel
 from sightlab.store.labels import Labels, Study, now_text, read_labels
@@ -111,7 +111,7 @@ def opened(plan: Plan, home: Path, facts: dict[str, Any]) -> Record:
     return record
 
 
-def search(plan: Plan, home: Path, crew: Crew, budget: Budget, watch: Watch) -> Driver:
+def search(plan: Plan, home: Path, crew: Hands, budget: Budget, watch: Watch) -> Driver:
     """Work a search off as far as the budget goes. Raises SightlabError, and Paused when asked to stop."""
     facts = {"budget": {"seconds": budget.seconds, "epochs": budget.epochs}, "workers": crew.workers}
     record = opened(plan, home, facts)
@@ -170,7 +170,8 @@ def measured(driver: Driver, values: Sequence[Values]) -> Costs:
     """Measure a few steps of each kind of trial. Raises RunError for one that cannot be trained at all."""
     plan, crew, watch = driver.plan, driver.crew, driver.watch
     wanted = {kind_of(plan.space, one) for one in values} if plan.space.cells is not None else None
-    queue = [(kind, recipe) for kind, recipe in kinds(plan).items() if wanted is None or kind in wanted]
+    probed = {kind: recipe for kind, recipe in kinds(plan).items() if wanted is None or kind in wanted}
+    queue = list(probed.items())
     watch.say(f"measuring {len(queue)} {'kind' if len(queue) == 1 else 'kinds'} of trial")
     paces: dict[Kind, Pace] = {}
     jobs: dict[int, Kind] = {}
@@ -180,9 +181,12 @@ def measured(driver: Driver, values: Sequence[Values]) -> Costs:
             kind, recipe = queue.pop(0)
             number -= 1  # counted down, so that no stretch has the same number
             jobs[number] = kind
-            crew.give(number, partial(probe, recipe=recipe))
+            crew.give(number, Task(probe, Desk(recipe, driver.home)))
         for news in crew.news(0.2):
             kind = jobs.pop(news.number)
+            if isinstance(news, Gone) and news.blameless:
+                queue.append((kind, probed[kind]))
+                continue
             result = news.result if isinstance(news, Done) else None
             if isinstance(news, Broken) or isinstance(result, str):
                 raise RunError(news.error if isinstance(news, Broken) else str(result))
