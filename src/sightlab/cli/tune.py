@@ -16,6 +16,8 @@ from sightlab.cli.train import STOPPED, asked_to_pause
 from sightlab.errors import StudyError
 
 if TYPE_CHECKING:
+    from sightlab.runs.crew import Crew
+    from sightlab.runs.ray_crew import RayCrew
     from sightlab.tune.choosing import Verdict
     from sightlab.tune.driver import Driver
     from sightlab.tune.plan import Plan
@@ -27,6 +29,7 @@ Examples:
   sightlab tune mini-resnet-v4 data=kmnist lr=0.003..0.3:log weight_decay=1e-5..1e-2:log --budget 30m
   sightlab tune cnn lr=0.001..0.3:log model=cnn,lenet epochs=9 --method asha --trials 30 --workers 2
   sightlab tune --resume tune-cnn-3fa2c1 --budget 2h
+  sightlab tune cnn lr=0.001..0.3:log epochs=9 --method asha --trials 100 --on ray://head:10001 --cpus 2 --gpus 0.25
 """
 
 
@@ -62,7 +65,18 @@ def tune(
     seeds: Annotated[int | None, typer.Option(help="Seeds of each trial; default 1.")] = None,
     budget: Annotated[str | None, typer.Option(metavar="30m|2h|40epochs", help="What the search may take.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="How many trials at most.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trials at once; default one for each core.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Trials at once; default one a core, or all that a cluster holds."),
+    ] = None,
+    on: Annotated[
+        str | None, typer.Option(metavar="ray[://HOST:PORT]", help="A Ray cluster; default this machine alone.")
+    ] = None,
+    cpus: Annotated[float | None, typer.Option(help="CPUs of each trial on a cluster; default 1.")] = None,
+    gpus: Annotated[float | None, typer.Option(help="GPUs of each trial on a cluster: 0.25; default 0.")] = None,
+    share: Annotated[
+        bool, typer.Option("--share", help="Search with other drivers, through the PostgreSQL server of SIGHTLAB_DB.")
+    ] = False,
     study: Annotated[str | None, typer.Option(metavar="NAME", help="What to call the search.")] = None,
     resume: Annotated[str | None, typer.Option(metavar="STUDY", help="Go on with a search that was stopped.")] = None,
     retrain: Annotated[int, typer.Option(min=0, help="Train the winner with so many further seeds.")] = 0,
@@ -84,34 +98,60 @@ def tune(
         raise StudyError(f"--retrain {retrain}: trains to test, and --no-test leaves the test split sealed; keep one")
     if target is not None and target.suffix not in (".html", ".md"):
         raise StudyError(f"--out {target}: a page is .html or .md, such as {target.with_suffix('.html')}")
+    check_share(on, cpus, gpus)
     from sightlab.store.folder import home_folder
     from sightlab.training.loop import Paused
-    from sightlab.training.workers import trainings_at_once
     from sightlab.tune.budget import parse_budget
     from sightlab.tune.running import Asked, kept_budget
 
     asked = Asked(tuple(words or ()), method and method.value, metric and metric.value, seeds, trials, study=study)
     place = home or home_folder()
-    limit = kept_budget(resume, place) if resume is not None and budget is None else parse_budget(budget)
+    limit = kept_budget(resume, place, share) if resume is not None and budget is None else parse_budget(budget)
     with asked_to_pause() as stop:
-        plan = plan_of(asked, resume, place, limit)
+        plan = plan_of(asked, resume, place, limit, share)
         say(f"study {plan.name}: {plan.method}, {plan.metric}, {', '.join(axes_of(plan))}")
         try:
-            driver, verdict = searched(plan, place, limit, workers or trainings_at_once(), stop, (test, retrain))
+            hands = hands_of(workers, on, cpus, gpus)
+            driver, verdict = searched(plan, place, limit, hands, stop, (test, retrain), share)
         except Paused:
-            say(f"paused; go on with: sightlab tune --resume {plan.name}" + (f" --budget {budget}" if budget else ""))
+            again = [*(["--share"] if share else []), *([f"--budget {budget}"] if budget else [])]
+            say(" ".join(["paused; go on with: sightlab tune --resume", plan.name, *again]))
             return STOPPED
     return show(driver, verdict, target, json)
 
 
-def plan_of(asked: Any, resume: str | None, home: Path, budget: Any) -> Plan:
+def plan_of(asked: Any, resume: str | None, home: Path, budget: Any, share: bool) -> Plan:
     """The search that is asked for, or that a study was begun with."""
     from sightlab.tune.running import planned, resumed
 
     with progress_bar("reading pictures") as decoding:
         if resume is not None:
-            return resumed(resume, asked, home, budget, decoding)
+            return resumed(resume, asked, home, budget, decoding, share)
         return planned(asked, home, budget, decoding)
+
+
+def check_share(on: str | None, cpus: float | None, gpus: float | None) -> None:
+    """Raise StudyError for a share of a cluster that cannot be, or without a cluster."""
+    for option, share in (("--cpus", cpus), ("--gpus", gpus)):
+        if share is not None and on is None:
+            raise StudyError(f"{option} {share:g}: is of a cluster; give --on ray too, or --workers for this machine")
+        if share is not None and not 0 <= share < 1e6:
+            raise StudyError(f"{option} {share:g}: a trial has a number of them, such as 1 or 0.25")
+    if cpus == 0 and not gpus:
+        raise StudyError("--cpus 0: a trial needs a CPU or a part of a GPU; leave it out for 1")
+
+
+def hands_of(workers: int | None, on: str | None, cpus: float | None, gpus: float | None) -> Crew | RayCrew:
+    """Who works the trials off: processes of this machine, or a cluster. Raises StudyError where it does not answer."""
+    if on is None:
+        from sightlab.runs.crew import Crew
+        from sightlab.training.workers import trainings_at_once
+
+        return Crew(workers or trainings_at_once())
+    from sightlab.runs.cluster import connect
+    from sightlab.runs.ray_crew import RayCrew
+
+    return RayCrew(connect(on), workers, 1.0 if cpus is None else cpus, gpus or 0.0, say)
 
 
 def axes_of(plan: Plan) -> list[str]:
@@ -122,18 +162,20 @@ def axes_of(plan: Plan) -> list[str]:
 
 
 def searched(
-    plan: Plan, home: Path, budget: Any, workers: int, stop: list[int], after: tuple[bool, int]
+    plan: Plan, home: Path, budget: Any, hands: Crew | RayCrew, stop: list[int], after: tuple[bool, int], share: bool
 ) -> tuple[Driver, Verdict | None]:
     """Work the search off, and choose. after: whether the winner is tested, and with how many further seeds."""
-    from sightlab.runs.crew import Crew
     from sightlab.tune.choosing import chosen
     from sightlab.tune.running import search
     from sightlab.tune.watching import Watch
 
-    with Crew(workers) as crew, live_view() as (tell, look):
-        driver = search(plan, home, crew, budget, Watch(tell, look, None, lambda: bool(stop)))
+    with hands as crew, live_view() as (tell, look):
+        driver = search(plan, home, crew, budget, Watch(tell, look, None, lambda: bool(stop)), share)
         tell(f"{driver.account}")
-        return driver, chosen(driver, test=after[0], retrain=after[1])
+        try:
+            return driver, chosen(driver, test=after[0], retrain=after[1])
+        finally:
+            driver.record.leave()
 
 
 @contextlib.contextmanager

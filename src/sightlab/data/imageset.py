@@ -81,6 +81,11 @@ class ImageSet:
         return self._pixels.all() if self._rows is None else self._pixels.gather(self._rows)
 
     @property
+    def held(self) -> bool:
+        """Whether the pixels lie in one array, in memory or memory-mapped; else they are decoded when asked for."""
+        return isinstance(self._pixels, Held)
+
+    @property
     def rows(self) -> NDArray[np.int64]:
         """Each image's place among all that the source holds. int64 [N]."""
         return np.arange(len(self)) if self._rows is None else self._rows

@@ -61,6 +61,10 @@ class Held:
     def __init__(self, array: NDArray[np.uint8]) -> None:
         self.array = array
 
+    def __reduce__(self) -> tuple[type[Held], tuple[NDArray[np.uint8]]]:
+        # A file that is mapped here need not be there where the pickle is opened: what goes is what is in it.
+        return Held, (np.asarray(self.array),)
+
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """See `Pixels`."""

@@ -37,9 +37,8 @@ def alive(process: Mapping[str, Any], heartbeat: str, now: datetime) -> bool:
     pid = process.get("pid")
     if not isinstance(pid, int) or pid <= 0:
         return False
-    here = _machine()
-    if process.get("host") == here["host"] and process.get("namespace", here["namespace"]) == here["namespace"]:
-        return process.get("boot") == here["boot"] and _running(pid, process.get("started"))
+    if same_machine(process):
+        return process.get("boot") == _machine()["boot"] and _running(pid, process.get("started"))
     try:
         beat = datetime.fromisoformat(heartbeat)
     except (TypeError, ValueError):
@@ -47,6 +46,12 @@ def alive(process: Mapping[str, Any], heartbeat: str, now: datetime) -> bool:
     if beat.tzinfo is None:
         beat = beat.replace(tzinfo=UTC)
     return now - beat < PATIENCE
+
+
+def same_machine(process: Mapping[str, Any]) -> bool:
+    """Whether a process of this identity was on this machine, so that the system can be asked for it."""
+    here = _machine()
+    return process.get("host") == here["host"] and process.get("namespace", here["namespace"]) == here["namespace"]
 
 
 @functools.cache

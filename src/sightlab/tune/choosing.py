@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sightlab.comparison import gain, spread
-from sightlab.errors import RunError
-from sightlab.recipes.changes import changed
 from sightlab.records import Gain, Run, Spread
 from sightlab.runs.answers import validation_answers
-from sightlab.runs.stretches import Failed, Kept, train_stretch
-from sightlab.runs.tasks import Broken, Desk, Done, Gone, Hands, Task
-from sightlab.store.folder import read_run
-from sightlab.training.loop import Paused
+from sightlab.runs.tasks import Desk, Task
+from sightlab.tune.agreeing import exchanged, opened_by_one
 from sightlab.tune.driver import Driver
+from sightlab.tune.ending import opened, runs_at_end, worked_off
 from sightlab.tune.luck import Luck, luck_of, out_of_bag
-from sightlab.tune.trials import Seeded, Trial, best_of, ranked
+from sightlab.tune.others import adopt
+from sightlab.tune.trials import Trial, best_of, ranked
 
 CANDIDATES = 16  # the best trials, among which the winner of other images would be found too
 
@@ -64,29 +61,37 @@ def chosen(driver: Driver, *, test: bool, retrain: int) -> Verdict | None:
     order = ranked(driver.plan, driver.trials)
     if not order:
         return None
-    right = answers(driver, order[:CANDIDATES]) if len(order) > 1 else []
+    known, right = answers(driver, order[:CANDIDATES]) if len(order) > 1 else ([], [])
     tested: tuple[Run, ...] = ()
     again: tuple[Run, ...] = ()
     if test and order[0].state == "complete":
-        tested, again = opened(driver, order[0], retrain)
-    expected = expected_of(right) if right and driver.plan.high else None
-    return Verdict(
-        tuple(order), against_runner_up(order, right) if right else None, expected, tested, again, luck_on_test(tested)
-    )
+        tested, again = (
+            opened_by_one(driver, order[0], retrain) if driver.record.shared else opened(driver, order[0], retrain)
+        )
+    beaten = known[:2] == order[:2]  # both of them, whose answers may be out of reach where a driver has gone
+    expected = expected_of(right) if beaten and driver.plan.high else None
+    held = against_runner_up(order, right) if beaten else None
+    return Verdict(tuple(order), held, expected, tested, again, luck_on_test(tested))
 
 
-def runs_at_end(driver: Driver, trial: Trial) -> list[Seeded]:
-    """The runs on which a trial's last value stands."""
-    return driver.book.of(trial, max(0, len(trial.values_at) - 1))
+def answers(driver: Driver, trials: Sequence[Trial]) -> tuple[list[Trial], list[NDArray[np.bool_]]]:
+    """What trials' runs have right of the validation images: bool [seeds, N] each; and of which trials it is known.
 
-
-def answers(driver: Driver, trials: Sequence[Trial]) -> list[NDArray[np.bool_]]:
-    """What each trial's runs have right of the validation images: bool [seeds, N] each."""
-    sides = [[run for run in runs_at_end(driver, trial) if run.folder is not None] for trial in trials]
+    Of a search that is shared each driver tells what its own runs answer.
+    """
+    if driver.record.shared:
+        adopt(driver, trials)
+    ours = [trial for trial in trials if driver.mine(trial)]
+    if ours:
+        driver.watch.say(f"what the best {len(ours)} trials answer on the validation images")
+    sides = [[run for run in runs_at_end(driver, trial) if run.folder is not None] for trial in ours]
     tasks = [Task(validation_answers, Desk(run.recipe, driver.home, run.folder)) for side in sides for run in side]
-    driver.watch.say(f"what the best {len(trials)} trials answer on the validation images")
-    found = iter(worked_off(driver.crew, tasks, driver.watch.pause))
-    return [np.stack([next(found) for _ in side]) for side in sides]
+    given = iter(worked_off(driver.crew, tasks, driver.watch.pause))
+    found = {trial.number: np.stack([next(given) for _ in side]) for trial, side in zip(ours, sides, strict=True)}
+    if driver.record.shared:
+        found = exchanged(driver, found, [trial.number for trial in trials])
+    known = [trial for trial in trials if trial.number in found]
+    return known, [found[trial.number] for trial in known]
 
 
 def against_runner_up(trials: Sequence[Trial], right: Sequence[NDArray[np.bool_]]) -> Gain:
@@ -98,57 +103,6 @@ def against_runner_up(trials: Sequence[Trial], right: Sequence[NDArray[np.bool_]
 def expected_of(right: Sequence[NDArray[np.bool_]]) -> float:
     """What such a winner is worth on other validation images, in [0, 1]."""
     return out_of_bag(np.stack([one.mean(axis=0) for one in right]))
-
-
-def opened(driver: Driver, winner: Trial, retrain: int) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
-    """End the winner's runs, which opens their test splits, and train and test it with further seeds."""
-    runs = runs_at_end(driver, winner)
-    seeds = range(winner.recipe.seed + len(runs), winner.recipe.seed + len(runs) + retrain)
-    more = [driver.book.run_of(changed(winner.recipe, {"seed": seed})) for seed in seeds]
-    every = [*runs, *more]
-    left = [run for run in every if not run.finished]
-    tasks = [Task(train_stretch, Desk(run.recipe, driver.home, run.folder)) for run in left]
-    if left:
-        driver.watch.say(f"testing the winner{f', trained with {retrain} further seeds' if retrain else ''}")
-    for run, result in zip(left, worked_off(driver.crew, tasks, driver.watch.pause), strict=True):
-        if isinstance(result, Failed):
-            run.reason = result.reason
-            driver.watch.say(f"the winner with seed {run.recipe.seed} failed: {result.reason}")
-        elif isinstance(result, Kept):
-            run.folder, run.epochs, run.finished = result.folder, result.epochs, result.finished
-    folders = [run.folder for run in every if run.finished and run.folder is not None]
-    driver.note("tested", trial=winner.number, runs=[folder.name for folder in folders])
-    done = [[read_run(run.folder) for run in part if run.finished and run.folder] for part in (runs, more)]
-    return tuple(done[0]), tuple(done[1])
-
-
-def worked_off(crew: Hands, tasks: Sequence[Task], pause: Callable[[], bool]) -> list[Any]:
-    """The results of tasks, in their order. Raises RunError where one breaks or dies, Paused when asked to.
-
-    A task whose machine died is given again.
-    """
-    results: dict[int, Any] = {}
-    waiting = list(range(len(tasks)))
-    while len(results) < len(tasks):
-        if pause():
-            crew.stop()
-            if not crew.busy:
-                raise Paused
-        while waiting and crew.idle and not pause():
-            number = waiting.pop(0)
-            crew.give(number, tasks[number])
-        for news in crew.news(1.0):
-            if isinstance(news, Done):
-                results[news.number] = news.result
-            elif isinstance(news, Broken):
-                raise RunError(news.error)
-            elif isinstance(news, Gone) and news.blameless:
-                waiting.append(news.number)
-            elif isinstance(news, Gone):
-                raise RunError(
-                    f"a worker process has gone ({news.why}: killed, or out of memory); the same command goes on"
-                )
-    return [results[number] for number in range(len(tasks))]
 
 
 def luck_on_test(tested: Sequence[Run]) -> Luck | None:

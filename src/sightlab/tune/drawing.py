@@ -49,14 +49,14 @@ def order_of(driver: Driver) -> list[Trial]:
 def epochs_of(driver: Driver, trial: Trial) -> tuple[Epoch, ...]:
     """The epochs of a trial's first seed, in the longest of its runs."""
     places = range(max(1, len(trial.values_at)))
-    return max((driver.book.of(trial, place)[0].epochs for place in places), key=len)
+    return max((driver.book.of(trial, place)[0].shown for place in places), key=len)
 
 
 def seconds_of(driver: Driver, trial: Trial) -> float:
     """The time a trial was trained: of all its seeds, and of each rung where these are runs of their own."""
     places = (len(trial.rungs) - 1,) if is_prefix(trial.recipe) else range(max(1, len(trial.values_at)))
     runs = [run for place in places for run in driver.book.of(trial, place)]
-    return sum(epoch.seconds for run in runs for epoch in run.epochs)
+    return sum(epoch.seconds for run in runs for epoch in run.shown)
 
 
 def share_of(axis: Axis, value: Any) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,12 +17,13 @@ from sightlab.runs.tasks import Broken, Desk, Done, Gone, Hands, Heard, News, Ta
 from sightlab.training.loop import Paused, Tick
 from sightlab.tune.budget import Budget
 from sightlab.tune.costs import Costs
+from sightlab.tune.others import WAIT_SECONDS, Others, waits
 from sightlab.tune.plan import Plan
-from sightlab.tune.record import Record
 from sightlab.tune.search import search_of
-from sightlab.tune.space import worded
-from sightlab.tune.trials import Book, Seeded, Trial, new_trial, ranked, under_way
-from sightlab.tune.watching import Account, Job, View, Watch, metric_words, words_of
+from sightlab.tune.shared import Records
+from sightlab.tune.standing import best_words, counted, view_of
+from sightlab.tune.trials import Book, Seeded, Trial, new_trial, under_way
+from sightlab.tune.watching import Account, Job, Watch, metric_words, words_of
 
 LOOK_SECONDS = 0.2  # between two looks at what the workers say
 TWINS = 20  # proposals in a row that were made before, after which a search has nothing new to say
@@ -32,7 +35,7 @@ class Driver:
     """A search under way. used: seconds and epochs of earlier sittings, then of all."""
 
     plan: Plan
-    record: Record
+    record: Records
     home: Path
     crew: Hands
     budget: Budget
@@ -47,10 +50,13 @@ class Driver:
     started: float = field(default_factory=time.monotonic)
     account: Account = field(default_factory=Account)
     stopping: bool = False
+    refused: float = -WAIT_SECONDS
 
     def __post_init__(self) -> None:
         self.search = search_of(self.plan)
-        self.replay()
+        self.others = Others()
+        with self.turn():
+            pass
 
     # What the record says.
 
@@ -62,18 +68,37 @@ class Driver:
         """Seconds that the search has taken by now, over all sittings."""
         return self.used_seconds + time.monotonic() - self.started
 
-    def replay(self) -> None:
-        """Bring trials and search to where the record stands."""
-        for event in self.record.events:
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Bring trials and search to where the record stands; until the end of the block nobody else writes it."""
+        with self.record.turn():
+            for event in self.record.news():
+                self.replay(event)
+            yield
+
+    def replay(self, event: Mapping[str, Any]) -> None:
+        """Do in memory what an event says: of an earlier sitting, or of another driver."""
+        kind, by = event["event"], event.get("driver", "")
+        if not self.record.shared:
             self.used_seconds = max(self.used_seconds, float(event.get("clock", 0.0)))
-            if event["event"] == "epoch":
-                self.used_epochs += 1
-            elif event["event"] == "asked":
-                self.take(event["trial"], event["values"], self.search.ask(event["trial"], event["values"]))
-            elif event["event"] == "rung":
-                self.pass_rung(self.trials[event["trial"]], event["value"], event["goes_on"])
-            elif event["event"] == "failed":
-                self.fail(self.trials[event["trial"]], event["reason"])
+        self.others.hear(event, by)
+        if kind == "epoch":
+            self.used_epochs += 1
+        elif kind == "asked":
+            trial = self.take(event["trial"], event["values"], self.search.ask(event["trial"], event["values"]))
+            trial.owner = by if trial.twin is None else self.trials[trial.twin].owner
+        elif kind == "taken":
+            for number in event["trials"]:
+                self.trials[number].owner = by
+        elif kind == "rung":
+            self.book.hear(event.get("curves", {}))
+            self.pass_rung(self.trials[event["trial"]], event["value"], event["goes_on"])
+        elif kind == "failed":
+            self.fail(self.trials[event["trial"]], event["reason"])
+
+    def mine(self, trial: Trial) -> bool:
+        """Whether this driver trains the runs of a trial."""
+        return trial.owner == self.record.me
 
     def take(self, number: int, values: dict[str, Any], _proposed: object = None) -> Trial:
         """Put a trial among the others."""
@@ -110,13 +135,13 @@ class Driver:
         """Work trials off until there are no more, or the budget is used. Raises Paused when asked to stop."""
         begun = time.monotonic()
         while True:
-            while self.crew.idle and not self.stopping and self.give():
+            while self.crew.idle and not self.stopping and self.may_ask() and self.give():
                 pass
-            if not self.jobs:
+            if not self.jobs and not waits(self):
                 break
             for news in self.crew.news(LOOK_SECONDS):
                 self.hear(news)
-            self.watch.look(self.view())
+            self.watch.look(view_of(self))
             if not self.stopping and (self.watch.pause() or self.out_of_time()):
                 self.stopping = True
                 self.crew.stop()
@@ -124,6 +149,10 @@ class Driver:
         self.note("rest")
         if self.watch.pause():
             raise Paused(self.plan.name)
+
+    def may_ask(self) -> bool:
+        """Whether to look for work: of a shared record not at once again where there was none."""
+        return not self.record.shared or time.monotonic() - self.refused >= WAIT_SECONDS
 
     def out_of_time(self) -> bool:
         """Whether the budget's time is used."""
@@ -134,17 +163,21 @@ class Driver:
         if self.budget.epochs is None:
             return float("inf")
         promised = sum(max(0, job.until - len(job.run.epochs)) for job in self.jobs.values())
-        return self.budget.epochs - self.used_epochs - promised
+        return self.budget.epochs - self.used_epochs - promised - self.others.promised()
 
     def give(self) -> bool:
         """Hand the next stretch to a worker; False where there is none, or no budget for it."""
-        if self.watch.pause() or self.out_of_time() or self.epochs_left() < 1:
+        if self.watch.pause() or self.out_of_time():
             return False
-        found = self.next_run()
-        if found is None:
-            return False
-        trial, run = found
-        until = min(trial.target, len(run.epochs) + int(min(self.epochs_left(), trial.target)))
+        with self.turn():
+            found = self.next_run() if self.epochs_left() >= 1 else None
+            if found is None:
+                self.refused = time.monotonic()
+                return False
+            trial, run = found
+            until = min(trial.target, len(run.epochs) + int(min(self.epochs_left(), trial.target)))
+            if self.record.shared:
+                self.note("given", run=run.recipe.hash, epochs=until - len(run.epochs))
         run.busy = True
         self.given += 1
         self.jobs[self.given] = Job(trial, run, until, len(run.epochs), time.monotonic())
@@ -155,7 +188,7 @@ class Driver:
     def next_run(self) -> tuple[Trial, Seeded] | None:
         """The next run to train: of the oldest trial that has one, else of a new trial."""
         while True:
-            for trial in under_way(self.trials):
+            for trial in filter(self.mine, under_way(self.trials)):
                 for run in self.book.of(trial):
                     if not run.busy and not run.reason and not run.there(trial.target):
                         return trial, run
@@ -175,6 +208,7 @@ class Driver:
             return False
         self.note("asked", trial=number, values=values)
         trial = self.take(number, values)
+        trial.owner = self.record.me if trial.twin is None else self.trials[trial.twin].owner
         if trial.reason:
             self.failed(trial, trial.reason)
         self.advance(trial)
@@ -188,6 +222,7 @@ class Driver:
             return
         del self.jobs[news.number]
         job.run.busy = False
+        self.refused = -WAIT_SECONDS
         self.settle(job)
         if isinstance(news, Broken):
             raise RunError(f"{words_of(job)}: {news.error}; what was trained is kept")
@@ -201,8 +236,9 @@ class Driver:
             )
         elif isinstance(news, Done) and isinstance(news.result, Failed):
             job.run.reason = news.result.reason
-        for trial in list(under_way(self.trials)):
-            self.advance(trial)
+        with self.turn():
+            for trial in list(filter(self.mine, under_way(self.trials))):
+                self.advance(trial)
 
     def progress(self, job: Job, message: object) -> None:
         """A run has gone on by an epoch, or by some steps."""
@@ -222,6 +258,8 @@ class Driver:
         if self.costs is not None:
             pace = self.costs.pace(job.trial.values)
             self.account.predicted += pace.start + (len(job.run.epochs) - job.begun) * pace.epoch
+        if self.record.shared:
+            self.note("kept", run=job.run.recipe.hash)
 
     def bury(self, job: Job, news: Gone) -> None:
         """A process has died: its run goes on in another, unless it has cost two in the same epoch."""
@@ -237,7 +275,7 @@ class Driver:
 
     def advance(self, trial: Trial) -> None:
         """Judge a trial as far as its runs allow."""
-        while trial.state == "open":
+        while trial.state == "open" and self.mine(trial):
             runs = self.book.of(trial)
             failed = next((run for run in runs if run.reason), None)
             if failed is not None:
@@ -251,47 +289,23 @@ class Driver:
         """Write down that a trial has failed."""
         self.note("failed", trial=trial.number, reason=reason)
         self.fail(trial, reason)
-        self.watch.say(f"{self.counted(trial)} failed: {reason}")
+        self.watch.say(f"{counted(self.plan, trial)} failed: {reason}")
 
     def judge(self, trial: Trial, runs: list[Seeded]) -> None:
         """A trial's runs have reached its rung: what they are worth, and whether it goes on."""
         place, epochs = trial.rung, trial.target
         value = sum(run.value(self.plan.metric, epochs) for run in runs) / len(runs)
         goes_on = self.pass_rung(trial, value)
-        self.note("rung", trial=trial.number, rung=place, epochs=epochs, value=value, goes_on=goes_on)
+        curves = {"curves": curves_of(runs)} if self.record.shared else {}
+        self.note("rung", trial=trial.number, rung=place, epochs=epochs, value=value, goes_on=goes_on, **curves)
         if trial.state != "open":
             how = "" if trial.state == "complete" else ", ended early"
             left = self.budget.left(self.clock(), self.used_epochs)
-            told = f"{self.counted(trial)}: {metric_words(self.plan, value)} after {epochs} epochs{how}"
-            self.watch.say(
-                "; ".join([told, *([f"best {self.best()}"] if self.best() else []), *([left] if left else [])])
-            )
+            told = f"{counted(self.plan, trial)}: {metric_words(self.plan, value)} after {epochs} epochs{how}"
+            best = best_words(self.plan, self.trials)
+            self.watch.say("; ".join([told, *([f"best {best}"] if best else []), *([left] if left else [])]))
 
-    # What is told.
 
-    def counted(self, trial: Trial) -> str:
-        """A trial in words, with its place among all."""
-        of = f" of {self.plan.most}" if self.plan.most is not None else ""
-        return f"trial {trial.number + 1}{of} ({worded(trial.values)})"
-
-    def best(self) -> str:
-        """The best trial so far in words; "" before there is one."""
-        found = ranked(self.plan, self.trials)
-        if not found:
-            return ""
-        return f"{metric_words(self.plan, found[0].value or 0.0)} (trial {found[0].number + 1})"
-
-    def view(self) -> View:
-        """How the search stands."""
-        workers = tuple(
-            (
-                words_of(job),
-                len(job.run.epochs) + 1,
-                job.until,
-                job.tick.done / max(1, job.tick.total) if job.tick is not None else 0.0,
-            )
-            for job in self.jobs.values()
-        )
-        ended = sum(trial.state != "open" for trial in self.trials)
-        left = self.budget.left(self.clock(), self.used_epochs)
-        return View(workers, ended, self.plan.most, self.best(), self.clock(), left)
+def curves_of(runs: Sequence[Seeded]) -> dict[str, list[dict[str, Any]]]:
+    """The epochs of runs by their recipes' hashes, plain values: for drivers that have not got their folders."""
+    return {run.recipe.hash: [epoch.to_json() for epoch in run.epochs] for run in runs}

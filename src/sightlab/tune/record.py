@@ -10,10 +10,11 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from sightlab.errors import StudyError, suggestion
 from sightlab.files import write_bytes, write_text
@@ -29,12 +30,14 @@ class Record:
 
     folder: Path
     events: list[dict[str, Any]] = field(default_factory=list)
+    told: bool = False
+    me: ClassVar[str] = ""  # which of several drivers this one is: of a record in a folder there is one
+    shared: ClassVar[bool] = False
 
     @classmethod
     def of(cls, home: Path, name: str) -> Self:
         """The record of this name in a home, with what is on the disk. Raises StudyError."""
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
-            raise StudyError(f"study {name!r}: a name is 1 to 80 letters, digits, dots, dashes and underscores")
+        check_study_name(name)
         record = cls(home / FOLDER / name)
         try:
             content = (record.folder / EVENTS).read_bytes()
@@ -88,6 +91,26 @@ class Record:
         if content and not content.endswith(b"\n"):
             write_bytes(path, content[: content.rfind(b"\n") + 1])
 
+    def turn(self) -> AbstractContextManager[None]:
+        """Nobody else writes until the end of the block: nobody does anyway."""
+        return nullcontext()
+
+    def news(self) -> list[dict[str, Any]]:
+        """What has happened by now; nothing when asked again."""
+        found, self.told = [] if self.told else list(self.events), True
+        return found
+
+    def others(self) -> set[str]:
+        """The other drivers that are still there: none."""
+        return set()
+
+    def host_of(self, _driver: str) -> str:
+        """The machine that a driver ran on: this one."""
+        return ""
+
+    def leave(self) -> None:
+        """End the sitting."""
+
     def note(self, kind: str, **facts: Any) -> None:
         """Write down that something has happened. Raises StudyError where it cannot be written."""
         event = {"event": kind, **facts}
@@ -107,12 +130,22 @@ class Record:
 
     def written(self, name: str, text: str) -> Path:
         """A file of the study's folder, written whole. Raises StudyError."""
-        path = self.folder / name
-        try:
-            write_text(path, text)
-        except OSError as error:
-            raise StudyError(f"{path}: cannot be written: {error.strerror}") from error
-        return path
+        return written(self.folder / name, text)
+
+
+def written(path: Path, text: str) -> Path:
+    """A file, written whole. Raises StudyError."""
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be written: {error.strerror}") from error
+    return path
+
+
+def check_study_name(name: str) -> None:
+    """Raise StudyError for a name that would be no folder's."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+        raise StudyError(f"study {name!r}: a name is 1 to 80 letters, digits, dots, dashes and underscores")
 
 
 def find_record(home: Path, name: str) -> Record:

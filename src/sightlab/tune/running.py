@@ -28,6 +28,7 @@ from sightlab.tune.driver import Driver
 from sightlab.tune.plan import TRIALS, Plan, axis_words, check_same, checked, default_method, name_of
 from sightlab.tune.record import Record, find_record
 from sightlab.tune.search import drawn, search_of
+from sightlab.tune.shared import Records, SharedRecord, find_shared
 from sightlab.tune.space import Values, parse_space
 from sightlab.tune.trials import Book, new_trial
 from sightlab.tune.watching import Watch
@@ -73,9 +74,16 @@ def planned(asked: Asked, home: Path, budget: Budget, progress: Progress | None 
     return replace(plan, data=splits_of(plan.recipe, None, progress).key)
 
 
-def resumed(name: str, asked: Asked, home: Path, budget: Budget, progress: Progress | None = None) -> Plan:
+def found_record(home: Path, name: str, share: bool) -> Records:
+    """The record of a study that has been begun. share: on the server. Raises StudyError, naming those there are."""
+    return find_shared(home, name) if share else find_record(home, name)
+
+
+def resumed(
+    name: str, asked: Asked, home: Path, budget: Budget, progress: Progress | None = None, share: bool = False
+) -> Plan:
     """The search that a study was begun with, its recipe as it is now held against it. Raises StudyError."""
-    kept = find_record(home, name).plan()
+    kept = found_record(home, name, share).plan()
     begun = Asked(asked.words or kept.words, kept.method, kept.metric, kept.seeds, kept.trials, name)
     given = {key: value for key, value in vars(asked).items() if value is not None and key not in ("words", "study")}
     now = kept
@@ -85,9 +93,11 @@ def resumed(name: str, asked: Asked, home: Path, budget: Budget, progress: Progr
     return replace(kept, trials=now.trials if asked.trials is None else asked.trials)
 
 
-def kept_budget(name: str, home: Path) -> Budget:
+def kept_budget(name: str, home: Path, share: bool = False) -> Budget:
     """The budget of a study's last sitting. Raises StudyError for a study that has not been begun."""
-    sittings = find_record(home, name).of_kind("sitting")
+    record = found_record(home, name, share)
+    with record.turn():
+        sittings = record.of_kind("sitting")
     return Budget(**sittings[-1]["budget"]) if sittings else Budget()
 
 
@@ -100,23 +110,25 @@ def recipe_is_there(words: Sequence[str]) -> bool:
     return False
 
 
-def opened(plan: Plan, home: Path, facts: dict[str, Any]) -> Record:
-    """The record of a search, begun or gone on with, of which this process is the driver from now on."""
-    record = Record.of(home, plan.name)
-    if record.begun:
-        check_same(plan, record.plan())
-    else:
+def opened(plan: Plan, home: Path, facts: dict[str, Any], share: bool) -> Records:
+    """The record of a search, begun or gone on with, of which this process is a driver from now on."""
+    record = SharedRecord(home, plan.name) if share else Record.of(home, plan.name)
+    if not record.begun:
         record.begin(plan)
+    check_same(plan, record.plan())
     record.sit_down(facts)
     return record
 
 
-def search(plan: Plan, home: Path, crew: Hands, budget: Budget, watch: Watch) -> Driver:
-    """Work a search off as far as the budget goes. Raises SightlabError, and Paused when asked to stop."""
+def search(plan: Plan, home: Path, crew: Hands, budget: Budget, watch: Watch, share: bool = False) -> Driver:
+    """Work a search off as far as the budget goes. Raises SightlabError, and Paused when asked to stop.
+
+    share: with others, on the server of SIGHTLAB_DB; `record.leave` is then to be called when all is done.
+    """
     facts = {"budget": {"seconds": budget.seconds, "epochs": budget.epochs}, "workers": crew.workers}
-    record = opened(plan, home, facts)
+    record = opened(plan, home, facts, share)
     since = str(record.of_kind("sitting")[0]["at"])
-    driver = Driver(plan, record, home, crew, budget, watch, Book(plan, home, since))
+    driver = Driver(plan, record, home, crew, budget, watch, Book(plan, home, since, record.me))
     left = to_train(driver)
     if left:
         begun = time.monotonic()
@@ -127,7 +139,11 @@ def search(plan: Plan, home: Path, crew: Hands, budget: Budget, watch: Watch) ->
         for line in lines:
             watch.say(line)
         driver.note("predicted", seconds=seconds)
-    driver.run()
+    try:
+        driver.run()
+    except BaseException:
+        record.leave()  # nobody is to wait for what this driver was about to tell
+        raise
     keep_together(driver)
     return driver
 
@@ -144,7 +160,7 @@ def keep_together(driver: Driver) -> None:
 def to_train(driver: Driver) -> Sequence[Values]:
     """The trials still to be trained, as far as they are known beforehand: a grid's, or such as random draws."""
     plan, book = driver.plan, driver.book
-    ended = [trial.values for trial in driver.trials if trial.state != "open"]
+    ended = [trial.values for trial in driver.trials if trial.state != "open" or not driver.mine(trial)]
     if plan.space.cells is None:
         count = (plan.most or max(SHOWN, len(ended) + 1)) - len(ended)
         draws = [np.random.default_rng([plan.recipe.seed, number]) for number in range(count)]

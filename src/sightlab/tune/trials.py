@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ ENDS = ("complete", "pruned", "failed")  # a trial that has none of these is not
 class Seeded:
     """One run of a trial, with one seed. folder: None before it is known. finished: its test split is opened.
 
-    busy: it is being trained. reason: why it failed, "" where it did not. deaths: of its process, by the epoch.
+    busy: it is being trained. reason: why it failed, "" where it did not. deaths: of its process, by the epoch. heard:
+    the epochs of a run that another driver of the study has trained, as far as it has told.
     """
 
     recipe: Recipe
@@ -36,6 +37,12 @@ class Seeded:
     busy: bool = False
     reason: str = ""
     deaths: list[int] = field(default_factory=list)
+    heard: tuple[Epoch, ...] = ()
+
+    @property
+    def shown(self) -> tuple[Epoch, ...]:
+        """The epochs that are known, whoever trained them."""
+        return self.epochs or self.heard
 
     def there(self, epochs: int) -> bool:
         """Whether it has so many epochs, or all that its patience leaves it."""
@@ -57,7 +64,7 @@ class Trial:
     """One place of the space. number: from 0. rungs: epochs after which it is looked at.
 
     rung: the place of the next one. values_at: the metric at those behind it, mean over the seeds. state: one of ENDS,
-    or "open". twin: an earlier trial with the same values.
+    or "open". twin: an earlier trial with the same values. owner: the driver that trains it, "" where there is one.
     """
 
     number: int
@@ -69,6 +76,7 @@ class Trial:
     state: str = "open"
     reason: str = ""
     twin: int | None = None
+    owner: str = ""
 
     @property
     def value(self) -> float | None:
@@ -90,10 +98,12 @@ class Book:
     """Every run that trials need, each known by its recipe's hash, and those that were there before.
 
     since: when the study was begun, ISO 8601: of a network of the user's own code only runs from then on are taken.
+    me: which of several drivers this one is; runs of the others' trials are not looked for.
     """
 
-    def __init__(self, plan: Plan, home: Path, since: str) -> None:
-        self.plan, self.home, self.since = plan, home, since
+    def __init__(self, plan: Plan, home: Path, since: str, me: str = "") -> None:
+        self.plan, self.home, self.since, self.me = plan, home, since, me
+        self.heard: dict[str, tuple[Epoch, ...]] = {}
         self.archive = Archive(home)
         self.runs: dict[str, Seeded] = {}
         self.by_trial: dict[tuple[int, int], list[Seeded]] = {}
@@ -104,18 +114,32 @@ class Book:
         if (trial.number, epochs) not in self.by_trial:
             recipe = recipe_at(trial.recipe, epochs)
             seeds = range(recipe.seed, recipe.seed + self.plan.seeds)
-            self.by_trial[trial.number, epochs] = [self.run_of(changed(recipe, {"seed": seed})) for seed in seeds]
+            recipes = [changed(recipe, {"seed": seed}) for seed in seeds]
+            if trial.owner != self.me:
+                return [Seeded(one, heard=self.heard.get(one.hash, ())) for one in recipes]
+            self.by_trial[trial.number, epochs] = [self.run_of(one) for one in recipes]
         return self.by_trial[trial.number, epochs]
+
+    def lies_here(self, trial: Trial) -> bool:
+        """Whether the runs on which a trial's last value stands are in this home, whoever has trained them."""
+        recipe = recipe_at(trial.recipe, trial.epochs)
+        seeds = range(recipe.seed, recipe.seed + self.plan.seeds)
+        return all(list(self.archive.standing(changed(recipe, {"seed": seed}), 1, STANDING)) for seed in seeds)
 
     def run_of(self, recipe: Recipe) -> Seeded:
         """The run of a recipe, looked up where it is asked for the first time."""
         if recipe.hash not in self.runs:
-            run = self.runs[recipe.hash] = Seeded(recipe)
+            run = self.runs[recipe.hash] = Seeded(recipe, heard=self.heard.get(recipe.hash, ()))
             run.reason = self.archive.diverged(recipe) or ""
             folder = self.known(recipe)
             if folder is not None:
                 run.folder, run.epochs, run.finished = folder, *kept_in(folder)
         return self.runs[recipe.hash]
+
+    def hear(self, curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Take in the epochs of runs that another driver has trained, by their recipes' hashes."""
+        for name, epochs in curves.items():
+            self.heard[name] = tuple(Epoch.from_json(epoch) for epoch in epochs)
 
     def known(self, recipe: Recipe) -> Path | None:
         """The folder of a run that stands for a recipe, finished or interrupted."""

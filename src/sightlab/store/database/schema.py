@@ -1,4 +1,4 @@
-"""The tables. Every row of them comes from files in a run's folder, and can be made again from these."""
+"""The tables. Every row comes from files in a run's folder, and can be made again from it; shared searches cannot."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 # The steps of migrations/versions, oldest first. A database that holds the last one is opened without Alembic.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -173,4 +173,30 @@ study_runs = Table(
     Column("study", Text, primary_key=True),
     ForeignKeyConstraint(["home", "study"], ["studies.home", "studies.name"], ondelete="CASCADE"),
     Index("ix_study_runs_study", "home", "study"),
+)
+
+# What follows is kept here alone: a search that several drivers share has no folder of its own. plan, process and event
+# are JSON as text, since they hold numbers that are none (a loss that has diverged), which a column of JSON refuses.
+searches = Table("searches", metadata, Column("name", Text, primary_key=True), Column("plan", Text, nullable=False))
+
+# heartbeat: by the server's clock, as machines' own differ.
+search_drivers = Table(
+    "search_drivers",
+    metadata,
+    Column("search", Text, primary_key=True),
+    Column("driver", Text, primary_key=True),
+    Column("process", Text, nullable=False),
+    Column("heartbeat", UtcTime, nullable=False),
+    ForeignKeyConstraint(["search"], ["searches.name"], ondelete="CASCADE"),
+)
+
+# number: from 1, without gaps, in the order in which the events count.
+search_events = Table(
+    "search_events",
+    metadata,
+    Column("search", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("driver", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    ForeignKeyConstraint(["search"], ["searches.name"], ondelete="CASCADE"),
 )
