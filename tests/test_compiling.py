@@ -84,6 +84,7 @@ def test_a_network_is_compiled_and_stays_the_same_network() -> None:
 
 
 @has_compiler
+@pytest.mark.slow
 def test_the_probe_measures_and_leaves_the_training_as_it_is() -> None:
     prepared = prepare(tiny(limit_per_class=20, batch_size=64))
     before = {name: value.clone() for name, value in prepared.training.classifier.state_dict().items()}

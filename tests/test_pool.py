@@ -44,7 +44,7 @@ def children_of(process: int) -> list[int]:
 
 
 def test_trainings_side_by_side_end_with_the_bits_of_one_after_the_other(tmp_path: Path) -> None:
-    recipes = [changed(TINY, {"seed": seed}) for seed in (1, 2, 3)]
+    recipes = [changed(TINY, {"seed": seed}) for seed in (1, 2)]
     told: list[tuple[int, int]] = []
     ended = list(
         train_side_by_side(
@@ -54,7 +54,7 @@ def test_trainings_side_by_side_end_with_the_bits_of_one_after_the_other(tmp_pat
             epoch=lambda number, facts: told.append((number, facts.epoch)),
         )
     )
-    assert sorted(told) == [(number, epoch) for number in range(3) for epoch in (1, 2)]
+    assert sorted(told) == [(number, epoch) for number in range(2) for epoch in (1, 2)]
     by_number = {one.number: one.folder for one in ended}
     for number, recipe in enumerate(recipes):
         alone = sightlab.train(recipe, home=tmp_path / "alone")
@@ -151,6 +151,7 @@ def test_two_processes_share_batches_over_gloo_on_real_images(tmp_path: Path) ->
     assert archive.finished(recipe) is None  # one process would give other batch statistics
 
 
+@pytest.mark.slow
 def test_a_shared_training_that_diverges_says_so(tmp_path: Path) -> None:
     recipe = changed(TINY, {"lr": 1e30, "model": "cnn"})
     with pytest.raises(DivergedError, match=r"2 processes: the .* loss is not a finite number"):

@@ -130,6 +130,7 @@ def test_a_comparison_calls_a_teacher_by_its_run() -> None:
     assert names == ["cnn, teacher None", "cnn, teacher 3fa2c1-resnet18", "cnn, teacher large"]
 
 
+@pytest.mark.slow
 def test_torchrun_and_one_process_learn_the_same(small_run: Path, tmp_path: Path) -> None:
     """Two processes over gloo, on a network without batch norm: the same losses to rounding."""
     words = ["cnn", "data=fashion-mini", f"teacher={small_run}", "limit_per_class=20", "epochs=1"]

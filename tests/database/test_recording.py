@@ -101,7 +101,8 @@ def test_a_rebuild_gives_exactly_the_rows_that_were_there(home: Path, database: 
     beat(home / "running-cnn", datetime(2036, 1, 1, tzinfo=UTC))
     before = tables(home)
     assert {name: len(rows) for name, rows in before.items()} == {
-        "runs": 5, "studies": 1, "epochs": 10, "openings": 5, "tags": 2, "notes": 1, "study_runs": 2
+        "runs": 5, "studies": 1, "epochs": 10, "openings": 5, "tags": 2, "notes": 1, "study_runs": 2,
+        "searches": 0, "search_drivers": 0, "search_events": 0,
     }  # fmt: skip
     found = rebuild(home)
     assert (found.recorded, found.problems) == (5, ())

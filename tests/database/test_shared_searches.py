@@ -98,6 +98,7 @@ def test_two_drivers_share_a_grid_and_come_to_one_result(server: Server, on_post
     assert sum(event["event"] == "tested" for _, _, event in record) == 1
 
 
+@pytest.mark.slow
 def test_a_third_process_is_told_the_same_search_and_trains_nothing(
     server: Server, on_postgres: str, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
