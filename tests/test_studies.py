@@ -22,8 +22,8 @@ def with_real_data(monkeypatch: pytest.MonkeyPatch, real_data: Path) -> None:
     monkeypatch.setenv("SIGHTLAB_DATA", str(real_data))
 
 
-# Beside the study of CSV files one is in the default run, that with a grid; the others differ in their recipes, and by a
-# row of two processes, which tests of torchrun have too.
+# Beside the study of CSV files one is in the default run, that with a grid; the others differ in their recipes, and by
+# a row of two processes, which tests of torchrun have too.
 LONGER = ("cifar10-resnet34", "mnist-m-resnet18-cut", "cifar100-senet", "cifar100-timm")
 SMOKE = ["kmnist-mini-resnet", *(pytest.param(name, marks=pytest.mark.slow) for name in LONGER)]
 

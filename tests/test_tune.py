@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import sightlab
+from sightlab.cli.train import STOPPED
 from sightlab.recipes.reading import read_recipe
 from sightlab.store.folder import read_facts, read_run, run_folders, status_of
 from tests.conftest import Cli, refused_with
@@ -69,6 +70,18 @@ def test_a_grid_is_trained_whole_tested_once_and_not_trained_again(cli: Cli, tmp
     pictures = re.findall(r"\]\((page/[^)]+\.svg)\)", page)
     assert {Path(name).stem for name in pictures} == {"grid", "losses", "best", "parameters", "cost"}
     assert all((tmp_path / name).read_text().startswith("<svg") for name in pictures)
+
+    # The page is written anew from the record, without training or testing anything.
+    status, out, err = cli("study", "report", found["study"], "--json", "--out", "again.md")
+    assert status == 0, err
+    told = json.loads(out)
+    assert {key: told[key] for key in ("trials", "best", "gain", "luck", "expected")} == {
+        key: found[key] for key in ("trials", "best", "gain", "luck", "expected")
+    }
+    assert (tmp_path / "again.md").read_text().split("## Cost")[0] == page.split("## Cost")[0].replace(
+        "page/", "again/"
+    )
+    assert len(read_facts(tmp_path / "runs" / best["runs"][0])["openings"]) == 1
 
     # The winner's recipe is the run's, and what is there already is not trained again.
     recipe = read_recipe(found["written"][0])
@@ -182,6 +195,40 @@ def test_rungs_of_a_prefix_are_one_run_and_of_a_cycle_runs_of_their_own(cli: Cli
     assert 1 <= complete < 5
     planned = sorted(read_facts(folder)["planned_epochs"] for folder in run_folders(tmp_path / "cycle"))
     assert planned == [1] * 5 + [3] * complete
+
+
+def test_brackets_of_hyperband_end_trials_at_their_rungs_alone(cli: Cli, tmp_path: Path) -> None:
+    words = (*TINY, "epochs=3", "schedule=constant", "lr=0.0001..1:log", "--trials", 8, "--workers", 1, "--no-test")
+    found, _ = tuned(cli, *words, "--method", "hyperband")
+    assert [one["epochs"] for one in found["trials"]] == [
+        {"complete": 3, "pruned": 1}[one["state"]] for one in found["trials"]
+    ]
+    assert {one["state"] for one in found["trials"]} == {"complete", "pruned"}
+    assert found["cost"]["epochs"] == sum(one["epochs"] for one in found["trials"])
+    # One of the two brackets does not look before the end, so more than one in three is trained whole.
+    assert sum(one["state"] == "complete" for one in found["trials"]) >= 3
+
+
+def test_ctrl_c_keeps_every_run_and_says_how_to_go_on(tmp_path: Path) -> None:
+    words = (*TINY, "lr=0.03,0.1", "epochs=500", "--workers", "2", "--study", "stopped", "--budget", "9h")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with (tmp_path / "err").open("w") as err:
+        driver = subprocess.Popen(
+            [sys.executable, "-m", "sightlab", "tune", *words], cwd=tmp_path, env=environment, stderr=err
+        )
+    file = tmp_path / "runs" / "tune" / "stopped" / "events.jsonl"
+    until = time.monotonic() + 120
+    while not file.is_file() or file.read_text().count('"event": "epoch"') < 4:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    driver.send_signal(signal.SIGINT)
+    assert driver.wait(60) == STOPPED
+    said = (tmp_path / "err").read_text()
+    assert said.endswith("paused; go on with: sightlab tune --resume stopped --budget 9h\n")
+    folders = run_folders(tmp_path / "runs")
+    assert {status_of(read_facts(folder)) for folder in folders} == {"interrupted"}
+    assert not any(read_facts(folder)["openings"] for folder in folders)
+    assert events(tmp_path / "runs")[-1]["event"] == "rest"
 
 
 def test_a_winner_is_trained_again_with_further_seeds(cli: Cli, tmp_path: Path) -> None:

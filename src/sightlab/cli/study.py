@@ -38,6 +38,7 @@ REPORT_EXAMPLES = """\b
 Examples:
   sightlab study report kmnist-mini-resnet
   sightlab study report kmnist-mini-resnet -o page.md
+  sightlab study report tune-cnn-3fa2c1
 """
 app = typer.Typer(
     help="Published studies, rerun: as published, repaired, and how far from the figure.", no_args_is_help=True
@@ -55,6 +56,9 @@ class ScaleWord(StrEnum):
 Name = Annotated[str, typer.Argument(metavar="NAME", help="One of `sightlab study list`, or a study's YAML file.")]
 Size = Annotated[ScaleWord, typer.Option("--scale", help="smoke: seconds; laptop: an hour on two cores; full: a GPU.")]
 Source = Annotated[str | None, typer.Option("--data", metavar="SOURCE", help="Images instead of the study's own.")]
+Target = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="FILE", help="The page: .html or .md; default NAME-SCALE.html.")
+]
 Seeds = Annotated[int | None, typer.Option(help="Seeds of each row, instead of the scale's.")]
 
 
@@ -148,10 +152,7 @@ def run(
     data: Source = None,
     seeds: Seeds = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Trainings at once; default one for each core.")] = None,
-    target: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="The page: .html or .md; default NAME-SCALE.html."),
-    ] = None,
+    target: Target = None,
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> int:
@@ -160,15 +161,17 @@ def run(
     Runs that are there already are taken, not trained again; one that was stopped is gone on with. What it will take is
     measured on a few steps and said before it starts.
     """
+    from sightlab.report.article import page_file, write_article
     from sightlab.store.folder import home_folder
     from sightlab.studies.hidden import test_hidden
+    from sightlab.studies.page import page_of
     from sightlab.studies.results import gathered
     from sightlab.studies.running import Watch, keep_account, run_study
     from sightlab.training.loop import Paused
     from sightlab.training.workers import trainings_at_once
 
     place = home or home_folder()
-    file = page_file(target, name, scale)
+    file = page_file(target or default_page(name, scale))
     plan = planned(name, scale, data, seeds, place)
     with progress_bar("reading pictures") as decoding, asked_to_pause() as asked, contextlib.ExitStack() as shown:
         watch = Watch(say, decoding=decoding, pause=lambda: bool(asked))
@@ -184,7 +187,7 @@ def run(
     keep_account(plan, account, place)
     results = gathered(plan, place)
     test_hidden(results, say)
-    written = write_page(results, file)
+    written = write_article(page_of(results), file)
     say(str(account))
     if json:
         as_json(
@@ -207,21 +210,27 @@ def report(
     scale: Size = ScaleWord.laptop,
     data: Source = None,
     seeds: Seeds = None,
-    target: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="The page: .html or .md; default NAME-SCALE.html."),
-    ] = None,
+    target: Target = None,
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Write the page of a study from the runs that have finished; nothing is trained and no test split is opened."""
+    """Write the page of a study from the runs that have finished; nothing is trained and no test split is opened.
+
+    NAME may be that of a search (`sightlab tune`) too, whose page is then written anew.
+    """
+    from sightlab.cli.tune import is_search, report_search
+    from sightlab.report.article import page_file, write_article
     from sightlab.store.folder import home_folder
+    from sightlab.studies.page import page_of
     from sightlab.studies.results import gathered
 
     place = home or home_folder()
-    file = page_file(target, name, scale)
+    if is_search(name, place):
+        report_search(name, place, target, json)
+        return
+    file = page_file(target or default_page(name, scale))
     results = gathered(planned(name, scale, data, seeds, place), place)
-    written = write_page(results, file)
+    written = write_article(page_of(results), file)
     if json:
         as_json({"written": [str(path) for path in written], **results_json(results)})
     else:
@@ -238,23 +247,9 @@ def planned(name: str, scale: ScaleWord, data: str | None, seeds: int | None, ho
     return plan_study(read_study(name), scale.value, home or home_folder(), data=data, seeds=seeds)
 
 
-def page_file(target: Path | None, name: str, scale: ScaleWord) -> Path:
-    """Where the page goes. Raises StudyError for a kind of file that it cannot be."""
-    from sightlab.errors import StudyError
-
-    file = target or Path(f"{Path(name).stem}-{scale.value}.html")
-    if file.suffix not in (".html", ".md"):
-        raise StudyError(f"--out {file}: a page is .html or .md, such as {file.with_suffix('.html')}")
-    return file
-
-
-def write_page(results: Any, file: Path) -> list[Path]:
-    """Write the page in the form that its name says."""
-    from sightlab.report.article import write_html, write_markdown
-    from sightlab.studies.page import page_of
-
-    article = page_of(results)
-    return write_html(article, file) if file.suffix == ".html" else write_markdown(article, file)
+def default_page(name: str, scale: ScaleWord) -> Path:
+    """Where a study's page goes that nobody has named."""
+    return Path(f"{Path(name).stem}-{scale.value}.html")
 
 
 def results_json(results: Any) -> dict[str, Any]:

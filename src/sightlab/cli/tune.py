@@ -96,8 +96,10 @@ def tune(
         raise StudyError(f"--study {study}: --resume {resume} names the study already; leave one of them out")
     if retrain and not test:
         raise StudyError(f"--retrain {retrain}: trains to test, and --no-test leaves the test split sealed; keep one")
-    if target is not None and target.suffix not in (".html", ".md"):
-        raise StudyError(f"--out {target}: a page is .html or .md, such as {target.with_suffix('.html')}")
+    from sightlab.report.article import page_file
+
+    if target is not None:
+        page_file(target)
     check_share(on, cpus, gpus)
     from sightlab.store.folder import home_folder
     from sightlab.training.loop import Paused
@@ -216,6 +218,8 @@ def drawn(view: View) -> Any:
 
 def show(driver: Driver, verdict: Verdict | None, file: Path | None, json: bool) -> int:
     """What the search came to; its page and the winner's recipe are written."""
+    from sightlab.report.article import write_article
+    from sightlab.tune.page import page_of
     from sightlab.tune.telling import as_values, best_recipe, ends, lines
 
     record = driver.record
@@ -226,7 +230,7 @@ def show(driver: Driver, verdict: Verdict | None, file: Path | None, json: bool)
             + (f"; the first failed: {reasons[0]}" if reasons else "; give a larger --budget")
         )
     best = record.written("best.yaml", best_recipe(driver, verdict))
-    written = [best, *write_page(driver, verdict, file or record.folder / "report.html")]
+    written = [best, *write_article(page_of(driver, verdict), file or record.folder / "report.html")]
     if json:
         as_json(as_values(driver, verdict) | {"written": [str(path) for path in written]})
         return 0
@@ -238,10 +242,24 @@ def show(driver: Driver, verdict: Verdict | None, file: Path | None, json: bool)
     return 0
 
 
-def write_page(driver: Driver, verdict: Verdict, file: Path) -> list[Path]:
-    """Write the page in the form that its name says."""
-    from sightlab.report.article import write_html, write_markdown
-    from sightlab.tune.page import page_of
+def is_search(name: str, home: Path) -> bool:
+    """Whether a study of this name is a search of a home, and none that ships."""
+    from sightlab.studies.reading import shipped_studies
+    from sightlab.tune.record import FOLDER, PLAN
 
-    article = page_of(driver, verdict)
-    return write_html(article, file) if file.suffix == ".html" else write_markdown(article, file)
+    return name not in shipped_studies() and (home / FOLDER / Path(name).name / PLAN).is_file()
+
+
+def report_search(name: str, home: Path, target: Path | None, json: bool) -> None:
+    """Write the page of a search anew, from its record and its runs."""
+    from sightlab.report.article import page_file
+    from sightlab.runs.crew import Crew
+    from sightlab.training.workers import trainings_at_once
+    from sightlab.tune.choosing import told_again
+    from sightlab.tune.running import reopened
+    from sightlab.tune.watching import Watch
+
+    file = None if target is None else page_file(target)
+    with Crew(trainings_at_once()) as crew:
+        driver = reopened(name, home, crew, Watch(say))
+        show(driver, told_again(driver), file, json)

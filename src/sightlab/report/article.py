@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sightlab import charts
-from sightlab.errors import one_line
+from sightlab.errors import StudyError, one_line
 from sightlab.report import figures
 from sightlab.report.page import environment
 from sightlab.report.writing import put
@@ -100,6 +100,22 @@ class Article:
     def pictures(self) -> list[Picture]:
         """Every picture, in order."""
         return [block for section in self.sections for block in section.blocks if isinstance(block, Picture)]
+
+
+def page_file(path: Path) -> Path:
+    """The path, as that of a page. Raises StudyError for a kind of file that a page cannot be.
+
+    >>> page_file(Path("report.md")).name
+    'report.md'
+    """
+    if path.suffix not in (".html", ".md"):
+        raise StudyError(f"--out {path}: a page is .html or .md, such as {path.with_suffix('.html')}")
+    return path
+
+
+def write_article(article: Article, path: Path) -> list[Path]:
+    """Write an article in the form that its name says; gives what was written, the page first. Raises RunError."""
+    return write_html(article, path) if path.suffix == ".html" else write_markdown(article, path)
 
 
 def write_html(article: Article, path: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from sightlab.comparison import gain, spread
 from sightlab.records import Gain, Run, Spread
 from sightlab.runs.answers import validation_answers
 from sightlab.runs.tasks import Desk, Task
+from sightlab.store.folder import read_run
 from sightlab.tune.agreeing import exchanged, opened_by_one
 from sightlab.tune.driver import Driver
 from sightlab.tune.ending import opened, runs_at_end, worked_off
@@ -72,6 +73,18 @@ def chosen(driver: Driver, *, test: bool, retrain: int) -> Verdict | None:
     expected = expected_of(right) if beaten and driver.plan.high else None
     held = against_runner_up(order, right) if beaten else None
     return Verdict(tuple(order), held, expected, tested, again, luck_on_test(tested))
+
+
+def told_again(driver: Driver) -> Verdict | None:
+    """What a search came to, from its record: nothing is tested, and what was tested by then is told with it."""
+    verdict = chosen(driver, test=False, retrain=0)
+    events = driver.record.of_kind("tested")
+    if verdict is None or not events or events[-1]["trial"] != verdict.winner.number:
+        return verdict
+    runs = [read_run(driver.home / name) for name in events[-1]["runs"]]
+    count = len(runs_at_end(driver, verdict.winner))
+    tested, again = tuple(runs[:count]), tuple(runs[count:])
+    return replace(verdict, tested=tested, retrained=again, luck=luck_on_test(tested))
 
 
 def answers(driver: Driver, trials: Sequence[Trial]) -> tuple[list[Trial], list[NDArray[np.bool_]]]:

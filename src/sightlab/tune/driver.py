@@ -68,6 +68,11 @@ class Driver:
         """Seconds that the search has taken by now, over all sittings."""
         return self.used_seconds + time.monotonic() - self.started
 
+    def taken(self) -> float:
+        """Seconds that the search had taken when this driver last wrote something down."""
+        ours = [event for event in self.record.events if event.get("driver", "") == self.record.me]
+        return max((float(event.get("clock", 0.0)) for event in ours), default=0.0)
+
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Bring trials and search to where the record stands; until the end of the block nobody else writes it."""

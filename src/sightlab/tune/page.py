@@ -67,8 +67,8 @@ def table(driver: Driver) -> Table:
 
 def cost_words(driver: Driver) -> str:
     """What the search took, and what was predicted."""
-    took = f"The search has taken {duration(driver.clock())} and {driver.used_epochs} epochs, over all its sittings."
-    return f"{took} The last: {driver.account}."
+    took = f"The search has taken {duration(driver.taken())} and {driver.used_epochs} epochs, over all its sittings."
+    return f"{took} The last: {driver.account}." if driver.account.stretches else took
 
 
 def method_words(plan: Plan) -> str:

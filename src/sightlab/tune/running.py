@@ -148,6 +148,14 @@ def search(plan: Plan, home: Path, crew: Hands, budget: Budget, watch: Watch, sh
     return driver
 
 
+def reopened(name: str, home: Path, crew: Hands, watch: Watch) -> Driver:
+    """A search as its record in a home has it, for its page: nothing is trained, nothing written. Raises StudyError."""
+    record = find_record(home, name)
+    plan = record.plan()
+    since = str(record.of_kind("sitting")[0]["at"]) if record.of_kind("sitting") else ""
+    return Driver(plan, record, home, crew, Budget(), watch, Book(plan, home, since))
+
+
 def keep_together(driver: Driver) -> None:
     """Label every run of the trials with the study's name."""
     axes = ", ".join(f"{key}={axis_words(axis)}" for key, axis in driver.plan.space.axes.items())
