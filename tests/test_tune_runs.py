@@ -168,12 +168,28 @@ def test_a_crew_replaces_a_process_that_dies_and_tells_of_it() -> None:
     assert not multiprocessing.active_children()
 
 
+def variable(_channel: Channel, _desk: Desk) -> str | None:
+    return os.environ.get("SIGHTLAB_TRIED")
+
+
+def test_a_crews_processes_have_the_environment_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ("first", "second"):
+        monkeypatch.setenv("SIGHTLAB_TRIED", value)
+        with Crew(1) as crew:
+            crew.give(1, Task(variable, DESK))
+            told: list[object] = []
+            while crew.busy:
+                told += crew.news(1.0)
+        assert told == [Done(1, value)]
+
+
 def test_a_stretch_in_a_crew_tells_its_epochs_and_stops_when_asked(tmp_path: Path) -> None:
     long = changed(TINY, {"epochs": 500})
     with Crew(1) as crew:
         crew.give(1, Task(partial(train_stretch, until=500), Desk(long, tmp_path)))
         told: list[object] = []
         while not any(isinstance(one, Heard) and isinstance(one.message, Epoch) for one in told):
+            assert crew.busy, told
             told += crew.news(1.0)
         crew.stop()
         while crew.busy:

@@ -143,7 +143,7 @@ class Crew:
         context.set_forkserver_preload([LOADED])
         ours, theirs = context.Pipe()
         event = context.Event()
-        process = context.Process(target=attend, args=(theirs, event, self.workers > 1), daemon=True)
+        process = context.Process(target=attend, args=(theirs, event, self.workers > 1, dict(os.environ)), daemon=True)
         process.start()
         theirs.close()  # so that the pipe ends when the process does
         member = Member(process, ours, event)
@@ -151,11 +151,14 @@ class Crew:
         return member
 
 
-def attend(pipe: Connection, event: Event, one_thread: bool) -> None:
+def attend(pipe: Connection, event: Event, one_thread: bool, environment: dict[str, str]) -> None:
     """What a process of the crew does: one task after the other, until there is none.
 
-    Ctrl-C is the parent's to answer, and without the parent it has nothing to live for.
+    Ctrl-C is the parent's to answer, and without the parent it has nothing to live for. environment: the parent's now,
+    where the server that this process comes from has that of the time when it was started.
     """
+    os.environ.clear()
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=outlive_nobody, daemon=True).start()
     if one_thread:
