@@ -14,7 +14,6 @@ from sightlab.errors import ModelError, RunError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from sightlab.lens.layers import Layer
     from sightlab.lens.opening import Opened
     from sightlab.lens.rules import Rule
     from sightlab.lens.structure import Shape, Structure
@@ -156,7 +155,10 @@ def sheets_of(first: Opened, picture: Path | None, file: Path) -> dict[Path, Ima
 
 def show(found: Structure) -> None:
     """The structure, for a person."""
-    table(HEADER, [cells(layer) for layer in found.layers], right=NUMBERS)
+    from sightlab.lens.parts import row_words
+
+    rows = [row_words(layer) for layer in found.layers]
+    table(HEADER, [[row[column] for column in HEADER] for row in rows], right=NUMBERS)
     out("")
     for name, value in summary(found):
         out(f"{name:<15} {value}")
@@ -173,28 +175,6 @@ def summary(found: Structure) -> list[tuple[str, str]]:
 
     rules = design(found)
     return [(name, rules[name]) for name in ("input", *list(rules)[1:])]
-
-
-def cells(layer: Layer) -> list[str]:
-    """A layer's row of the table."""
-    from sightlab.lens.layers import by, side
-    from sightlab.lens.parts import shape_words
-
-    window = layer.window
-    sees = "all" if layer.jump == (0, 0) else side(layer.receptive_field)
-    return [
-        layer.name,
-        layer.operation,
-        by(window.kernel) if window else "",
-        side(window.stride) if window else "",
-        side(window.padding) if window else "",
-        f"{layer.channels[0]} > {layer.channels[1]}" if layer.weighted else str(layer.channels[1]),
-        shape_words(layer),
-        f"{layer.parameters:,}" if layer.parameters else "",
-        f"{layer.macs:,}" if layer.macs else "",
-        sees,
-        side(layer.jump) if layer.jump != (0, 0) else "",
-    ]
 
 
 def show_rules(first: Structure, second: Structure, rules: tuple[Rule, ...]) -> None:

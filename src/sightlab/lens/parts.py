@@ -244,3 +244,21 @@ def repeats(keys: Sequence[Hashable], place: int, length: int) -> int:
 def shape_words(layer: Layer) -> str:
     """The output's shape as people write it: a map as channels x height x width."""
     return by((layer.channels[1], *layer.size)) if layer.size else by(layer.output)
+
+
+def row_words(layer: Layer) -> dict[str, str]:
+    """A layer's row in a table, by its columns; "" where a column says nothing of it."""
+    window = layer.window
+    return {
+        "layer": layer.name,
+        "operation": layer.operation,
+        "kernel": by(window.kernel) if window else "",
+        "stride": side(window.stride) if window else "",
+        "padding": side(window.padding) if window else "",
+        "channels": f"{layer.channels[0]} > {layer.channels[1]}" if layer.weighted else str(layer.channels[1]),
+        "output": shape_words(layer),
+        "parameters": f"{layer.parameters:,}" if layer.parameters else "",
+        "mult-adds": f"{layer.macs:,}" if layer.macs else "",
+        "sees": "all" if layer.jump == (0, 0) else side(layer.receptive_field),
+        "jump": side(layer.jump) if layer.jump != (0, 0) else "",
+    }

@@ -7,14 +7,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from sightlab.errors import RecipeError, one_line, suggestion
+from sightlab.recipes.files import is_file_name, mapping_of, read_text
 from sightlab.recipes.keys import suggestion_for
 from sightlab.recipes.schema import FORMAT, Recipe
-
-SUFFIXES = (".yaml", ".yml")
 
 
 def shipped_recipes() -> list[str]:
@@ -36,24 +34,14 @@ def read_recipe(name: str) -> Recipe:
     Raises RecipeError for an unknown name, an unreadable file, or a key or value that does not fit.
     """
     path = Path(name)
-    if path.suffix in SUFFIXES or path.is_file():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not a text file"
-            raise RecipeError(f"{path}: cannot be read as a recipe: {reason}") from error
-        return parse_recipe(text, str(path))
+    if is_file_name(name):
+        return parse_recipe(read_text(path, "recipe", RecipeError), str(path))
     return parse_recipe(shipped_text(name), f"recipe {name}")
 
 
 def parse_recipe(text: str, where: str) -> Recipe:
     """The recipe in a YAML text. where: how errors name its place."""
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{where}: not YAML: {one_line(error)}") from error
-    if not isinstance(values, dict):
-        raise RecipeError(f"{where}: holds {type(values).__name__}, a recipe is a mapping of keys such as `epochs: 10`")
+    values = mapping_of(text, where, "a recipe is a mapping of keys such as `epochs: 10`", RecipeError)
     written = values.get("format", FORMAT)
     if not isinstance(written, int) or written > FORMAT or written < 1:
         raise RecipeError(

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from sightlab import charts
 from sightlab.lens.drawing import drawn
-from sightlab.lens.layers import Layer, by, side
-from sightlab.lens.parts import shape_words
+from sightlab.lens.layers import side
+from sightlab.lens.parts import row_words
 from sightlab.lens.structure import Structure, structure
 from sightlab.report.article import Block, Picture, Section, Table, Text, rows_of
 from sightlab.studies.parts.dying import dead_at_end
@@ -96,22 +96,7 @@ def network_section(found: Structure) -> Section:
     )
     header = ("layer", "operation", "kernel", "stride", "padding", "channels", "output", "parameters", "sees")
     folded = f"All {len(shown)} layers"
-    table = Table(header, rows_of([cells(layer) for layer in shown]), right=(7, 8), folded=folded)
+    rows = [row_words(layer) for layer in shown]
+    table = Table(header, rows_of([[row[column] for column in header] for row in rows]), right=(7, 8), folded=folded)
     picture = Picture(f"network-{found.model}", drawn(found), f"Drawing of {found.model}: its blocks, skips and sizes")
     return Section(f"The network {found.model}", (Text(words), table, picture))
-
-
-def cells(layer: Layer) -> list[str]:
-    """A layer's row."""
-    window = layer.window
-    return [
-        layer.name,
-        layer.operation,
-        by(window.kernel) if window else "",
-        side(window.stride) if window else "",
-        side(window.padding) if window else "",
-        f"{layer.channels[0]} > {layer.channels[1]}" if layer.weighted else str(layer.channels[1]),
-        shape_words(layer),
-        f"{layer.parameters:,}" if layer.parameters else "",
-        "all" if layer.jump == (0, 0) else side(layer.receptive_field),
-    ]

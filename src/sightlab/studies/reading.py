@@ -5,11 +5,10 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from sightlab.errors import StudyError, one_line, suggestion
-from sightlab.recipes.reading import SUFFIXES
+from sightlab.recipes.files import is_file_name, mapping_of, read_text
 from sightlab.studies.schema import Scale, Study
 
 ALL_SCALES = ("smoke", "laptop", "full")
@@ -35,13 +34,8 @@ ORDER = (
 def read_study(name: str) -> Study:
     """The study of this name, or in the YAML file at this path. Raises StudyError, one line."""
     path = Path(name)
-    if path.suffix in SUFFIXES or path.is_file():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not a text file"
-            raise StudyError(f"{path}: cannot be read as a study: {reason}") from error
-        return parse_study(text, str(path))
+    if is_file_name(name):
+        return parse_study(read_text(path, "study", StudyError), str(path))
     if name not in shipped_studies():
         raise StudyError(f"unknown study {name!r}; {suggestion(name, shipped_studies())}")
     file = resources.files("sightlab") / "studies" / "published" / f"{name}.yaml"
@@ -50,14 +44,8 @@ def read_study(name: str) -> Study:
 
 def parse_study(text: str, where: str) -> Study:
     """The study in a YAML text. where: how errors name its place. Raises StudyError."""
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise StudyError(f"{where}: not YAML: {one_line(error)}") from error
-    if not isinstance(values, dict):
-        raise StudyError(
-            f"{where}: holds {type(values).__name__}, a study is a mapping of keys such as `question:` and `rows:`"
-        )
+    what = "a study is a mapping of keys such as `question:` and `rows:`"
+    values = mapping_of(text, where, what, StudyError)
     try:
         return Study.model_validate(values)
     except ValidationError as error:
