@@ -140,6 +140,7 @@ def test_processes_do_not_outlive_their_parent(tmp_path: Path) -> None:
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
 
 
+@pytest.mark.slow
 def test_two_processes_share_batches_over_gloo_on_real_images(tmp_path: Path) -> None:
     recipe = changed(TINY, {"epochs": 1, "model": "mini-resnet-v1"})
     folder = train_by_processes(recipe, 2, tmp_path)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import sightlab
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Cli
 from tests.test_cli import commands
 from tests.test_house import ROOMS
 
@@ -30,14 +30,15 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
-def test_the_commands_of_the_readme_work_in_their_order(tmp_path: Path) -> None:
+def test_the_commands_of_the_readme_work_in_their_order(cli: Cli) -> None:
     """In one folder and one test: a reader types them one after the other, and later ones need what others left."""
     for command in [line for block in blocks("sh") for line in block.splitlines()]:
         # Of the demo a little, as the whole takes minutes on one thread; a slow test runs it to its end (`make demo`).
         less = ["epochs=1", "limit_per_class=100"] if command == "sightlab train" else []
-        words = [*shlex.split(command), *less]
-        done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{command}: {done.stderr}"
+        program, *words = shlex.split(command)
+        assert program == "sightlab"
+        status, _, err = cli(*words, *less)
+        assert status == 0, f"{command}: {err}"
 
 
 @pytest.mark.parametrize("code", blocks("python"))

@@ -17,6 +17,10 @@ from sightlab.errors import RunError, StudyError, one_line
 CLIENT_PORT = 10001  # of Ray's client server, as `ray start --head` has it
 PATIENCE = 5.0  # seconds for an address to answer
 ROOM_SECONDS = 1.0  # for which what is known of the nodes is taken for true
+# Ray's client server starts a process for each client, which dies now and then before it begins: a fork beside the
+# threads of gRPC (ray-project/ray, issue 63202; seen in 2 of 67 connections). Another try succeeds.
+TRIES = 3
+DIED_STARTING = ("Starting Ray client server failed", "Proxy failed to Connect to backend")
 START = "start one with `ray start --head`, or name the address of one, ray://HOST:10001"
 
 
@@ -154,13 +158,26 @@ def connect(on: str) -> Cluster:
         raise StudyError(
             f'--on {on}: needs {error.name}, which is not installed; pip install "sightlab[cluster]"'
         ) from error
-    try:
-        ray.init(address, logging_level="ERROR", log_to_driver=False)
-    except ImportError as error:
-        raise StudyError(f'--on {on}: {error.name} is not installed; pip install "ray[client]"') from error
-    except (ray.exceptions.RayError, ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
-        raise StudyError(f"--on {on}: no Ray cluster answers ({one_line(error)[:120]}); {START}") from error
+    for tried in range(1, TRIES + 1):
+        try:
+            ray.init(address, logging_level="ERROR", log_to_driver=False)
+            break
+        except ImportError as error:
+            raise StudyError(f'--on {on}: {error.name} is not installed; pip install "ray[client]"') from error
+        except (ray.exceptions.RayError, ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+            if tried == TRIES or not any(said in str(error) for said in DIED_STARTING):
+                raise StudyError(f"--on {on}: no Ray cluster answers ({why(error)}); {START}") from error
     return Cluster(on, ray)
+
+
+def why(error: Exception) -> str:
+    """What Ray says, short: of a traceback that it hands on, the line that tells.
+
+    >>> why(ConnectionError("Initialization failure from server:\\nTraceback (most recent call last):\\nOSError: no"))
+    'OSError: no'
+    """
+    text = str(error).strip()
+    return one_line(text.splitlines()[-1] if "Traceback (most recent call last)" in text else text)[:160]
 
 
 def address_of(on: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +22,7 @@ from sightlab.tune.plan import Plan
 from sightlab.tune.search import search_of
 from sightlab.tune.shared import Records
 from sightlab.tune.standing import best_words, counted, view_of
-from sightlab.tune.trials import Book, Seeded, Trial, new_trial, under_way
+from sightlab.tune.trials import Book, Seeded, Trial, curves_of, new_trial, under_way
 from sightlab.tune.watching import Account, Job, Watch, metric_words, words_of
 
 LOOK_SECONDS = 0.2  # between two looks at what the workers say
@@ -90,8 +90,8 @@ class Driver:
         if kind == "epoch":
             self.used_epochs += 1
         elif kind == "asked":
-            trial = self.take(event["trial"], event["values"], self.search.ask(event["trial"], event["values"]))
-            trial.owner = by if trial.twin is None else self.trials[trial.twin].owner
+            self.search.ask(event["trial"], event["values"])
+            self.take(event["trial"], event["values"], by)
         elif kind == "taken":
             for number in event["trials"]:
                 self.trials[number].owner = by
@@ -105,12 +105,13 @@ class Driver:
         """Whether this driver trains the runs of a trial."""
         return trial.owner == self.record.me
 
-    def take(self, number: int, values: dict[str, Any], _proposed: object = None) -> Trial:
-        """Put a trial among the others."""
+    def take(self, number: int, values: dict[str, Any], by: str) -> Trial:
+        """Put a trial among the others. by: the driver that asked; one that repeats another is that one's owner's."""
         try:
             trial = new_trial(self.plan, number, values, self.trials)
         except RecipeError as error:
             trial = Trial(number, values, self.plan.recipe, (self.plan.recipe.epochs,), reason=str(error))
+        trial.owner = by if trial.twin is None else self.trials[trial.twin].owner
         self.trials.append(trial)
         return trial
 
@@ -175,6 +176,7 @@ class Driver:
         if self.watch.pause() or self.out_of_time():
             return False
         with self.turn():
+            self.advance_all()
             found = self.next_run() if self.epochs_left() >= 1 else None
             if found is None:
                 self.refused = time.monotonic()
@@ -212,8 +214,7 @@ class Driver:
         if values is None:
             return False
         self.note("asked", trial=number, values=values)
-        trial = self.take(number, values)
-        trial.owner = self.record.me if trial.twin is None else self.trials[trial.twin].owner
+        trial = self.take(number, values, self.record.me)
         if trial.reason:
             self.failed(trial, trial.reason)
         self.advance(trial)
@@ -242,8 +243,7 @@ class Driver:
         elif isinstance(news, Done) and isinstance(news.result, Failed):
             job.run.reason = news.result.reason
         with self.turn():
-            for trial in list(filter(self.mine, under_way(self.trials))):
-                self.advance(trial)
+            self.advance_all()
 
     def progress(self, job: Job, message: object) -> None:
         """A run has gone on by an epoch, or by some steps."""
@@ -258,11 +258,7 @@ class Driver:
 
     def settle(self, job: Job) -> None:
         """Put a stretch's end into the account."""
-        self.account.stretches += 1
-        self.account.real += time.monotonic() - job.at
-        if self.costs is not None:
-            pace = self.costs.pace(job.trial.values)
-            self.account.predicted += pace.start + (len(job.run.epochs) - job.begun) * pace.epoch
+        self.account.add(job, self.costs.pace(job.trial.values) if self.costs is not None else None)
         if self.record.shared:
             self.note("kept", run=job.run.recipe.hash)
 
@@ -277,6 +273,11 @@ class Driver:
         run.deaths.append(len(run.epochs))
         if run.deaths.count(len(run.epochs)) >= DEATHS:
             run.reason = f"its process was killed {DEATHS} times in epoch {epoch} ({news.why}): out of memory?"
+
+    def advance_all(self) -> None:
+        """Judge every trial as far as its runs allow: another driver may have asked for one that repeats ours."""
+        for trial in list(filter(self.mine, under_way(self.trials))):
+            self.advance(trial)
 
     def advance(self, trial: Trial) -> None:
         """Judge a trial as far as its runs allow."""
@@ -309,8 +310,3 @@ class Driver:
             told = f"{counted(self.plan, trial)}: {metric_words(self.plan, value)} after {epochs} epochs{how}"
             best = best_words(self.plan, self.trials)
             self.watch.say("; ".join([told, *([f"best {best}"] if best else []), *([left] if left else [])]))
-
-
-def curves_of(runs: Sequence[Seeded]) -> dict[str, list[dict[str, Any]]]:
-    """The epochs of runs by their recipes' hashes, plain values: for drivers that have not got their folders."""
-    return {run.recipe.hash: [epoch.to_json() for epoch in run.epochs] for run in runs}

@@ -21,11 +21,13 @@ WAIT_SECONDS = 1.0  # between two looks at what other drivers do
 class Others:
     """The other drivers, by what they have written. resting: those that give out nothing more.
 
-    given: epochs that each has begun to train and not yet told of, by driver and the recipe's hash.
+    given: epochs that each has begun to train and not yet told of, by driver and the recipe's hash. waited_for: whether
+    it has been said that they are.
     """
 
     resting: set[str] = field(default_factory=set)
     given: dict[tuple[str, str], int] = field(default_factory=dict)
+    waited_for: bool = False
 
     def hear(self, event: Mapping[str, Any], by: str) -> None:
         """Take in an event of another driver, or of an earlier sitting."""
@@ -66,6 +68,9 @@ def waits(driver: Driver) -> bool:
             take_over(driver, left)
             driver.watch.say(f"{counted(len(left), 'trial')} of drivers that have gone: taken over")
             return True
+        if len(left) < len(theirs) and not driver.others.waited_for:
+            driver.others.waited_for = True
+            driver.watch.say(f"nothing is left to begin; waiting for {counted(len(theirs), 'trial')} of other drivers")
         return len(left) < len(theirs)
 
 

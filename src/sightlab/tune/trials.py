@@ -179,6 +179,11 @@ class Book:
             run.folder, run.epochs, run.finished = folder, *kept_in(folder)
 
 
+def curves_of(runs: Sequence[Seeded]) -> dict[str, list[dict[str, Any]]]:
+    """The epochs of runs by their recipes' hashes, plain values: for drivers that have not got their folders."""
+    return {run.recipe.hash: [epoch.to_json() for epoch in run.epochs] for run in runs}
+
+
 def kept_in(folder: Path) -> tuple[tuple[Epoch, ...], bool]:
     """The epochs of a run's record, and whether it has finished."""
     return read_run(folder).epochs, status_of(read_facts(folder)) == "finished"

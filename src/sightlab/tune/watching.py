@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from sightlab.data.imageset import Progress
 from sightlab.records import duration
 from sightlab.training.loop import Tick
+from sightlab.tune.costs import Pace
 from sightlab.tune.plan import Plan
 from sightlab.tune.space import worded
 from sightlab.tune.trials import Seeded, Trial
@@ -67,6 +69,13 @@ class Account:
     real: float = 0.0
     wall: float = 0.0
     measuring: float = 0.0
+
+    def add(self, job: Job, pace: Pace | None) -> None:
+        """Put a stretch that has come to its end into the account. pace: as predicted for its trial."""
+        self.stretches += 1
+        self.real += time.monotonic() - job.at
+        if pace is not None:
+            self.predicted += pace.start + (len(job.run.epochs) - job.begun) * pace.epoch
 
     def __str__(self) -> str:
         if not self.stretches:
