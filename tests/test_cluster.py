@@ -89,9 +89,12 @@ def head_node(folder: Path, path: str = "") -> Iterator[tuple[int, int]]:
 
 @contextmanager
 def two_nodes() -> Iterator[Nodes]:
-    with short_folder() as folder, head_node(folder) as (port, client):
-        with node(folder, f"--address=127.0.0.1:{port}") as second:
-            yield Nodes(f"ray://127.0.0.1:{client}", second)
+    with (
+        short_folder() as folder,
+        head_node(folder) as (port, client),
+        node(folder, f"--address=127.0.0.1:{port}") as second,
+    ):
+        yield Nodes(f"ray://127.0.0.1:{client}", second)
 
 
 @contextmanager
