@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,13 @@ def refused_with(result: tuple[int, str, str], says: str) -> None:
     assert last.startswith("sightlab: ")
     assert says in last
     assert "Traceback" not in err
+
+
+def workers_of(process: int) -> list[int]:
+    """The processes of a crew: the children of the server that it starts them by, whose command line they have."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if b"multiprocessing.forkserver" in (stat.parent / "cmdline").read_bytes():
+                parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    return [child for child, parent in parents.items() if parents.get(parent) == process]

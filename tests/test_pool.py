@@ -15,10 +15,11 @@ from sightlab.errors import DataError, DivergedError, RunError
 from sightlab.recipes.changes import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.runs.finding import Archive
-from sightlab.runs.pool import Task, train_side_by_side
+from sightlab.runs.pool import Training, train_side_by_side
 from sightlab.runs.torchrun import train_by_processes
 from sightlab.store.folder import read_facts, status_of
 from sightlab.training.loop import Paused
+from tests.conftest import workers_of
 
 TINY = Recipe.model_validate(
     {"data": {"source": "fashion-mini", "limit_per_class": 20}, "model": "lenet", "epochs": 2, "compile": "off"}
@@ -30,25 +31,12 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "bundle" / "weights.safetensors")
 
 
-def children_of(process: int) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-            command = (stat.parent / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if int(fields[1]) == process and b"spawn_main" in command:
-            found.append(int(stat.parent.name))
-    return found
-
-
 def test_trainings_side_by_side_end_with_the_bits_of_one_after_the_other(tmp_path: Path) -> None:
     recipes = [changed(TINY, {"seed": seed}) for seed in (1, 2)]
     told: list[tuple[int, int]] = []
     ended = list(
         train_side_by_side(
-            [Task(recipe) for recipe in recipes],
+            [Training(recipe) for recipe in recipes],
             tmp_path / "pool",
             2,
             epoch=lambda number, facts: told.append((number, facts.epoch)),
@@ -70,7 +58,7 @@ def test_a_pause_keeps_every_run_and_the_archive_finds_them(tmp_path: Path) -> N
     with pytest.raises(Paused):
         list(
             train_side_by_side(
-                [Task(LONG), Task(changed(LONG, {"seed": 7}))],
+                [Training(LONG), Training(changed(LONG, {"seed": 7}))],
                 tmp_path,
                 2,
                 epoch=lambda _number, _facts: seen.set(),
@@ -85,11 +73,11 @@ def test_a_pause_keeps_every_run_and_the_archive_finds_them(tmp_path: Path) -> N
 
 def test_a_process_that_is_killed_is_one_line_and_its_run_can_be_gone_on_with(tmp_path: Path) -> None:
     def kill_one(_number: int, _facts: object) -> None:
-        for child in children_of(os.getpid())[:1]:
+        for child in workers_of(os.getpid())[:1]:
             os.kill(child, signal.SIGKILL)
 
     with pytest.raises(RunError, match=r"a worker process has gone .* the same command goes on where it stopped"):
-        list(train_side_by_side([Task(LONG), Task(changed(LONG, {"seed": 7}))], tmp_path, 2, epoch=kill_one))
+        list(train_side_by_side([Training(LONG), Training(changed(LONG, {"seed": 7}))], tmp_path, 2, epoch=kill_one))
     folders = [path.parent for path in tmp_path.glob("*/run.json")]
     assert folders
     assert {status_of(read_facts(folder)) for folder in folders} == {"interrupted"}
@@ -97,7 +85,9 @@ def test_a_process_that_is_killed_is_one_line_and_its_run_can_be_gone_on_with(tm
 
 def test_a_training_that_diverges_is_a_result(tmp_path: Path) -> None:
     wild = changed(TINY, {"lr": 1e30, "model": "cnn"})
-    first, second = sorted(train_side_by_side([Task(wild), Task(TINY)], tmp_path, 1), key=lambda one: one.number)
+    first, second = sorted(
+        train_side_by_side([Training(wild), Training(TINY)], tmp_path, 1), key=lambda one: one.number
+    )
     assert first.folder is None
     assert "is not a finite number" in first.reason
     assert second.folder is not None
@@ -105,7 +95,7 @@ def test_a_training_that_diverges_is_a_result(tmp_path: Path) -> None:
 
 def test_data_that_are_not_there_end_it_with_their_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere/: no such file or folder"):
-        list(train_side_by_side([Task(changed(TINY, {"data": "nowhere/"}))], tmp_path, 1))
+        list(train_side_by_side([Training(changed(TINY, {"data": "nowhere/"}))], tmp_path, 1))
 
 
 def test_processes_do_not_outlive_their_parent(tmp_path: Path) -> None:
@@ -117,7 +107,7 @@ def test_processes_do_not_outlive_their_parent(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from tests.test_pool import LONG; from sightlab.runs.pool import *\n"
         "if __name__ == '__main__':\n"
         "    tell = lambda number, facts: print('epoch', flush=True)\n"
-        "    list(train_side_by_side([Task(LONG), Task(LONG)], Path(sys.argv[1]), 2, epoch=tell))\n"
+        "    list(train_side_by_side([Training(LONG), Training(LONG)], Path(sys.argv[1]), 2, epoch=tell))\n"
     )
     script = tmp_path / "parent.py"
     script.write_text(code)
@@ -129,7 +119,7 @@ def test_processes_do_not_outlive_their_parent(tmp_path: Path) -> None:
     )
     assert parent.stdout is not None
     assert parent.stdout.readline() == b"epoch\n"
-    children = children_of(parent.pid)
+    children = workers_of(parent.pid)
     assert children
     parent.kill()
     parent.wait()

@@ -1,6 +1,5 @@
 """Searches on real images: exhaustive, reused, gone on with after kills, within their budget, tested once."""
 
-import contextlib
 import json
 import os
 import re
@@ -17,7 +16,7 @@ import sightlab
 from sightlab.cli.train import STOPPED
 from sightlab.recipes.reading import read_recipe
 from sightlab.store.folder import read_facts, read_run, run_folders, status_of
-from tests.conftest import Cli, refused_with
+from tests.conftest import Cli, refused_with, workers_of
 
 TINY = ("model=lenet", "limit_per_class=20", "compile=off")
 GRID = (*TINY, "lr=0.03,0.1", "batch_size=32,64", "epochs=2")
@@ -33,15 +32,6 @@ def events(home: Path, kind: str | None = None) -> list[dict[str, Any]]:
     (file,) = home.glob("tune/*/events.jsonl")
     found = [json.loads(line) for line in file.read_text().splitlines()]
     return [event for event in found if kind in (None, event["event"])]
-
-
-def workers_of(driver: int) -> list[int]:
-    """The processes of a driver's crew: its server's children."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-    return [process for process, parent in parents.items() if parents.get(parent) == driver]
 
 
 def test_a_grid_is_trained_whole_tested_once_and_not_trained_again(cli: Cli, tmp_path: Path) -> None:

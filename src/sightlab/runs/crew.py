@@ -17,7 +17,8 @@ from typing import Any, Self
 from sightlab.errors import one_line
 from sightlab.runs.tasks import Broken, Done, Gone, Heard, News, Task
 
-LOADED = "sightlab.runs.stretches"  # with all that trains
+# With all that trains, and what torch otherwise loads at the first step of the first optimizer, in a second of its own.
+LOADED = ["sightlab.runs.stretches", "torch._dynamo"]
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class Crew:
         # is there at once, and shares the memory of what was loaded.
         has_server = "forkserver" in multiprocessing.get_all_start_methods()
         context = multiprocessing.get_context("forkserver") if has_server else multiprocessing.get_context("spawn")
-        context.set_forkserver_preload([LOADED])
+        context.set_forkserver_preload(LOADED)
         ours, theirs = context.Pipe()
         event = context.Event()
         process = context.Process(target=attend, args=(theirs, event, self.workers > 1, dict(os.environ)), daemon=True)

@@ -5,33 +5,30 @@ Two threads of one process wait for each other after every operation; two proces
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.queues import SimpleQueue
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-from sightlab.errors import DivergedError, RunError
+from sightlab.errors import DivergedError, RunError, SightlabError
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
-from sightlab.runs.life import Watch, resume, train
+from sightlab.runs.crew import Crew
+from sightlab.runs.life import Watch
+from sightlab.runs.stretches import life_of
+from sightlab.runs.tasks import Broken, Channel, Desk, Gone, Heard, Task
 from sightlab.training.loop import Paused
 
 LOOK_SECONDS = 0.2  # between two looks at what the processes say
 
+TellEpoch = Callable[[int, Epoch], None]
+Asked = Callable[[], bool]
+
 
 @dataclass(frozen=True)
-class Task:
+class Training:
     """One training of many. known: the folder of an interrupted run to go on with, None to start anew."""
 
     recipe: Recipe
@@ -40,7 +37,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a task ended. number: its place among the tasks. folder: of its run, None where it diverged.
+    """How a training ended. number: its place among the others. folder: of its run, None where it diverged.
 
     reason: why it did. seconds: from start to end.
     """
@@ -52,119 +49,84 @@ class Ended:
 
 
 def train_side_by_side(
-    tasks: Sequence[Task],
+    trainings: Sequence[Training],
     home: Path,
     workers: int,
     *,
-    epoch: Callable[[int, Epoch], None] = lambda _number, _epoch: None,
-    pause: Callable[[], bool] = lambda: False,
+    epoch: TellEpoch = lambda _number, _epoch: None,
+    pause: Asked = lambda: False,
 ) -> Iterator[Ended]:
-    """Train tasks in so many processes of one thread each; yield each as it ends, which may be in another order.
+    """Train in so many processes of one thread each; yield each training as it ends, which may be in another order.
 
-    One worker is this process itself, with its own threads, one task after the other.
-    A task that diverges is a result. epoch: told of each epoch, by the task's place. pause: asked several times a
-    second; when it says yes every run under way is kept and Paused raised. Raises what training raises, with the other
-    runs kept, and RunError where a process was killed.
+    One worker is this process itself, with its own threads, one training after the other.
+    A training that diverges is a result. epoch: told of each epoch, by the training's place. pause: asked several times
+    a second; when it says yes every run under way is kept and Paused raised. Raises what training raises, with the
+    other runs kept, and RunError where a process was killed.
     """
     if workers == 1:
-        yield from one_by_one(tasks, home, epoch, pause)
+        for number, training in enumerate(trainings):
+            desk = Desk(training.recipe, home, training.known)
+            yield known_end(to_the_end(number, Here(partial(epoch, number), pause), desk))
         return
-    context = multiprocessing.get_context("spawn")
-    stop, told = context.Event(), context.SimpleQueue()
-    with one_thread_each():
-        pool = ProcessPoolExecutor(workers, context, begin, (stop, told, os.getpid()))
-        waiting = [pool.submit(work, number, task, home) for number, task in enumerate(tasks)]
-        try:
-            yield from ended(waiting, told, stop, epoch, pause)
-        except BrokenProcessPool as error:
-            raise RunError(
-                "a worker process has gone (killed, or out of memory); the same command goes on where it stopped"
-            ) from error
-        finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
+    with Crew(workers) as crew:
+        yield from by_crew(crew, trainings, home, epoch, pause)
 
 
-def one_by_one(
-    tasks: Sequence[Task], home: Path, epoch: Callable[[int, Epoch], None], pause: Callable[[], bool]
-) -> Iterator[Ended]:
-    """Train tasks in this process, in their order."""
-    for number, task in enumerate(tasks):
-        yield worked(number, task, home, Watch(epoch=partial(epoch, number), pause=pause))
+def by_crew(crew: Crew, trainings: Sequence[Training], home: Path, epoch: TellEpoch, pause: Asked) -> Iterator[Ended]:
+    """Hand trainings to processes, in their order, until all have ended."""
+    waiting = list(enumerate(trainings))
+    while waiting or crew.busy:
+        while waiting and crew.idle and not pause():
+            number, training = waiting.pop(0)
+            crew.give(number, Task(partial(to_the_end, number), Desk(training.recipe, home, training.known)))
+        for news in crew.news(LOOK_SECONDS):
+            if isinstance(news, Heard):
+                epoch(news.number, news.message)
+            elif isinstance(news, Gone):
+                raise RunError(
+                    f"a worker process has gone ({news.why}): killed, or out of memory; the same command goes on where "
+                    "it stopped"
+                )
+            elif isinstance(news, Broken):
+                raise RunError(f"{trainings[news.number].recipe.name}: {news.error}; what was trained is kept")
+            else:
+                yield known_end(news.result)
+        if pause():
+            crew.stop()
+            if not crew.busy:
+                raise Paused
 
 
-def ended(
-    waiting: Sequence[Future[Ended]],
-    told: SimpleQueue[tuple[int, Epoch]],
-    stop: Event,
-    epoch: Callable[[int, Epoch], None],
-    pause: Callable[[], bool],
-) -> Iterator[Ended]:
-    """Each task's end, and on the way its epochs."""
-    left = set(waiting)
-    while left:
-        done, left = wait(left, LOOK_SECONDS, FIRST_COMPLETED)
-        while not told.empty():
-            epoch(*told.get())
-        for future in done:
-            if not future.cancelled():
-                yield future.result()
-        if pause() and not stop.is_set():
-            stop.set()
-            for future in left:
-                future.cancel()
+def known_end(found: Ended | Exception) -> Ended:
+    """How a training ended; raises what it was ended by."""
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Processes that are started in the block compute with one thread each."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
+@dataclass(frozen=True)
+class Here:
+    """The channel of a training in this process."""
+
+    epoch: Callable[[Epoch], None]
+    pause: Asked
+
+    def tell(self, message: Any) -> None:
+        """See `Channel`."""
+        self.epoch(message)
+
+    def stop(self) -> bool:
+        """See `Channel`."""
+        return self.pause()
 
 
-# What follows runs in the processes.
-
-ASKED: list[Any] = []  # the event that asks for a pause, and the queue for epochs
-
-
-def begin(stop: Event, told: SimpleQueue[tuple[int, Epoch]], parent: int) -> None:
-    """Set a process up: Ctrl-C is the parent's to answer, and without the parent it has nothing to live for."""
-    serve_only(parent)
-    ASKED[:] = [stop, told]
-
-
-def serve_only(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and end this process when the parent has gone. parent: its process id."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def outlive_nobody() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=outlive_nobody, daemon=True).start()
-
-
-def work(number: int, task: Task, home: Path) -> Ended:
-    """Train one task to its end. Raises SightlabError, and Paused when asked to."""
-    stop, told = ASKED
-    if stop.is_set():
-        raise Paused(task.recipe.name)
-    return worked(number, task, home, Watch(epoch=lambda facts: told.put((number, facts)), pause=stop.is_set))
-
-
-def worked(number: int, task: Task, home: Path, watch: Watch) -> Ended:
-    """Train one task to its end, or go on with it; one that diverges has ended too."""
+def to_the_end(number: int, channel: Channel, desk: Desk) -> Ended | Exception:
+    """Train to the end, or go on to it, telling each epoch; gives what of sightlab's own errors came between."""
     started = time.monotonic()
     try:
-        run = resume(task.known, watch=watch) if task.known else train(task.recipe, home=home, watch=watch)
+        run = life_of(desk, Watch(epoch=channel.tell, pause=channel.stop))
     except DivergedError as error:
         return Ended(number, None, str(error), time.monotonic() - started)
+    except (SightlabError, Paused) as error:
+        return error
     return Ended(number, run.folder, "", time.monotonic() - started)

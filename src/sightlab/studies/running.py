@@ -16,7 +16,7 @@ from sightlab.errors import DivergedError, StudyError
 from sightlab.files import write_text
 from sightlab.records import Epoch, duration
 from sightlab.runs.finding import Archive
-from sightlab.runs.pool import Task, train_side_by_side
+from sightlab.runs.pool import Training, train_side_by_side
 from sightlab.runs.torchrun import train_by_processes
 from sightlab.store.database.writing import relabel
 from sightlab.store.labels import Labels, Study, now_text
@@ -130,7 +130,7 @@ def train_left(
         watch.ended(account.trained, account.to_train)
 
     for done in train_side_by_side(
-        [Task(job.recipe, known) for job, known in alone],
+        [Training(job.recipe, known) for job, known in alone],
         home,
         min(workers, len(alone) or 1),
         epoch=lambda number, facts: watch.epoch(title(alone[number][0]), facts),
