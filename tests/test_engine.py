@@ -25,6 +25,7 @@ from sightlab.training.prepare import prepare, stepper_of
 from sightlab.training.range_test import range_test
 from sightlab.training.step import share_bounds, step_seed
 from sightlab.training.workers import own_process
+from tests.conftest import Cli
 from tests.test_training import run_loop, same, tiny, weights, without_times
 
 CPU = torch.device("cpu")
@@ -148,28 +149,21 @@ def test_workers_of_a_killed_parent_end_by_themselves(tmp_path: Path) -> None:
         assert not Path(f"/proc/{child}").exists()
 
 
-def test_torchrun_trains_as_one_process_does(tmp_path: Path) -> None:
+def test_torchrun_trains_as_one_process_does(cli: Cli, tmp_path: Path) -> None:
     """Two processes over gloo, on a network without batch norm: the same losses to rounding, one run folder."""
     (tmp_path / "net.py").write_text(
         "from torch import nn\ndef net(channels, classes):\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(784 * channels, 32), nn.ReLU(), nn.Linear(32, classes))\n"
     )
     words = ["train", "cnn", "model=net.py:net", "limit_per_class=50", "epochs=2", "batch_size=48", "crop_padding=0"]
-    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    figures = []
-    for name, command in (("one", [sys.executable]), ("two", run)):
-        folder = tmp_path / name
-        done = subprocess.run(
-            [*command, "-m", "sightlab", *words, "--home", str(folder), "--json"],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=100,
-        )
-        assert done.returncode == 0, done.stderr
-        (made,) = run_folders(folder)
-        figures.append(sightlab.open(made))
+    status, _, err = cli(*words, "--home", "one")
+    assert status == 0, err
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "sightlab"]
+    command = [*run, *words, "--home", "two"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stderr
+    figures = [sightlab.open(only) for name in ("one", "two") for only in run_folders(tmp_path / name)]
+    assert len(figures) == 2
     for alone, together in zip(figures[0].epochs, figures[1].epochs, strict=True):
         assert together.train_loss == pytest.approx(alone.train_loss, rel=1e-4)
         assert together.validation_loss == pytest.approx(alone.validation_loss, rel=1e-4)

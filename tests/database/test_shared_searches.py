@@ -131,6 +131,7 @@ def test_the_trials_of_a_killed_driver_are_taken_over(server: Server, on_postgre
     assert {status_of(read_facts(folder)) for folder in run_folders(tmp_path / "two")} == {"interrupted"}
 
 
+@pytest.mark.slow
 def test_a_budget_of_epochs_is_of_all_drivers_together(server: Server, on_postgres: str, tmp_path: Path) -> None:
     words = (*TINY, "epochs=5", "lr=0.01,0.03,0.1,0.3", "--study", "counted", "--workers", 1, "--budget", "9epochs")
     drivers = {home: started(tmp_path, on_postgres, home, *words) for home in ("one", "two")}
