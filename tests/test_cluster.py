@@ -35,9 +35,14 @@ on_cluster = pytest.mark.xdist_group("ray")
 
 @dataclass(frozen=True)
 class Nodes:
-    """A cluster of two nodes of one CPU each. address: of its client server. second: the node that is not the head."""
+    """A cluster of two nodes of one CPU each.
+
+    address: of its client server. own: the one by which its nodes know each other. second: the node that is not the
+    head.
+    """
 
     address: str
+    own: str
     second: "subprocess.Popen[bytes]"
 
 
@@ -94,7 +99,7 @@ def two_nodes() -> Iterator[Nodes]:
         head_node(folder) as (port, client),
         node(folder, f"--address=127.0.0.1:{port}") as second,
     ):
-        yield Nodes(f"ray://127.0.0.1:{client}", second)
+        yield Nodes(f"ray://127.0.0.1:{client}", f"127.0.0.1:{port}", second)
 
 
 @contextmanager
@@ -199,7 +204,9 @@ def test_the_command_of_the_page_is_one(cli: Cli) -> None:
 
 
 @on_cluster
-def test_pictures_are_put_into_the_store_once(cluster: Nodes, cli: Cli) -> None:
+def test_pictures_are_put_into_the_store_once(cluster: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here as on a node of the cluster, without its client server."""
+    monkeypatch.setenv("RAY_ADDRESS", cluster.own)
     from sightlab.recipes.schema import Recipe
     from sightlab.runs.cluster import connect
     from sightlab.runs.ray_crew import RayCrew
@@ -211,7 +218,7 @@ def test_pictures_are_put_into_the_store_once(cluster: Nodes, cli: Cli) -> None:
         return bool(pixels.flags.owndata), int(pixels.sum(dtype=np.int64))
 
     recipe = Recipe.model_validate({"data": {"source": "fashion-mini"}})
-    with RayCrew(connect(cluster.address)) as crew:
+    with RayCrew(connect("ray")) as crew:
         first = crew.data_of(recipe)
         assert crew.data_of(recipe) is first
         found = []

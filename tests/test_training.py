@@ -66,7 +66,8 @@ def test_another_seed_gives_other_weights() -> None:
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("step", [1, 6, 7, 8, 15])
 def test_a_pause_at_any_step_changes_no_bit(tmp_path: Path, step: int, optimizer: str) -> None:
-    recipe = tiny(optimizer=optimizer, lr=0.002, flip=0.5, crop_padding=2, options={"dropout": 0.2})
+    less = {"limit_per_class": 25, "batch_size": 32}  # an epoch has seven steps
+    recipe = tiny(optimizer=optimizer, lr=0.002, flip=0.5, crop_padding=2, options={"dropout": 0.2}, **less)
     whole = prepare(recipe)
     history = run_loop(whole)
     first = prepare(recipe)

@@ -118,6 +118,7 @@ def test_a_third_process_is_told_the_same_search_and_trains_nothing(
     assert "every run was there already" in err
 
 
+@pytest.mark.slow
 def test_the_trials_of_a_killed_driver_are_taken_over(server: Server, on_postgres: str, tmp_path: Path) -> None:
     words = (*TINY, "epochs=12", "lr=0.03,0.1", "--study", "killed", "--workers", 1, "--no-test")
     first = started(tmp_path, on_postgres, "one", *words)
