@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 REAL_DATA = Path(os.environ.get("SIGHTLAB_DATA", ROOT.parent / "shared" / "data"))
 # Looked up before the tests, so that no data set of this machine changes what they find.
 os.environ.pop("SIGHTLAB_DATA", None)
 os.environ.pop("SIGHTLAB_HOME", None)
+
+# How long an example takes depends on what else the machine does, and the first text that is drawn makes a table.
+settings.register_profile("sightlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("sightlab")
 
 Cli = Callable[..., tuple[int, str, str]]
 

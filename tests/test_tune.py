@@ -151,7 +151,7 @@ def test_a_budget_of_epochs_is_kept_to_the_epoch_and_a_larger_one_goes_on(cli: C
     found, err = tuned(cli, *words, "--budget", "5epochs")
     assert found["cost"]["epochs"] == 5
     assert [one["state"] for one in found["trials"]] == ["complete", "open"]
-    assert "the budget of 5 epochs fits about 1 trials" in err
+    assert "the budget of 5 epochs fits about 1 trial\n" in err
     whole, _ = tuned(cli, "--resume", "counted", "--workers", 1, "--budget", "8epochs")
     assert whole["cost"]["epochs"] == 8
     assert [one["state"] for one in whole["trials"]] == ["complete", "complete"]

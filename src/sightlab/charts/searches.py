@@ -30,7 +30,7 @@ Row = dict[str, Any]
 
 WIDTH, HEIGHT, ROOM = 560, 320, 16
 AXIS_HEIGHT, TICK_SIZE, NAME_SIZE = 280, 10, 11
-WIDE = 8  # times the least cost, from which the axis has a log scale
+WIDE = 8  # times the least value, from which an axis has a log scale
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,7 @@ def trial_losses(trials: Sequence[Tried], best: int = 5) -> alt.LayerChart:
     domain = [first, last] if last > first else [first - 0.5, last + 0.5]
     axis = alt.Axis(values=epoch_ticks(first, last), format="d", grid=False)
     x = alt.X("epoch:Q", title="epoch", scale=alt.Scale(domain=domain, nice=False, padding=8), axis=axis)
-    y = alt.Y(
-        "loss:Q", title="validation loss (nats)", scale=alt.Scale(zero=False, padding=8), axis=alt.Axis(tickCount=6)
-    )
+    y = _losses([row["loss"] for row in rows if row["loss"] is not None])
     base = alt.Chart().encode(color=alt.Color("colour:N", scale=None), detail=alt.Detail("trial:N"), tooltip=["name:N"])
     layers = []
     for kind, width in (("other", 1.0), ("pruned", 1.2), ("best", 2.2)):
@@ -91,6 +89,19 @@ def trial_losses(trials: Sequence[Tried], best: int = 5) -> alt.LayerChart:
         title=alt.TitleParams(f"Validation loss of {len(trials)} trials", subtitle=subtitle),
         **TOP_LEVEL,
     )
+
+
+def _losses(losses: Sequence[float]) -> alt.Y:
+    """The axis of losses, in the logarithm where one learning rate too large would press the others flat."""
+    import altair as alt
+
+    title = "validation loss (nats)"
+    if not losses or min(losses) <= 0 or max(losses) <= WIDE * min(losses):
+        return alt.Y("loss:Q", title=title, scale=alt.Scale(zero=False, padding=8), axis=alt.Axis(tickCount=6))
+    low, high = min(losses), max(losses)
+    scale = alt.Scale(domain=[low, high], type="log", nice=False, padding=8)
+    axis = alt.Axis(values=log_ticks(low, high), format="~g")
+    return alt.Y("loss:Q", title=f"{title}, log scale", scale=scale, axis=axis)
 
 
 def loss_rows(trials: Sequence[Tried], best: int) -> list[Row]:
@@ -163,19 +174,20 @@ def _trials(rows: list[Row]) -> list[alt.Chart]:
 
 
 def _ticks(axes: Sequence[ParameterAxis], names: Sequence[str]) -> list[alt.Chart]:
-    """The values along each axis, at its left."""
+    """The values along each axis, outside of the first and the last, where no line goes."""
     import altair as alt
 
-    ticks = [
-        {"axis": name, "share": share, "text": printable(text)}
-        for name, axis in zip(names, axes, strict=True)
-        for share, text in axis.ticks
-    ]
-    words = alt.Chart({"values": ticks}).encode(text="text:N")
-    looks: dict[str, Any] = {"align": "right", "baseline": "middle", "dx": -6, "fontSize": TICK_SIZE}
-    # White round the letters keeps them readable where lines cross them.
-    halo = words.mark_text(stroke="white", strokeWidth=3, strokeJoin="round", opacity=0.85, **looks)
-    return [halo, words.mark_text(color=INK, **looks)]
+    layers = []
+    for place, (name, axis) in enumerate(zip(names, axes, strict=True)):
+        side = 1 if 0 < place == len(names) - 1 else -1
+        ticks = [{"axis": name, "share": share, "text": printable(text)} for share, text in axis.ticks]
+        words = alt.Chart({"values": ticks}).encode(text="text:N")
+        looks: dict[str, Any] = {"align": "left" if side > 0 else "right", "dx": 6 * side}
+        looks |= {"baseline": "middle", "fontSize": TICK_SIZE}
+        # White round the letters keeps them readable where lines cross them.
+        layers.append(words.mark_text(stroke="white", strokeWidth=3, strokeJoin="round", opacity=0.85, **looks))
+        layers.append(words.mark_text(color=INK, **looks))
+    return layers
 
 
 def line_rows(axes: Sequence[ParameterAxis], trials: Sequence[Tried]) -> list[Row]:
@@ -222,7 +234,7 @@ def cost_scores(trials: Sequence[Tried], score: str) -> alt.LayerChart:
         width=WIDTH,
         height=HEIGHT,
         title=alt.TitleParams(
-            "Score and its cost", subtitle="blue: the best; grey: the others; hollow: with fewer epochs"
+            "Score and its cost", subtitle="blue: the best; grey: the others; orange, hollow: with fewer epochs"
         ),
         **TOP_LEVEL,
     )
@@ -261,6 +273,6 @@ def _times(found: Scale, unit: str) -> alt.X:
         return alt.X(
             "time:Q", title=f"time of training ({unit})", scale=_scale(found), axis=alt.Axis(tickCount=6, grid=False)
         )
-    axis = alt.Axis(values=log_ticks(found.low, found.high), format="~s", grid=False)
+    axis = alt.Axis(values=log_ticks(found.low, found.high), format="~g", grid=False)
     scale = alt.Scale(domain=[found.low, found.high], type="log", nice=False, padding=ROOM)
     return alt.X("time:Q", title=f"time of training ({unit}), log scale", scale=scale, axis=axis)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sightlab.errors import StudyError
 from sightlab.records import duration
+from sightlab.report.phrases import counted
 
 UNITS = {"h": 3600, "m": 60, "s": 1}
 TIME = re.compile(r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s)?")
@@ -26,13 +27,13 @@ class Budget:
     def __str__(self) -> str:
         if self.seconds is not None:
             return duration(self.seconds)
-        return f"{self.epochs} epochs" if self.epochs is not None else "no limit"
+        return counted(self.epochs, "epoch") if self.epochs is not None else "no limit"
 
     def left(self, seconds: float, epochs: int) -> str:
         """What is left, in words, after so much has been used; "" where there is no limit."""
         if self.seconds is not None:
             return f"{duration(max(0.0, self.seconds - seconds))} left"
-        return f"{max(0, self.epochs - epochs)} epochs left" if self.epochs is not None else ""
+        return f"{counted(max(0, self.epochs - epochs), 'epoch')} left" if self.epochs is not None else ""
 
 
 def parse_budget(text: str | None) -> Budget:

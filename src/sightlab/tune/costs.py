@@ -12,6 +12,7 @@ from sightlab.errors import RecipeError, SightlabError
 from sightlab.recipes.changes import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.records import duration
+from sightlab.report.phrases import counted
 from sightlab.runs.stretches import Failed, out_of_memory
 from sightlab.runs.tasks import Channel, Desk
 from sightlab.runs.teachers import teacher_of
@@ -160,17 +161,15 @@ def told(costs: Costs, trials: Sequence[Values], budget: Budget, workers: int) -
         ]
     total = wall_seconds(each, workers)
     mean = sum(each) / len(each) if each else 0.0
-    count = f"{len(trials)} trials" if plan.most is not None else "each trial"
+    count = counted(len(trials), "trial") if plan.most is not None else "each trial"
     about = total if plan.most is not None else mean
-    lines.append(
-        f"{count} to train, about {duration(about)} with {workers} {'process' if workers == 1 else 'processes'}"
-    )
+    lines.append(f"{count} to train, about {duration(about)} with {counted(workers, 'process', 'processes')}")
     if budget.seconds is not None and mean:
         fits = math.floor(budget.seconds * workers / mean)
-        lines.append(
-            f"the budget of {budget} fits about {fits} trials" + (", all of them" if total <= budget.seconds else "")
-        )
+        every = ", all of them" if total <= budget.seconds else ""
+        lines.append(f"the budget of {budget} fits about {counted(fits, 'trial')}{every}")
     if budget.epochs is not None:
         whole = expected_epochs(plan.method, plan.rungs_of(trials[0]), is_prefix(plan.recipe))[0] if trials else 1
-        lines.append(f"the budget of {budget} fits about {math.floor(budget.epochs / (plan.seeds * whole))} trials")
+        fits = math.floor(budget.epochs / (plan.seeds * whole))
+        lines.append(f"the budget of {budget} fits about {counted(fits, 'trial')}")
     return lines, about

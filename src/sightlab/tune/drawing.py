@@ -10,6 +10,7 @@ from sightlab.charts import Cell, ParameterAxis, Tried
 from sightlab.errors import StudyError
 from sightlab.records import Epoch
 from sightlab.report.article import Picture
+from sightlab.report.phrases import counted
 from sightlab.tune.driver import Driver
 from sightlab.tune.importance import importance
 from sightlab.tune.rungs import is_prefix
@@ -104,7 +105,7 @@ def cell_of(driver: Driver, x: str, y: str, trials: Sequence[Trial]) -> Cell:
     factor = 100.0 if driver.plan.high else 1.0
     value = factor * best.value if best.value is not None and order else None
     notes = {"failed": "failed", "pruned": f"ended early, {best.epochs} ep.", "open": f"cut off, {best.epochs} ep."}
-    note = notes.get(best.state, f"{best.epochs} epochs")
+    note = notes.get(best.state, counted(best.epochs, "epoch"))
     return Cell(place_of(driver, x, best.values[x]), place_of(driver, y, best.values[y]), value, note)
 
 

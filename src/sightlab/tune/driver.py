@@ -21,9 +21,9 @@ from sightlab.tune.others import WAIT_SECONDS, Others, waits
 from sightlab.tune.plan import Plan
 from sightlab.tune.search import search_of
 from sightlab.tune.shared import Records
-from sightlab.tune.standing import best_words, counted, view_of
+from sightlab.tune.standing import end_words, trial_words, view_of
 from sightlab.tune.trials import Book, Seeded, Trial, curves_of, new_trial, under_way
-from sightlab.tune.watching import Account, Job, Watch, metric_words, words_of
+from sightlab.tune.watching import Account, Job, Watch, words_of
 
 LOOK_SECONDS = 0.2  # between two looks at what the workers say
 TWINS = 20  # proposals in a row that were made before, after which a search has nothing new to say
@@ -295,7 +295,7 @@ class Driver:
         """Write down that a trial has failed."""
         self.note("failed", trial=trial.number, reason=reason)
         self.fail(trial, reason)
-        self.watch.say(f"{counted(self.plan, trial)} failed: {reason}")
+        self.watch.say(f"{trial_words(self.plan, trial)} failed: {reason}")
 
     def judge(self, trial: Trial, runs: list[Seeded]) -> None:
         """A trial's runs have reached its rung: what they are worth, and whether it goes on."""
@@ -305,8 +305,4 @@ class Driver:
         curves = {"curves": curves_of(runs)} if self.record.shared else {}
         self.note("rung", trial=trial.number, rung=place, epochs=epochs, value=value, goes_on=goes_on, **curves)
         if trial.state != "open":
-            how = "" if trial.state == "complete" else ", ended early"
-            left = self.budget.left(self.clock(), self.used_epochs)
-            told = f"{counted(self.plan, trial)}: {metric_words(self.plan, value)} after {epochs} epochs{how}"
-            best = best_words(self.plan, self.trials)
-            self.watch.say("; ".join([told, *([f"best {best}"] if best else []), *([left] if left else [])]))
+            self.watch.say(end_words(self, trial))

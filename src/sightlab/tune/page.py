@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sightlab.records import duration
 from sightlab.report.article import Article, Bullets, Code, Section, Table, Text, rows_of
+from sightlab.report.phrases import counted
 from sightlab.report.repeat import command
 from sightlab.tune.choosing import Verdict
 from sightlab.tune.drawing import cost_picture, heat_map, loss_pictures, order_of, parameter_pictures, seconds_of
@@ -62,12 +63,13 @@ def table(driver: Driver) -> Table:
     most = f"the best {len(rows)} of {len(order)}" if len(order) > len(rows) else "the best first"
     seeds = f"mean over {plan.seeds} seeds" if plan.seeds > 1 else "one seed each"
     last = len(header) - 1
-    return Table(header, rows_of(rows), right=(0, *range(1, last - 1), last), caption=f"Trials, {most}; {seeds}.")
+    return Table(header, rows_of(rows), right=(*range(1, last - 1), last), caption=f"Trials, {most}; {seeds}.")
 
 
 def cost_words(driver: Driver) -> str:
     """What the search took, and what was predicted."""
-    took = f"The search has taken {duration(driver.taken())} and {driver.used_epochs} epochs, over all its sittings."
+    epochs = counted(driver.used_epochs, "epoch")
+    took = f"The search has taken {duration(driver.taken())} and {epochs}, over all its sittings."
     return f"{took} The last: {driver.account}." if driver.account.stretches else took
 
 

@@ -16,6 +16,7 @@ from sightlab.data.imageset import Progress
 from sightlab.errors import RecipeError, RunError, StudyError
 from sightlab.recipes.changes import changed
 from sightlab.recipes.reading import read_recipe
+from sightlab.report.phrases import counted
 from sightlab.runs.tasks import Broken, Desk, Done, Gone, Hands, Task
 from sightlab.runs.weights import with_runs_found
 from sightlab.store.database.writing import relabel
@@ -196,7 +197,7 @@ def measured(driver: Driver, values: Sequence[Values]) -> Costs:
     wanted = {kind_of(plan.space, one) for one in values} if plan.space.cells is not None else None
     probed = {kind: recipe for kind, recipe in kinds(plan).items() if wanted is None or kind in wanted}
     queue = list(probed.items())
-    watch.say(f"measuring {len(queue)} {'kind' if len(queue) == 1 else 'kinds'} of trial")
+    watch.say(f"measuring {counted(len(queue), 'kind')} of trial")
     paces: dict[Kind, Pace] = {}
     jobs: dict[int, Kind] = {}
     number = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sightlab.report.phrases import counted
 from sightlab.tune.plan import Plan
 from sightlab.tune.space import worded
 from sightlab.tune.trials import Trial, ranked
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from sightlab.tune.driver import Driver
 
 
-def counted(plan: Plan, trial: Trial) -> str:
+def trial_words(plan: Plan, trial: Trial) -> str:
     """A trial in words, with its place among all."""
     of = f" of {plan.most}" if plan.most is not None else ""
     return f"trial {trial.number + 1}{of} ({worded(trial.values)})"
@@ -26,6 +27,15 @@ def best_words(plan: Plan, trials: Sequence[Trial]) -> str:
     if not found:
         return ""
     return f"{metric_words(plan, found[0].value or 0.0)} (trial {found[0].number + 1})"
+
+
+def end_words(driver: Driver, trial: Trial) -> str:
+    """A trial's end in words, the best so far, and what is left of the budget."""
+    how = "" if trial.state == "complete" else ", ended early"
+    value, epochs = metric_words(driver.plan, trial.value or 0.0), counted(trial.epochs, "epoch")
+    best, left = best_words(driver.plan, driver.trials), driver.budget.left(driver.clock(), driver.used_epochs)
+    told = f"{trial_words(driver.plan, trial)}: {value} after {epochs}{how}"
+    return "; ".join([told, *([f"best {best}"] if best else []), *([left] if left else [])])
 
 
 def view_of(driver: Driver) -> View:

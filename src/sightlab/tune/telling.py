@@ -32,7 +32,7 @@ def lines(driver: Driver, verdict: Verdict) -> list[str]:
     winner = verdict.winner
     value = metric_words(driver.plan, winner.value or 0.0)
     what = "validation accuracy" if driver.plan.high else "validation"
-    found = [f"{title(winner)} is the best of {ends(driver)}: {what} {value} after {winner.epochs} epochs"]
+    found = [f"{title(winner)} is the best of {ends(driver)}: {what} {value} after {counted(winner.epochs, 'epoch')}"]
     if verdict.gain is not None:
         found.append(
             f"on the validation images {sentence(verdict.gain)}; the winner was picked for being the best, so that "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sightlab.data.imageset import Progress
 from sightlab.records import duration
+from sightlab.report.phrases import counted
 from sightlab.training.loop import Tick
 from sightlab.tune.costs import Pace
 from sightlab.tune.plan import Plan
@@ -80,10 +81,8 @@ class Account:
     def __str__(self) -> str:
         if not self.stretches:
             return "nothing was trained: every run was there already"
-        return (
-            f"{self.epochs} epochs trained in {duration(self.wall)}: {duration(self.real)} of one worker's time "
-            f"against {duration(self.predicted)} predicted"
-        )
+        took = f"{duration(self.real)} of one worker's time against {duration(self.predicted)} predicted"
+        return f"{counted(self.epochs, 'epoch')} trained in {duration(self.wall)}: {took}"
 
 
 def words_of(job: Job) -> str:
