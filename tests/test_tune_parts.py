@@ -4,6 +4,7 @@ import io
 import json
 import math
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -24,13 +25,14 @@ from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
 from sightlab.tune.budget import Budget, parse_budget
 from sightlab.tune.costs import Costs, Pace, expected_epochs, kind_of, kinds
+from sightlab.tune.draws import drawn
 from sightlab.tune.importance import importance
 from sightlab.tune.luck import newcombe, out_of_bag
 from sightlab.tune.plan import EARLY, METHODS, Plan, check_same, checked, default_method, name_of
 from sightlab.tune.record import Record, find_record
-from sightlab.tune.rungs import ETA, is_prefix, recipe_at, rungs_of
+from sightlab.tune.rungs import ETA, LEAST, is_prefix, recipe_at, rungs_of
 from sightlab.tune.running import kept_budget
-from sightlab.tune.search import drawn, search_of
+from sightlab.tune.search import search_of
 from sightlab.tune.space import Range, Space, parse_space
 from sightlab.tune.trials import Trial, best_of, ranked
 from sightlab.tune.watching import View
@@ -116,16 +118,65 @@ def test_a_space_of_lists_is_gone_through_once(method: str) -> None:
 
 
 def test_halving_lets_one_trial_of_three_go_on() -> None:
-    """Li et al. 2020, algorithm 2: of the values told at a rung, those in the best third."""
+    """Li et al. 2020, algorithm 2: of the values told at a rung, those in the best third; the others may be later."""
     search = search_of(plan_of("asha"))
-    scores = [0.9, 0.5, 0.8, 0.95, 0.3, 0.7, 0.96]
-    seen: list[float] = []
-    for number, score in enumerate(scores):
+    decisions = {}
+    for number, score in enumerate([0.5, 0.9, 0.8, 0.7, 0.3, 0.85]):
         search.ask(number)
-        seen.append(score)
-        third = max(1, len(seen) // ETA)
-        assert search.report(number, 0, score) == (score in sorted(seen, reverse=True)[:third])
-        search.stop(number)
+        decisions[number] = search.report(number, 0, score)
+    assert decisions == {0: False, 1: False, 2: False, 3: False, 4: False, 5: True}  # the second of six
+    assert search.promotable(closing=False) == [1]  # which was the best of three before
+    search.promote(1)
+    assert search.promotable(closing=False) == []
+    search.ask(6)
+    assert search.report(6, 0, 0.95)  # one of the best two of seven, though two have gone on before
+
+
+@settings(max_examples=60)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.integers(1, 4), st.randoms(use_true_random=False))
+def test_halving_comes_to_its_end_whatever_ends_first(scores: list[float], workers: int, chance: random.Random) -> None:
+    """A search of several workers in little: whoever is done tells, what waits goes on before a new trial is begun."""
+    search = search_of(plan_of("asha"))
+    last = len(plan_of("asha").rungs_of({})) - 1
+    at: dict[int, int] = {}
+    ended: set[int] = set()
+    busy: list[int] = []
+    asked = 0
+    while True:
+        while len(busy) < workers:
+            found = search.promotable(closing=asked == len(scores))
+            if found:
+                search.promote(found[0])
+                at[found[0]] += 1
+                busy.append(found[0])
+            elif asked < len(scores):
+                search.ask(asked)
+                at[asked] = 0
+                busy.append(asked)
+                asked += 1
+            else:
+                break
+        if not busy:
+            break
+        number = busy.pop(chance.randrange(len(busy)))
+        if at[number] == last:
+            search.tell(number, scores[number])
+            ended.add(number)
+        elif search.report(number, at[number], scores[number]):
+            at[number] += 1
+            busy.append(number)
+        else:
+            search.stop(number)
+    # Of every rung the best third has gone on, and two at least; so has the best of all trials, to the end.
+    assert asked == len(scores)
+    order = sorted(range(len(scores)), key=lambda number: (-scores[number], number))
+    for place in range(last):
+        there = [number for number in order if at[number] >= place]
+        gone = {number for number in there if at[number] > place}
+        assert set(there[: len(there) // ETA]) <= gone
+        assert len(gone) >= min(LEAST, len(there))
+    assert order[0] in ended
+    assert min(LEAST, len(scores)) <= len(ended)
 
 
 @settings(max_examples=20)
@@ -238,7 +289,7 @@ def test_a_study_that_is_gone_on_with_keeps_its_budget(tmp_path: Path) -> None:
         kept_budget("other", tmp_path)
 
 
-@pytest.mark.parametrize(("library", "method"), [("optuna", "tpe"), ("optuna", "asha"), ("cmaes", "cmaes")])
+@pytest.mark.parametrize(("library", "method"), [("optuna", "tpe"), ("optuna", "hyperband"), ("cmaes", "cmaes")])
 def test_a_library_that_is_not_installed_is_named(library: str, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, library, None)  # as Python's own import system takes for: not there
     with pytest.raises(StudyError, match=f"--method {method}: needs {library}, which is not installed; pip install"):

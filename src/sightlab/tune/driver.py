@@ -12,11 +12,13 @@ from typing import Any
 
 from sightlab.errors import RecipeError, RunError
 from sightlab.records import Epoch
+from sightlab.report.phrases import counted
 from sightlab.runs.stretches import Failed, Kept, train_stretch
 from sightlab.runs.tasks import Broken, Desk, Done, Gone, Hands, Heard, News, Task
 from sightlab.training.loop import Paused, Tick
 from sightlab.tune.budget import Budget
 from sightlab.tune.costs import Costs
+from sightlab.tune.finishing import must_finish
 from sightlab.tune.others import WAIT_SECONDS, Others, waits
 from sightlab.tune.plan import Plan
 from sightlab.tune.search import search_of
@@ -50,6 +52,7 @@ class Driver:
     started: float = field(default_factory=time.monotonic)
     account: Account = field(default_factory=Account)
     stopping: bool = False
+    exhausted: bool = False
     refused: float = -WAIT_SECONDS
 
     def __post_init__(self) -> None:
@@ -95,6 +98,8 @@ class Driver:
         elif kind == "taken":
             for number in event["trials"]:
                 self.trials[number].owner = by
+        elif kind == "promoted":
+            self.promote(self.trials[event["trial"]])
         elif kind == "rung":
             self.book.hear(event.get("curves", {}))
             self.pass_rung(self.trials[event["trial"]], event["value"], event["goes_on"])
@@ -129,6 +134,11 @@ class Driver:
             trial.state = "pruned"
             self.search.stop(trial.number)
         return goes_on
+
+    def promote(self, trial: Trial) -> None:
+        """A trial that was set aside at a rung goes on."""
+        trial.state = "open"
+        self.search.promote(trial.number)
 
     def fail(self, trial: Trial, reason: str) -> None:
         """A trial has failed."""
@@ -193,26 +203,48 @@ class Driver:
         return True
 
     def next_run(self) -> tuple[Trial, Seeded] | None:
-        """The next run to train: of the oldest trial that has one, else of a new trial."""
+        """The next run to train: of the oldest trial that has one, of one that is taken up again, or of a new trial."""
         while True:
             for trial in filter(self.mine, under_way(self.trials)):
                 for run in self.book.of(trial):
                     if not run.busy and not run.reason and not run.there(trial.target):
                         return trial, run
-            if not self.begin():
+            if not self.take_up() and not self.begin():
                 return None
+
+    def promotable(self) -> list[Trial]:
+        """The trials that were set aside and are to go on by now."""
+        return [self.trials[number] for number in self.search.promotable(self.no_more or must_finish(self))]
+
+    def take_up(self) -> bool:
+        """Take one of our trials up again that was set aside; False where there is none."""
+        trial = next(filter(self.mine, self.promotable()), None)
+        if trial is None:
+            return False
+        self.note("promoted", trial=trial.number)
+        self.promote(trial)
+        self.watch.say(f"{trial_words(self.plan, trial)} goes on to {counted(trial.target, 'epoch')}")
+        self.advance(trial)
+        return True
+
+    @property
+    def no_more(self) -> bool:
+        """Whether all trials that there will be have been asked for."""
+        return self.exhausted or (self.plan.most is not None and len(self.trials) >= self.plan.most)
 
     def begin(self) -> bool:
         """Ask for one more trial; False where there is none."""
         number = len(self.trials)
-        if self.plan.most is not None and number >= self.plan.most:
+        if self.no_more or must_finish(self):
             return False
         if number >= TWINS and all(trial.twin is not None for trial in self.trials[-TWINS:]):
             self.watch.say(f"the search only proposes what it has proposed before; it ends after {number} trials")
-            return False
+            self.exhausted = True
+            return self.take_up()
         values = self.search.ask(number)
         if values is None:
-            return False
+            self.exhausted = True
+            return self.take_up()
         self.note("asked", trial=number, values=values)
         trial = self.take(number, values, self.record.me)
         if trial.reason:

@@ -64,6 +64,10 @@ def waits(driver: Driver) -> bool:
         at_work = driver.others.at_work(driver.record.others())
         theirs = [one for one in under_way(driver.trials) if not driver.mine(one)]
         left = [one for one in theirs if one.owner not in at_work]
+        aside = driver.promotable() if driver.epochs_left() >= 1 else []
+        if any(map(driver.mine, aside)):
+            return True
+        left += [one for one in aside if one.owner not in at_work]
         if left and driver.epochs_left() >= 1:
             take_over(driver, left)
             driver.watch.say(f"{counted(len(left), 'trial')} of drivers that have gone: taken over")

@@ -21,7 +21,7 @@ METHODS = {
     "random": "drawn at random",
     "tpe": "proposed by a tree-structured Parzen estimator from those before them (Optuna's TPESampler)",
     "cmaes": "proposed by CMA-ES from those before them (Optuna's CmaEsSampler)",
-    "asha": "drawn at random and ended early by asynchronous successive halving (Optuna's SuccessiveHalvingPruner)",
+    "asha": "drawn at random and held against each other by asynchronous successive halving (Li et al. 2020)",
     "hyperband": "drawn at random and ended early in the brackets of Hyperband (Optuna's HyperbandPruner)",
 }
 

@@ -8,6 +8,7 @@ from sightlab.recipes.changes import changed
 from sightlab.recipes.schema import Recipe
 
 ETA = 3  # of so many trials one goes on from a rung: Li et al. 2018 (Hyperband, section 2.6) recommend 3 or 4
+LEAST = 2  # trials that go on from every rung of ASHA before a search ends: the winner and a runner-up
 
 
 def is_prefix(recipe: Recipe) -> bool:
@@ -37,11 +38,19 @@ def rungs_of(recipe: Recipe, stops_early: bool) -> tuple[int, ...]:
     epochs = recipe.epochs
     if not stops_early:
         return (epochs,)
-    most = math.floor(math.log(epochs, ETA) + 1e-9)
-    found = dict.fromkeys(math.ceil(epochs / ETA**k) for k in range(most, -1, -1))
+    found = dict.fromkeys(math.ceil(epochs / ETA**k) for k in range(levels(recipe), -1, -1))
     if is_prefix(recipe):
         return tuple(found)
     return tuple(rung for rung in found if rung > recipe.schedule.warmup_epochs or rung == epochs)
+
+
+def levels(recipe: Recipe) -> int:
+    """How often a recipe's epochs can be divided by ETA: its rungs but the last, where no warm-up forbids one.
+
+    >>> levels(Recipe(epochs=27)), levels(Recipe(epochs=10)), levels(Recipe(epochs=2))
+    (3, 2, 0)
+    """
+    return math.floor(math.log(recipe.epochs, ETA) + 1e-9)
 
 
 def recipe_at(recipe: Recipe, epochs: int) -> Recipe:

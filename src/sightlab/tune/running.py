@@ -25,10 +25,11 @@ from sightlab.training.loop import Paused
 from sightlab.training.prepare import splits_of
 from sightlab.tune.budget import Budget, check_budget
 from sightlab.tune.costs import SHOWN, Costs, Kind, Pace, kind_of, kinds, probe, told
+from sightlab.tune.draws import drawn
 from sightlab.tune.driver import Driver
 from sightlab.tune.plan import TRIALS, Plan, axis_words, check_same, checked, default_method, name_of
 from sightlab.tune.record import Record, find_record
-from sightlab.tune.search import drawn, search_of
+from sightlab.tune.search import search_of
 from sightlab.tune.shared import Records, SharedRecord, find_shared
 from sightlab.tune.space import Values, parse_space
 from sightlab.tune.trials import Book, new_trial

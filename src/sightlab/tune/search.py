@@ -1,4 +1,4 @@
-"""Which trial is next, and whether one goes on: our own draws for lists and for random, Optuna for the rest.
+"""Which trial is next, and whether one goes on: our own draws and halving, Optuna for the rest.
 
 The process that drives a search holds the Optuna study in memory and tells it everything; after a stop it is made anew
 by telling it again, in the same order, what the record says. So every proposal is a function of the plan's seed, the
@@ -7,8 +7,6 @@ trial's number and what was known by then, whatever process makes it.
 
 from __future__ import annotations
 
-import math
-import random
 from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from sightlab.errors import StudyError
+from sightlab.tune.draws import Drawn
+from sightlab.tune.halving import Halving
 from sightlab.tune.plan import EARLY, Plan
-from sightlab.tune.rungs import ETA
-from sightlab.tune.space import Choice, Range, Space, Values
+from sightlab.tune.rungs import ETA, levels
+from sightlab.tune.space import Choice, Range, Values
 
 if TYPE_CHECKING:
     import optuna
@@ -42,81 +42,38 @@ class Search(Protocol):
     def stop(self, number: int) -> None:
         """A trial has been ended early; what it reported is what is known of it."""
 
+    def promotable(self, closing: bool) -> list[int]:
+        """Trials that were ended early and are to go on, as more is known by now; the next first.
+
+        closing: no further trial will be asked for.
+        """
+
+    def promote(self, number: int) -> None:
+        """A trial that was ended early goes on."""
+
 
 def search_of(plan: Plan) -> Search:
     """The search of a plan. Raises StudyError where Optuna is needed and not installed."""
     if plan.method in ("grid", "random"):
         return Drawn(plan)
+    if plan.method == "asha":
+        return Halving(plan)
     return Asked(plan, Drawn(plan) if plan.method in EARLY else None)
-
-
-class Drawn:
-    """Trials that do not depend on each other: the cells of a grid in order, or of a space in a random one.
-
-    A space of lists alone is drawn from without putting back; one with ranges by uniform draws (Bergstra and Bengio
-    2012, "Random search for hyper-parameter optimization").
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        self.space, self.seed = plan.space, plan.recipe.seed
-        self.cells: list[dict[str, Any]] | None = None
-        if plan.space.cells is not None:
-            self.cells = list(plan.space.grid())
-            if plan.method != "grid":
-                random.Random(self.seed).shuffle(self.cells)  # noqa: S311 - no secret
-
-    def ask(self, number: int, known: Values | None = None) -> dict[str, Any] | None:
-        """The values of a trial, as the draw of its number has them."""
-        if known is not None:
-            return dict(known)
-        if self.cells is None:
-            return drawn(self.space, np.random.default_rng([self.seed, number]))
-        return self.cells[number] if number < len(self.cells) else None
-
-    def report(self, number: int, place: int, value: float) -> bool:  # noqa: ARG002 - as a Search has it
-        """Every trial goes on."""
-        return True
-
-    def tell(self, number: int, value: float | None) -> None:
-        """Nothing is learnt."""
-
-    def stop(self, number: int) -> None:
-        """Nothing is learnt."""
-
-
-def drawn(space: Space, generator: np.random.Generator) -> dict[str, Any]:
-    """Values at random: of a list each as likely, of a range uniform in the number or its logarithm."""
-    found: dict[str, Any] = {}
-    for key, axis in space.axes.items():
-        if isinstance(axis, Choice):
-            found[key] = axis.values[int(generator.integers(len(axis.values)))]
-            continue
-        # A whole number owns the numbers that round to it, so that both ends are as likely as the others.
-        room = 0.5 if axis.whole else 0.0
-        low, high = axis.low - room, axis.high + room
-        if axis.log:
-            value = math.exp(generator.uniform(math.log(low), math.log(high)))
-        else:
-            value = float(generator.uniform(low, high))
-        value = min(max(round(value) if axis.whole else value, axis.low), axis.high)
-        found[key] = value
-    return found
 
 
 class Asked:
     """Trials by Optuna's ask-and-tell: its samplers propose (TPE, CMA-ES), its pruners end trials early.
 
     proposals: what proposes instead of a sampler. tpe: Bergstra et al. 2011, with the liar for trials under way that
-    Optuna has on by default; cmaes: Hansen 2016 (lists are drawn at random beside it); asha: Li et al. 2020, as
-    Optuna's SuccessiveHalvingPruner, which ends a trial at once and takes none up again; hyperband: Li et al. 2018,
-    as Optuna's HyperbandPruner, which deals trials out to brackets that begin to look at different rungs.
+    Optuna has on by default; cmaes: Hansen 2016 (lists are drawn at random beside it); hyperband: Li et al. 2018, as
+    Optuna's HyperbandPruner, which deals trials out to brackets that begin to look at different rungs.
     """
 
     def __init__(self, plan: Plan, proposals: Drawn | None) -> None:
         self.optuna = imported(plan.method)
         self.proposals, self.seed = proposals, plan.recipe.seed
         self.sampler: Callable[..., Any] = self.samplers()[plan.method]
-        self.levels = math.floor(math.log(plan.recipe.epochs, ETA) + 1e-9)
+        self.levels = levels(plan.recipe)
         self.plan = plan
         self.trials: dict[int, optuna.Trial] = {}
         self.axes = {key: distribution_of(self.optuna, axis) for key, axis in plan.space.axes.items()}
@@ -132,15 +89,12 @@ class Asked:
         return {
             "tpe": lambda seed: found.TPESampler(seed=seed),
             "cmaes": lambda seed: found.CmaEsSampler(seed=seed, warn_independent_sampling=False),
-            "asha": lambda seed: found.RandomSampler(seed=seed),
             "hyperband": lambda seed: found.RandomSampler(seed=seed),
         }
 
     def pruner(self, method: str) -> Any:
         """The pruner of a method. Its resource is 3^k at the rung that has 3^-k of the last one's epochs left to go."""
         found = self.optuna.pruners
-        if method == "asha":
-            return found.SuccessiveHalvingPruner(min_resource=1, reduction_factor=ETA)
         if method == "hyperband":
             return found.HyperbandPruner(min_resource=1, max_resource=ETA**self.levels, reduction_factor=ETA)
         return found.NopPruner()
@@ -187,6 +141,13 @@ class Asked:
     def stop(self, number: int) -> None:
         """Tell Optuna that a trial has been ended early."""
         self.study.tell(self.trials[number], state=self.optuna.trial.TrialState.PRUNED)
+
+    def promotable(self, closing: bool) -> list[int]:  # noqa: ARG002 - as a Search has it
+        """A pruner takes no trial up again."""
+        return []
+
+    def promote(self, number: int) -> None:
+        """A pruner takes no trial up again."""
 
 
 def imported(method: str = "") -> Any:

@@ -31,7 +31,8 @@ def best_words(plan: Plan, trials: Sequence[Trial]) -> str:
 
 def end_words(driver: Driver, trial: Trial) -> str:
     """A trial's end in words, the best so far, and what is left of the budget."""
-    how = "" if trial.state == "complete" else ", ended early"
+    early = "set aside" if driver.plan.method == "asha" else "ended early"
+    how = "" if trial.state == "complete" else f", {early}"
     value, epochs = metric_words(driver.plan, trial.value or 0.0), counted(trial.epochs, "epoch")
     best, left = best_words(driver.plan, driver.trials), driver.budget.left(driver.clock(), driver.used_epochs)
     told = f"{trial_words(driver.plan, trial)}: {value} after {epochs}{how}"
