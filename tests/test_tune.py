@@ -187,6 +187,20 @@ def test_rungs_of_a_prefix_are_one_run_and_of_a_cycle_runs_of_their_own(cli: Cli
     assert planned == [1] * 5 + [3] * complete
 
 
+def test_a_budget_leaves_the_best_trials_of_asha_the_epochs_to_their_end(cli: Cli, tmp_path: Path) -> None:
+    words = (*TINY, "epochs=9", "schedule=constant", "lr=0.0003..0.3:log", "--method", "asha", "--workers", 2)
+    found, err = tuned(cli, *words, "--budget", "40epochs", "--no-test")
+    assert found["cost"]["epochs"] <= 40
+    states = [one["state"] for one in found["trials"]]
+    assert states.count("complete") >= 2
+    assert len(states) > 9  # it has looked around before
+    assert " goes on to 9 epochs" in err
+    # With less than one whole trial takes, all of it goes into looking around.
+    found, _ = tuned(cli, *words, "--budget", "6epochs", "--no-test", "--home", "less")
+    assert found["cost"]["epochs"] == 6
+    assert len(found["trials"]) >= 3
+
+
 def test_brackets_of_hyperband_end_trials_at_their_rungs_alone(cli: Cli, tmp_path: Path) -> None:
     words = (*TINY, "epochs=3", "schedule=constant", "lr=0.0001..1:log", "--trials", 8, "--workers", 1, "--no-test")
     found, _ = tuned(cli, *words, "--method", "hyperband")

@@ -98,6 +98,7 @@ def test_a_search_that_is_told_its_record_goes_on_as_if_it_had_not_been_stopped(
                 if not decisions[-1]:
                     search.stop(number)
                     break
+                search.promote(number)
             else:
                 search.tell(number, None if number == 3 else score)
         return values, decisions
@@ -117,26 +118,54 @@ def test_a_space_of_lists_is_gone_through_once(method: str) -> None:
     assert (found == cells) == (method == "grid")
 
 
-def test_halving_lets_one_trial_of_three_go_on() -> None:
+def test_halving_without_an_end_lets_the_best_third_go_on_by_now() -> None:
     """Li et al. 2020, algorithm 2: of the values told at a rung, those in the best third; the others may be later."""
     search = search_of(plan_of("asha"))
-    decisions = {}
+    decisions = []
     for number, score in enumerate([0.5, 0.9, 0.8, 0.7, 0.3, 0.85]):
         search.ask(number)
-        decisions[number] = search.report(number, 0, score)
-    assert decisions == {0: False, 1: False, 2: False, 3: False, 4: False, 5: True}  # the second of six
-    assert search.promotable(closing=False) == [1]  # which was the best of three before
+        decisions.append(search.report(number, 0, score))
+        if decisions[-1]:
+            search.promote(number)
+    assert decisions == [False] * 5 + [True]  # the second best of six
+    assert search.promotable(None) == [1]  # which was the best of three before
     search.promote(1)
-    assert search.promotable(closing=False) == []
+    assert search.promotable(None) == []
     search.ask(6)
     assert search.report(6, 0, 0.95)  # one of the best two of seven, though two have gone on before
 
 
+def test_halving_that_has_an_end_lets_go_on_what_is_certain_to_be_in_the_best_third() -> None:
+    search = search_of(plan_of("asha", trials=9))
+    scores = [0.1, 0.2, 0.9, 0.3, 0.8, 0.4, 0.5]
+    for number, score in enumerate(scores):
+        search.ask(number)
+        assert not search.report(number, 0, score)
+        assert search.promotable(9) == ([2] if number == 6 else [])  # two more may be better, and three go on
+    search.promote(2)
+    search.ask(7)
+    search.report(7, 0, 0.6)
+    assert search.promotable(9) == [4]
+    search.promote(4)
+    search.ask(8)
+    search.tell(8, None)  # fails: of eight trials two go on
+    assert search.promotable(9) == []
+    search.report(2, 1, 0.9)
+    assert search.promotable(9) == [2]  # two go on from every rung, and two come here
+
+
 @settings(max_examples=60)
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.integers(1, 4), st.randoms(use_true_random=False))
-def test_halving_comes_to_its_end_whatever_ends_first(scores: list[float], workers: int, chance: random.Random) -> None:
+@given(
+    st.lists(st.floats(0, 1), min_size=1, max_size=40),
+    st.integers(1, 4),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+def test_halving_comes_to_its_end_whatever_ends_first(
+    scores: list[float], workers: int, known: bool, chance: random.Random
+) -> None:
     """A search of several workers in little: whoever is done tells, what waits goes on before a new trial is begun."""
-    search = search_of(plan_of("asha"))
+    search = search_of(plan_of("asha", trials=len(scores) if known else None))
     last = len(plan_of("asha").rungs_of({})) - 1
     at: dict[int, int] = {}
     ended: set[int] = set()
@@ -144,7 +173,7 @@ def test_halving_comes_to_its_end_whatever_ends_first(scores: list[float], worke
     asked = 0
     while True:
         while len(busy) < workers:
-            found = search.promotable(closing=asked == len(scores))
+            found = search.promotable(len(scores) if known or asked == len(scores) else None)
             if found:
                 search.promote(found[0])
                 at[found[0]] += 1
@@ -163,6 +192,7 @@ def test_halving_comes_to_its_end_whatever_ends_first(scores: list[float], worke
             search.tell(number, scores[number])
             ended.add(number)
         elif search.report(number, at[number], scores[number]):
+            search.promote(number)
             at[number] += 1
             busy.append(number)
         else:
@@ -175,6 +205,8 @@ def test_halving_comes_to_its_end_whatever_ends_first(scores: list[float], worke
         gone = {number for number in there if at[number] > place}
         assert set(there[: len(there) // ETA]) <= gone
         assert len(gone) >= min(LEAST, len(there))
+        if known:
+            assert gone == set(there[: max(LEAST, len(there) // ETA)])  # nobody else
     assert order[0] in ended
     assert min(LEAST, len(scores)) <= len(ended)
 

@@ -45,12 +45,12 @@ class Drawn:
     def stop(self, number: int) -> None:
         """Nothing is learnt."""
 
-    def promotable(self, closing: bool) -> list[int]:  # noqa: ARG002 - as a Search has it
+    def promotable(self, total: int | None) -> list[int]:  # noqa: ARG002 - as a Search has it
         """No trial is ended early."""
         return []
 
     def promote(self, number: int) -> None:
-        """No trial is ended early."""
+        """Nothing is learnt."""
 
 
 def drawn(space: Space, generator: np.random.Generator) -> dict[str, Any]:

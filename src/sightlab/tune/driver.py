@@ -12,15 +12,14 @@ from typing import Any
 
 from sightlab.errors import RecipeError, RunError
 from sightlab.records import Epoch
-from sightlab.report.phrases import counted
 from sightlab.runs.stretches import Failed, Kept, train_stretch
 from sightlab.runs.tasks import Broken, Desk, Done, Gone, Hands, Heard, News, Task
 from sightlab.training.loop import Paused, Tick
 from sightlab.tune.budget import Budget
 from sightlab.tune.costs import Costs
-from sightlab.tune.finishing import must_finish
 from sightlab.tune.others import WAIT_SECONDS, Others, waits
 from sightlab.tune.plan import Plan
+from sightlab.tune.promoting import keeps_epochs, take_up, total
 from sightlab.tune.search import search_of
 from sightlab.tune.shared import Records
 from sightlab.tune.standing import end_words, trial_words, view_of
@@ -130,7 +129,9 @@ class Driver:
         goes_on = self.search.report(trial.number, trial.rung, value)
         goes_on = goes_on if known is None else known
         trial.rung += 1
-        if not goes_on:
+        if goes_on:
+            self.search.promote(trial.number)
+        else:
             trial.state = "pruned"
             self.search.stop(trial.number)
         return goes_on
@@ -209,42 +210,22 @@ class Driver:
                 for run in self.book.of(trial):
                     if not run.busy and not run.reason and not run.there(trial.target):
                         return trial, run
-            if not self.take_up() and not self.begin():
+            if not take_up(self) and not self.begin():
                 return None
-
-    def promotable(self) -> list[Trial]:
-        """The trials that were set aside and are to go on by now."""
-        return [self.trials[number] for number in self.search.promotable(self.no_more or must_finish(self))]
-
-    def take_up(self) -> bool:
-        """Take one of our trials up again that was set aside; False where there is none."""
-        trial = next(filter(self.mine, self.promotable()), None)
-        if trial is None:
-            return False
-        self.note("promoted", trial=trial.number)
-        self.promote(trial)
-        self.watch.say(f"{trial_words(self.plan, trial)} goes on to {counted(trial.target, 'epoch')}")
-        self.advance(trial)
-        return True
-
-    @property
-    def no_more(self) -> bool:
-        """Whether all trials that there will be have been asked for."""
-        return self.exhausted or (self.plan.most is not None and len(self.trials) >= self.plan.most)
 
     def begin(self) -> bool:
         """Ask for one more trial; False where there is none."""
         number = len(self.trials)
-        if self.no_more or must_finish(self):
+        if number == total(self) or keeps_epochs(self):
             return False
         if number >= TWINS and all(trial.twin is not None for trial in self.trials[-TWINS:]):
             self.watch.say(f"the search only proposes what it has proposed before; it ends after {number} trials")
             self.exhausted = True
-            return self.take_up()
+            return take_up(self)
         values = self.search.ask(number)
         if values is None:
             self.exhausted = True
-            return self.take_up()
+            return take_up(self)
         self.note("asked", trial=number, values=values)
         trial = self.take(number, values, self.record.me)
         if trial.reason:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightlab.report.phrases import counted
 from sightlab.runs.finding import Archive
+from sightlab.tune.promoting import promotable
 from sightlab.tune.trials import Trial, under_way
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def waits(driver: Driver) -> bool:
         at_work = driver.others.at_work(driver.record.others())
         theirs = [one for one in under_way(driver.trials) if not driver.mine(one)]
         left = [one for one in theirs if one.owner not in at_work]
-        aside = driver.promotable() if driver.epochs_left() >= 1 else []
+        aside = promotable(driver) if driver.epochs_left() >= 1 else []
         if any(map(driver.mine, aside)):
             return True
         left += [one for one in aside if one.owner not in at_work]

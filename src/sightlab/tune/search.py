@@ -42,14 +42,14 @@ class Search(Protocol):
     def stop(self, number: int) -> None:
         """A trial has been ended early; what it reported is what is known of it."""
 
-    def promotable(self, closing: bool) -> list[int]:
+    def promotable(self, total: int | None) -> list[int]:
         """Trials that were ended early and are to go on, as more is known by now; the next first.
 
-        closing: no further trial will be asked for.
+        total: how many trials there will be in all; None where that is not known.
         """
 
     def promote(self, number: int) -> None:
-        """A trial that was ended early goes on."""
+        """A trial goes on from a rung, at once or later."""
 
 
 def search_of(plan: Plan) -> Search:
@@ -142,12 +142,12 @@ class Asked:
         """Tell Optuna that a trial has been ended early."""
         self.study.tell(self.trials[number], state=self.optuna.trial.TrialState.PRUNED)
 
-    def promotable(self, closing: bool) -> list[int]:  # noqa: ARG002 - as a Search has it
+    def promotable(self, total: int | None) -> list[int]:  # noqa: ARG002 - as a Search has it
         """A pruner takes no trial up again."""
         return []
 
     def promote(self, number: int) -> None:
-        """A pruner takes no trial up again."""
+        """The pruner knows."""
 
 
 def imported(method: str = "") -> Any:

@@ -1,0 +1,105 @@
+"""Which trials of ASHA that were set aside are taken up again, and when a budget is kept for the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sightlab.report.phrases import counted
+from sightlab.tune.rungs import LEAST, is_prefix
+from sightlab.tune.standing import trial_words
+from sightlab.tune.trials import Trial
+
+if TYPE_CHECKING:
+    from sightlab.tune.driver import Driver
+
+CAUTION = 0.2  # of the time that is needed, kept beside it: epochs do not all take the same
+
+
+def take_up(driver: Driver) -> bool:
+    """Take one of a driver's trials up again that was set aside; False where there is none to go on by now."""
+    trial = next(filter(driver.mine, promotable(driver)), None)
+    if trial is None:
+        return False
+    driver.note("promoted", trial=trial.number)
+    driver.promote(trial)
+    driver.watch.say(f"{trial_words(driver.plan, trial)} goes on to {counted(trial.target, 'epoch')}")
+    driver.advance(trial)
+    return True
+
+
+def promotable(driver: Driver) -> list[Trial]:
+    """The trials of a search that were set aside and are to go on by now, whosever they are; the next first."""
+    if driver.plan.method != "asha":
+        return []
+    reserved = [trial for trial in short_of_budget(driver) if trial.state == "pruned"]
+    if reserved or keeps_epochs(driver):
+        return reserved
+    return [driver.trials[number] for number in driver.search.promotable(total(driver))]
+
+
+def total(driver: Driver) -> int | None:
+    """How many trials there will be; None where that hangs on the budget."""
+    if driver.exhausted:
+        return len(driver.trials)
+    return None if driver.plan.most is None else max(driver.plan.most, len(driver.trials))
+
+
+def keeps_epochs(driver: Driver) -> bool:
+    """Whether the epochs that are left are for the best trials alone. Of time, other workers may use what there is."""
+    return driver.budget.epochs is not None and bool(short_of_budget(driver))
+
+
+def short_of_budget(driver: Driver) -> list[Trial]:
+    """The best trials of ASHA that are not at their end, once they need what the budget leaves to come there.
+
+    So a search that a budget ends has LEAST trials with all their epochs, or one, where it suffices for them. Empty
+    before, and where it does not suffice for one.
+    """
+    if driver.plan.method != "asha" or (driver.budget.seconds is None and driver.budget.epochs is None):
+        return []
+    complete = sum(trial.state == "complete" for trial in driver.trials)
+    best = furthest(driver)[: max(0, LEAST - complete)]
+    while best:
+        needed, available, more = need(driver, best)
+        if needed <= available:
+            return best if available < needed + more else []
+        best.pop()
+    return []
+
+
+def need(driver: Driver, trials: Sequence[Trial]) -> tuple[float, float, float]:
+    """What trials need to come to their end, what the budget has for it, and how much more is to be left for now.
+
+    In epochs, and then more is what the first rung of a further trial takes; or in seconds that pass.
+    """
+    seeds, left = driver.plan.seeds, [epochs_to_end(driver, trial) for trial in trials]
+    if driver.budget.epochs is not None:
+        numbers = [trial.number for trial in trials]
+        jobs = [job for job in driver.jobs.values() if job.trial.number in numbers]
+        promised = sum(max(0, job.until - len(job.run.epochs)) for job in jobs)
+        return seeds * sum(left), driver.epochs_left() + promised, seeds * trials[0].rungs[0]
+    each = [epochs * pace(driver, trial) for epochs, trial in zip(left, trials, strict=True)]
+    together = min(driver.crew.workers, seeds * len(trials))
+    needed = max(*each, seeds * sum(each) / together)
+    return needed, (driver.budget.seconds or 0.0) - driver.clock(), CAUTION * needed
+
+
+def furthest(driver: Driver) -> list[Trial]:
+    """The trials that have a value and have not come to their end, the best of those with most epochs first."""
+    sign = -1.0 if driver.plan.high else 1.0
+    known = [one for one in driver.trials if one.value is not None and one.state in ("open", "pruned")]
+    return sorted(known, key=lambda one: (-one.epochs, sign * (one.value or 0.0), one.number))
+
+
+def epochs_to_end(driver: Driver, trial: Trial) -> int:
+    """Epochs that a seed of a trial has still to be trained for: of one run, or of a run for each rung."""
+    place = len(trial.values_at)
+    every = trial.rungs[-1] if is_prefix(trial.recipe) else sum(trial.rungs[place:])
+    return every - len(driver.book.of(trial, place)[0].shown)
+
+
+def pace(driver: Driver, trial: Trial) -> float:
+    """Seconds that an epoch of a trial has taken so far."""
+    epochs = driver.book.of(trial, len(trial.values_at) - 1)[0].shown
+    return sum(epoch.seconds for epoch in epochs) / max(1, len(epochs))
