@@ -355,6 +355,10 @@ def test_expected_epochs_are_what_halving_leaves_of_many_trials() -> None:
     assert 27 * starts == pytest.approx(27 + 9 + 3 + 1)
     epochs, _ = expected_epochs("asha", rungs, prefix=False)
     assert 27 * epochs == pytest.approx(27 * 1 + 9 * 3 + 3 * 9 + 1 * 27)
+    # Of 25 trials known beforehand 8 go on, then 2, and these to the end.
+    few, starts = expected_epochs("asha", rungs, True, 25)
+    assert 25 * few == pytest.approx(25 * 1 + 8 * 2 + 2 * 6 + 2 * 18)
+    assert 25 * starts == pytest.approx(25 + 8 + 2 + 2)
     assert expected_epochs("grid", (27,), prefix=True) == (27, 1)
     hyper, _ = expected_epochs("hyperband", rungs, prefix=True)
     assert epochs / 3 < hyper < 27

@@ -22,7 +22,7 @@ from sightlab.training.prepare import prepare
 from sightlab.training.workers import own_process
 from sightlab.tune.budget import Budget
 from sightlab.tune.plan import Plan
-from sightlab.tune.rungs import ETA, is_prefix
+from sightlab.tune.rungs import ETA, LEAST, is_prefix
 from sightlab.tune.space import Axis, Choice, Range, Space, Values, worded
 
 # The keys on which the time of an epoch depends; of augmentations, whether there is one at all.
@@ -115,7 +115,9 @@ class Costs:
         """What a trial is expected to take, all its seeds, on one process."""
         pace = self.pace(values)
         recipe = self.plan.recipe_of(values)
-        epochs, starts = expected_epochs(self.plan.method, self.plan.rungs_of(values), is_prefix(recipe))
+        epochs, starts = expected_epochs(
+            self.plan.method, self.plan.rungs_of(values), is_prefix(recipe), self.plan.most
+        )
         return self.plan.seeds * (epochs * pace.epoch + starts * pace.start)
 
     def cheapest_epoch(self) -> float:
@@ -123,11 +125,12 @@ class Costs:
         return min((one.epoch + one.start for one in self.paces.values()), default=0.0)
 
 
-def expected_epochs(method: str, rungs: Sequence[int], prefix: bool) -> tuple[float, float]:
+def expected_epochs(method: str, rungs: Sequence[int], prefix: bool, most: int | None = None) -> tuple[float, float]:
     """Epochs that a trial is expected to take, and how often a process begins to train it.
 
-    Without early stopping all, once. With it one trial of ETA goes on at each rung (ASHA); Hyperband's bracket s does
-    not look before rung s, and gets (n / (n - s)) ETA^(n - 1 - s) of n brackets' trials, as in Optuna.
+    Without early stopping all, once. With it one trial of ETA goes on at each rung (ASHA), of most trials at least
+    LEAST; Hyperband's bracket s does not look before rung s, and gets (n / (n - s)) ETA^(n - 1 - s) of n brackets'
+    trials, as in Optuna.
     """
     last = len(rungs) - 1
     brackets = {0: 1.0}
@@ -136,10 +139,26 @@ def expected_epochs(method: str, rungs: Sequence[int], prefix: bool) -> tuple[fl
     epochs = starts = 0.0
     for first, weight in brackets.items():
         for place, rung in enumerate(rungs):
-            share = weight / sum(brackets.values()) * ETA ** -max(0, place - first)
+            share = (
+                weight / sum(brackets.values()) * going_on(max(0, place - first), most if method == "asha" else None)
+            )
             epochs += share * (rung - (rungs[place - 1] if prefix and place else 0))
             starts += share
     return epochs, starts
+
+
+def going_on(rungs: int, most: int | None) -> float:
+    """The share of trials that so many rungs let go on. most: how many trials there are; None for many.
+
+    >>> going_on(2, None) == 1 / 9, going_on(3, 25), going_on(1, 2)
+    (True, 0.08, 1.0)
+    """
+    if most is None:
+        return float(ETA) ** -rungs
+    left = most
+    for _ in range(rungs):
+        left = max(min(LEAST, left), left // ETA)
+    return left / most
 
 
 def sample(plan: Plan, proposed: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -169,7 +188,8 @@ def told(costs: Costs, trials: Sequence[Values], budget: Budget, workers: int) -
         every = ", all of them" if total <= budget.seconds else ""
         lines.append(f"the budget of {budget} fits about {counted(fits, 'trial')}{every}")
     if budget.epochs is not None:
-        whole = expected_epochs(plan.method, plan.rungs_of(trials[0]), is_prefix(plan.recipe))[0] if trials else 1
+        rungs = plan.rungs_of(trials[0]) if trials else (1,)
+        whole, _ = expected_epochs(plan.method, rungs, is_prefix(plan.recipe), plan.most)
         fits = math.floor(budget.epochs / (plan.seeds * whole))
         lines.append(f"the budget of {budget} fits about {counted(fits, 'trial')}")
     return lines, about
