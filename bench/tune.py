@@ -1,7 +1,7 @@
-"""A search with early stopping on all cores against the whole grid, one cell after the other: time, and what is found.
+"""Searches with early stopping on all cores against the whole grid, one cell after the other: time, and what is found.
 
-The grid is study 1's: 25 pairs of batch size and learning rate for MiniResNet-v4 on KMNIST. Both searches have homes of
-their own, so that neither finds the other's runs. About half an hour on two cores.
+The grid is study 1's: 25 pairs of batch size and learning rate for MiniResNet-v4 on KMNIST. Each has a home of its own,
+so that none finds the other's runs. About forty minutes on two cores.
 """
 
 from __future__ import annotations

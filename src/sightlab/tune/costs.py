@@ -22,7 +22,7 @@ from sightlab.training.prepare import prepare
 from sightlab.training.workers import own_process
 from sightlab.tune.budget import Budget
 from sightlab.tune.plan import Plan
-from sightlab.tune.rungs import ETA, LEAST, is_prefix
+from sightlab.tune.rungs import ETA, is_prefix, quota
 from sightlab.tune.space import Axis, Choice, Range, Space, Values, worded
 
 # The keys on which the time of an epoch depends; of augmentations, whether there is one at all.
@@ -135,13 +135,12 @@ def expected_epochs(method: str, rungs: Sequence[int], prefix: bool, most: int |
     last = len(rungs) - 1
     brackets = {0: 1.0}
     if method == "hyperband":
+        most = None
         brackets = {s: math.ceil((last + 1) * ETA ** (last - s) / (last - s + 1)) for s in range(last + 1)}
     epochs = starts = 0.0
     for first, weight in brackets.items():
         for place, rung in enumerate(rungs):
-            share = (
-                weight / sum(brackets.values()) * going_on(max(0, place - first), most if method == "asha" else None)
-            )
+            share = weight / sum(brackets.values()) * going_on(max(0, place - first), most)
             epochs += share * (rung - (rungs[place - 1] if prefix and place else 0))
             starts += share
     return epochs, starts
@@ -157,7 +156,7 @@ def going_on(rungs: int, most: int | None) -> float:
         return float(ETA) ** -rungs
     left = most
     for _ in range(rungs):
-        left = max(min(LEAST, left), left // ETA)
+        left = quota(left)
     return left / most
 
 

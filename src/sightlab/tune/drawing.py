@@ -15,7 +15,7 @@ from sightlab.tune.driver import Driver
 from sightlab.tune.importance import importance
 from sightlab.tune.rungs import is_prefix
 from sightlab.tune.space import Axis, Choice, short_key, shown, worded
-from sightlab.tune.trials import Trial, ranked
+from sightlab.tune.trials import Trial, furthest_first, ranked
 
 BEST = 5  # trials whose curves are shown alone
 MOST_TICKS = 9  # labels of an axis
@@ -41,10 +41,8 @@ def tried(driver: Driver) -> list[Tried]:
 def order_of(driver: Driver) -> list[Trial]:
     """The trials with a value, the best first: those that can be chosen, then those that had fewer epochs."""
     first = ranked(driver.plan, driver.trials)
-    sign = -1.0 if driver.plan.high else 1.0
-    rest = [one for one in driver.trials if one not in first and one.value is not None and one.twin is None]
-    rest = [one for one in rest if one.state != "failed"]
-    return [*first, *sorted(rest, key=lambda one: (-one.epochs, sign * (one.value or 0.0)))]
+    rest = [one for one in driver.trials if one not in first and one.twin is None and one.state != "failed"]
+    return [*first, *furthest_first(driver.plan, rest)]
 
 
 def epochs_of(driver: Driver, trial: Trial) -> tuple[Epoch, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sightlab.tune.draws import Drawn
 from sightlab.tune.plan import Plan
-from sightlab.tune.rungs import ETA, LEAST, levels
+from sightlab.tune.rungs import ETA, levels, quota
 from sightlab.tune.space import Values
 
 
@@ -16,8 +16,8 @@ class Halving(Drawn):
     A search without end follows the paper: a trial goes on from a rung when it is among the best third of those that
     have reached it, at once or when more of them have. Where it is known how many trials there will be, nothing has to
     be guessed: one goes on as soon as it is certain to be among the best third of all that will come to the rung. LEAST
-    go on from each, so that there is a winner, and a runner-up to hold it against. Either way no worker waits for a
-    rung to be full, and a trial that is set aside is not lost, as it would be by a pruner.
+    go on from each, so that there is a winner, and a runner-up to hold it against. So a worker waits only where no
+    trial is left to begin and none is certain, and one that is set aside is not lost, as it would be by a pruner.
 
     Rungs are numbered from that of the shortest training that any trial has.
     """
@@ -69,9 +69,9 @@ class Halving(Drawn):
                 certain = len(values) // ETA
                 room = 0
             else:
-                quota = max(min(LEAST, len(values) + arriving), (len(values) + arriving) // ETA)
-                certain = quota - arriving  # of the best, even if all that arrive are better
-                room = max(0, quota - len(self.passed[rung]))
+                most = quota(len(values) + arriving)
+                certain = most - arriving  # of the best, even if all that arrive are better
+                room = max(0, most - len(self.passed[rung]))
             found = [*(one for one in self.best(rung, max(0, certain)) if self.waiting.get(one) == rung), *found]
             arriving = room
         return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sightlab.report.phrases import counted
 from sightlab.tune.rungs import LEAST, is_prefix
 from sightlab.tune.standing import trial_words
-from sightlab.tune.trials import Trial
+from sightlab.tune.trials import Trial, furthest_first
 
 if TYPE_CHECKING:
     from sightlab.tune.driver import Driver
@@ -32,9 +32,10 @@ def promotable(driver: Driver) -> list[Trial]:
     """The trials of a search that were set aside and are to go on by now, whosever they are; the next first."""
     if driver.plan.method != "asha":
         return []
-    reserved = [trial for trial in short_of_budget(driver) if trial.state == "pruned"]
-    if reserved or keeps_epochs(driver):
-        return reserved
+    best = short_of_budget(driver)
+    aside = [trial for trial in best if trial.state == "pruned"]
+    if aside or (best and driver.budget.epochs is not None):
+        return aside
     return [driver.trials[number] for number in driver.search.promotable(total(driver))]
 
 
@@ -59,7 +60,8 @@ def short_of_budget(driver: Driver) -> list[Trial]:
     if driver.plan.method != "asha" or (driver.budget.seconds is None and driver.budget.epochs is None):
         return []
     complete = sum(trial.state == "complete" for trial in driver.trials)
-    best = furthest(driver)[: max(0, LEAST - complete)]
+    going = [trial for trial in driver.trials if trial.state in ("open", "pruned")]
+    best = furthest_first(driver.plan, going)[: max(0, LEAST - complete)]
     while best:
         needed, available, more = need(driver, best)
         if needed <= available:
@@ -83,13 +85,6 @@ def need(driver: Driver, trials: Sequence[Trial]) -> tuple[float, float, float]:
     together = min(driver.crew.workers, seeds * len(trials))
     needed = max(*each, seeds * sum(each) / together)
     return needed, (driver.budget.seconds or 0.0) - driver.clock(), CAUTION * needed
-
-
-def furthest(driver: Driver) -> list[Trial]:
-    """The trials that have a value and have not come to their end, the best of those with most epochs first."""
-    sign = -1.0 if driver.plan.high else 1.0
-    known = [one for one in driver.trials if one.value is not None and one.state in ("open", "pruned")]
-    return sorted(known, key=lambda one: (-one.epochs, sign * (one.value or 0.0), one.number))
 
 
 def epochs_to_end(driver: Driver, trial: Trial) -> int:

@@ -44,6 +44,15 @@ def rungs_of(recipe: Recipe, stops_early: bool) -> tuple[int, ...]:
     return tuple(rung for rung in found if rung > recipe.schedule.warmup_epochs or rung == epochs)
 
 
+def quota(trials: int) -> int:
+    """How many of so many trials go on from a rung of ASHA: one of ETA, and LEAST where there are as many.
+
+    >>> [quota(trials) for trials in (25, 8, 2, 1, 0)]
+    [8, 2, 2, 1, 0]
+    """
+    return max(min(LEAST, trials), trials // ETA)
+
+
 def levels(recipe: Recipe) -> int:
     """How often a recipe's epochs can be divided by ETA: its rungs but the last, where no warm-up forbids one.
 

@@ -19,7 +19,6 @@ from sightlab.tune.plan import Plan
 from sightlab.tune.rungs import recipe_at
 
 PATIENCE_SECONDS = 20.0  # in which a worker notices that its driver has gone
-ENDS = ("complete", "pruned", "failed")  # a trial that has none of these is not ended: under way, or out of budget
 
 
 @dataclass
@@ -63,8 +62,9 @@ def best_of(epochs: Sequence[Epoch]) -> Epoch:
 class Trial:
     """One place of the space. number: from 0. rungs: epochs after which it is looked at.
 
-    rung: the place of the next one. values_at: the metric at those behind it, mean over the seeds. state: one of ENDS,
-    or "open". twin: an earlier trial with the same values. owner: the driver that trains it, "" where there is one.
+    rung: the place of the next one. values_at: the metric at those behind it, mean over the seeds. state: "open"
+    (under way, or cut off by the budget), "complete", "failed", or "pruned" (ended early; ASHA may take it up again).
+    twin: an earlier trial with the same values. owner: the driver that trains it, "" where there is one.
     """
 
     number: int
@@ -208,6 +208,13 @@ def ranked(plan: Plan, trials: Sequence[Trial]) -> list[Trial]:
         ended = [one for one in known if one.epochs == most]
     sign = -1.0 if plan.high else 1.0
     return sorted(ended, key=lambda one: (sign * (one.value or 0.0), one.number))
+
+
+def furthest_first(plan: Plan, trials: Sequence[Trial]) -> list[Trial]:
+    """Trials with a value: those with the most epochs first, of equal ones the better, of these the older."""
+    sign = -1.0 if plan.high else 1.0
+    known = [one for one in trials if one.value is not None]
+    return sorted(known, key=lambda one: (-one.epochs, sign * (one.value or 0.0), one.number))
 
 
 def under_way(trials: Sequence[Trial]) -> Iterator[Trial]:
