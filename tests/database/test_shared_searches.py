@@ -133,6 +133,21 @@ def test_the_trials_of_a_killed_driver_are_taken_over(server: Server, on_postgre
 
 
 @pytest.mark.slow
+def test_trials_of_asha_go_on_whichever_driver_has_them(server: Server, on_postgres: str, tmp_path: Path) -> None:
+    words = (*TINY, "epochs=3", "lr=0.003,0.03,0.3", "batch_size=16,32,64", "--method", "asha")
+    options = ("--study", "halved", "--workers", 1, "--no-test")
+    drivers = {home: started(tmp_path, on_postgres, home, *words, *options) for home in ("one", "two")}
+    found = {home: ended(tmp_path, driver, home) for home, driver in drivers.items()}
+    told = {
+        home: [(one["state"], one["epochs"], one["value"]) for one in facts["trials"]] for home, facts in found.items()
+    }
+    assert told["one"] == told["two"]
+    # Of nine trials the three that are best after an epoch have all their epochs, and no other.
+    assert sorted(state for state, _, _ in told["one"]) == ["complete"] * 3 + ["pruned"] * 6
+    assert sorted(epochs for _, epochs, _ in told["one"]) == [1] * 6 + [3] * 3
+
+
+@pytest.mark.slow
 def test_a_budget_of_epochs_is_of_all_drivers_together(server: Server, on_postgres: str, tmp_path: Path) -> None:
     words = (*TINY, "epochs=5", "lr=0.01,0.03,0.1,0.3", "--study", "counted", "--workers", 1, "--budget", "9epochs")
     drivers = {home: started(tmp_path, on_postgres, home, *words) for home in ("one", "two")}
