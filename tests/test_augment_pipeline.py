@@ -9,17 +9,22 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from torchvision.transforms.v2 import functional as F  # noqa: N812 - its usual name
 
 from sightlab.augment.draws import Draws
 from sightlab.augment.groups import LARGE
 from sightlab.augment.groups import one_thread as in_one_thread
 from sightlab.augment.pipeline import POLICIES, augmentation
+from sightlab.augment.resized_crop import draw_resized_crop
 from sightlab.errors import RecipeError
-from tests.torchvisions import each, pictures
+from tests.torchvisions import each, furthest, pictures
 from tests.torchvisions import one_thread as one_thread
 
 EVERYTHING: list[dict[str, Any]] = [
+    {"resized_crop": 0.08},
+    {"resized_crop": 0.5, "flip": 0.5},
+    {"greyscale": 0.5},
     {"crop_padding": 4, "flip": 0.5},
     {"crop_padding": 2, "crop_mode": "reflect", "flip": 0.5, "flip_mode": "alternating"},
     {"translate": 3},
@@ -93,6 +98,22 @@ def test_alternating_flips_reach_the_pixels() -> None:
     assert torch.equal(one, each(F.horizontal_flip, two)) and torch.equal(one, three)
 
 
+def test_resized_crops_reach_the_pixels() -> None:
+    images, draws = pictures(16, 20, 28, 3), Draws(1, 2, np.arange(16))
+    boxes = draw_resized_crop(draws, 20, 28, (0.3, 1.0)).tolist()
+    expected = each(lambda image, box: F.resized_crop(image, *box, size=[20, 28], antialias=True), images, boxes)
+    assert furthest(augmentation(resized_crop=0.3)(images, draws), expected) <= 1
+
+
+def test_a_share_of_images_loses_its_colour() -> None:
+    images = torch.randint(256, (2000, 4, 4, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    changed = augmentation(greyscale=0.2)(images, Draws(1, 2, np.arange(2000)))
+    grey = (changed == changed[..., :1]).flatten(1).all(1)
+    assert stats.binomtest(int(grey.sum()), 2000, 0.2).pvalue > 1e-6
+    assert torch.equal(changed[~grey], images[~grey])
+    assert furthest(changed[grey], each(lambda image: F.rgb_to_grayscale(image, 3), images[grey])) <= 1
+
+
 def test_a_small_batch_stays_in_one_thread_and_the_threads_come_back() -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -118,6 +139,7 @@ def test_a_small_batch_stays_in_one_thread_and_the_threads_come_back() -> None:
         ({"erase_fill": "nois"}, "augment.erase_fill: unknown 'nois'; did you mean noise?"),
         ({"flip": 0.3, "flip_mode": "alternating"}, "augment.flip is 0.3"),
         ({"scale": 1.0}, "augment.scale is 1.0"),
+        ({"resized_crop": 1.5}, "augment.resized_crop is 1.5"),
         ({"colour_jitter": (0.1, 0.1, 0.1, 0.6)}, "augment.colour_jitter is"),
         ({"colour_jitter": (-0.1, 0.0, 0.0, 0.0)}, "augment.colour_jitter is"),
         ({"policy": "randaugment", "randaugment_magnitude": 31}, "augment.randaugment_magnitude is 31"),

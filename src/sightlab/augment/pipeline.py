@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from sightlab.augment import colour, geometry, mix, policies
+from sightlab.augment import resized_crop as crops
 from sightlab.augment.affine import draw_affine, resample
 from sightlab.augment.draws import Draws
 from sightlab.augment.geometry import (
@@ -36,6 +37,7 @@ ERASE_FILLS = ("black", "noise")
 
 def augmentation(
     *,
+    resized_crop: float = 0.0,
     crop_padding: int = 0,
     crop_mode: str = "black",
     flip: float = 0.0,
@@ -45,6 +47,7 @@ def augmentation(
     scale: float = 0.0,
     interpolation: str = "bilinear",
     colour_jitter: tuple[float, float, float, float] | None = None,
+    greyscale: float = 0.0,
     policy: str = "none",
     randaugment_ops: int = 2,
     randaugment_magnitude: int = 9,
@@ -53,12 +56,15 @@ def augmentation(
 ) -> Augmentation:
     """The training images' random changes, in this order; what is not asked for costs nothing.
 
-    crop_padding: pixels around the image before a crop of its own size; crop_mode: black or reflect. flip:
-    probability of a mirror image; flip_mode: random, or alternating (each image mirrored every other epoch; flip
-    is then 0.5). translate: largest shift in pixels. rotate: largest turn in degrees. scale: largest change of size, a
-    share. interpolation: of turns and changes of size, bilinear or nearest. policy: a key of POLICIES; RandAugment
-    has randaugment_ops steps of randaugment_magnitude (0 to 30). colour_jitter: largest changes of brightness,
-    contrast, saturation and hue. erase: probability that a rectangle is wiped out, filled with black or noise.
+    resized_crop: smallest share of the image's area in a part of it that is stretched to its size, as Inception's
+    (Szegedy et al. 2015, section 6) and RandomResizedCrop; 0 for none, 0.08 is usual. crop_padding: pixels around the
+    image before a crop of its own size; crop_mode: black or reflect. flip: probability of a mirror image; flip_mode:
+    random, or alternating (each image mirrored every other epoch; flip is then 0.5). translate: largest shift in
+    pixels. rotate: largest turn in degrees. scale: largest change of size, a share. interpolation: of turns and
+    changes of size, bilinear or nearest. policy: a key of POLICIES; RandAugment has randaugment_ops steps of
+    randaugment_magnitude (0 to 30). colour_jitter: largest changes of brightness, contrast, saturation and hue.
+    greyscale: probability of an image without colour. erase: probability that a rectangle is wiped out, filled with
+    black or noise.
 
     Raises RecipeError for values that describe no augmentation; the function raises it for images it cannot change
     (a colour change of 2 channels, a reflection larger than the image).
@@ -77,7 +83,11 @@ def augmentation(
         raise RecipeError(f"augment.flip is {flip}; with flip_mode=alternating half of all are mirrored: 0.5 works")
     if not 0 <= scale < 1:
         raise RecipeError(f"augment.scale is {scale}; a share from 0 up to, but not, 1 works")
+    if not 0 <= resized_crop <= 1:
+        raise RecipeError(f"augment.resized_crop is {resized_crop}; a share of the area from 0 to 1 works")
     steps: list[Augmentation] = []
+    if resized_crop:
+        steps.append(stretching(resized_crop))
     if crop_padding or flip:
         steps.append(cropping_and_flipping(crop_padding, crop_mode, flip, flip_mode))
     if translate:
@@ -88,6 +98,8 @@ def augmentation(
         steps.append(POLICIES[policy](randaugment_ops, randaugment_magnitude))
     if colour_jitter and any(colour_jitter):
         steps.append(jittering(*colour_jitter))
+    if greyscale:
+        steps.append(greying(greyscale))
     if erase:
         steps.append(erasing(erase, erase_fill))
     return in_turn(steps)
@@ -107,6 +119,20 @@ def in_turn(steps: list[Augmentation]) -> Augmentation:
             for step in steps:
                 images = step(images, draws)
         return images
+
+    return apply
+
+
+def stretching(smallest: float) -> Augmentation:
+    """A part of the image, of at least this share of its area, stretched to its size."""
+
+    def apply(images: Tensor, draws: Draws) -> Tensor:
+        height, width = images.shape[1:3]
+        boxes = crops.draw_resized_crop(draws, height, width, (smallest, 1.0))
+        change = partial(crops.resized_crop, height=height, width=width)
+        changed = images.clone()
+        change_rows(changed, np.arange(len(images)), change, boxes)
+        return changed
 
     return apply
 
@@ -160,6 +186,18 @@ def jittering(brightness: float, contrast: float, saturation: float, hue: float)
 
     def apply(images: Tensor, draws: Draws) -> Tensor:
         return colour.colour_jitter(images, *colour.draw_colour_jitter(draws, brightness, contrast, saturation, hue))
+
+    return apply
+
+
+def greying(probability: float) -> Augmentation:
+    """Some images without colour, with as many channels as before."""
+
+    def apply(images: Tensor, draws: Draws) -> Tensor:
+        chosen = np.flatnonzero(draws.uniform("greyscale", 1)[:, 0] < probability)
+        changed = images.clone()
+        change_rows(changed, chosen, colour.greyscale)
+        return changed
 
     return apply
 

@@ -94,14 +94,16 @@ class Model(Group):
 class Augment(Group):
     """What is done to training images only, in this order.
 
+    resized_crop: smallest share of the area that a random part has which is stretched to the image's size, 0 for none.
     crop_padding: pixels around the image before a random crop of its own size; crop_mode: what they are. flip:
     probability of a mirror image; alternating mirrors each image every other epoch (Jordan 2024). translate: largest
     shift in pixels. rotate: largest turn in degrees. scale: largest change of size, a share. policy: AutoAugment,
-    RandAugment or TrivialAugment. colour_jitter: largest changes of brightness, contrast, saturation and hue. erase:
-    probability that a rectangle is wiped out. mixup, cutmix: alpha of the Beta distribution, 0 for none; mixed: the
-    share of images that are mixed at all.
+    RandAugment or TrivialAugment. colour_jitter: largest changes of brightness, contrast, saturation and hue.
+    greyscale: probability of an image without colour. erase: probability that a rectangle is wiped out. mixup, cutmix:
+    alpha of the Beta distribution, 0 for none; mixed: the share of images that are mixed at all.
     """
 
+    resized_crop: Share = 0.0
     crop_padding: Annotated[int, Field(ge=0, le=512)] = 0
     crop_mode: Literal["black", "reflect"] = "black"
     flip: Share = 0.0
@@ -116,6 +118,7 @@ class Augment(Group):
     randaugment_ops: Annotated[int, Field(ge=1, le=16)] = 2
     randaugment_magnitude: Annotated[int, Field(ge=0, le=30)] = 9
     colour_jitter: tuple[NotNegative, NotNegative, NotNegative, Annotated[float, Field(ge=0, le=0.5)]] | None = None
+    greyscale: Share = 0.0
     erase: Share = 0.0
     erase_fill: Literal["black", "noise"] = "black"
     mixup: NotNegative = 0.0
