@@ -11,8 +11,6 @@ from sightlab.errors import StudyError, one_line, suggestion
 from sightlab.recipes.files import is_file_name, mapping_of, read_text
 from sightlab.studies.schema import Scale, Study
 
-ALL_SCALES = ("smoke", "laptop", "full")
-
 
 def shipped_studies() -> list[str]:
     """The names of the studies that ship, in the order of the studies they repeat."""
