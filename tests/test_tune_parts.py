@@ -24,7 +24,7 @@ from sightlab.recipes.changes import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
 from sightlab.tune.budget import Budget, parse_budget
-from sightlab.tune.costs import Costs, Pace, expected_epochs, kind_of, kinds
+from sightlab.tune.costs import LISTED, Costs, Pace, expected_epochs, kind_of, kinds, told
 from sightlab.tune.draws import drawn
 from sightlab.tune.importance import importance
 from sightlab.tune.luck import newcombe, out_of_bag
@@ -345,6 +345,22 @@ def test_a_prediction_is_epochs_times_pace_and_starts() -> None:
     costs = Costs(plan, paces)
     assert costs.seconds({"optimizer.lr": 0.1, "batch_size": 64}) == 2 * (9 * 20.0 + 1.0)
     assert costs.cheapest_epoch() == 11.0
+
+
+def test_every_cell_of_a_grid_is_told_its_time_and_of_a_huge_one_every_kind() -> None:
+    _, grid = parse_space(["lr=0.01,0.03,0.06,0.09,0.12", "batch_size=16,32,64,128,256"])
+    plan = plan_of("grid", grid)
+    costs = Costs(plan, {kind: Pace(20.0, 0.0) for kind in kinds(plan)})
+    lines, seconds = told(costs, list(grid.grid()), Budget(seconds=1800), 2)
+    assert lines[0] == "  lr=0.01 batch_size=16: 3:00 min" and lines[24].startswith("  lr=0.12 batch_size=256")
+    assert lines[25:] == [
+        "25 trials to train, about 39:00 min with 2 processes",  # one of the two has 13 trials
+        "the budget of 30:00 min fits about 20 trials",
+    ]
+    assert seconds == 13 * 180
+    _, huge = parse_space([f"lr={','.join(str(n / 1000) for n in range(1, LISTED))}", "batch_size=32,64"])
+    lines, _ = told(Costs(plan_of("grid", huge), costs.paces), list(huge.grid()), Budget(), 2)
+    assert lines[0] == "  batch_size=16: 20.0 s an epoch" and len(lines) == 6
 
 
 def test_expected_epochs_are_what_halving_leaves_of_many_trials() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ COSTLY = (
     "model.", "augment.", "batch_size", "data.size", "data.channels", "precision", "optimizer.name", "loss.name",
     "averaging.name", "distillation.teacher",
 )  # fmt: skip
-SHOWN = 24  # trials up to which each is shown with its own time
+LISTED = 100  # cells of a grid up to which each is told with its own time
 
 Kind = tuple[tuple[str, Any], ...]  # what trials that cost the same have in common
 
@@ -160,18 +160,12 @@ def going_on(rungs: int, most: int | None) -> float:
     return left / most
 
 
-def sample(plan: Plan, proposed: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The trials that are known before the search: all of a grid, else the first that a random search would draw."""
-    most = plan.most or SHOWN
-    return [values for values, _ in zip(proposed, range(most), strict=False)]
-
-
 def told(costs: Costs, trials: Sequence[Values], budget: Budget, workers: int) -> tuple[list[str], float]:
     """The prediction in lines, and its seconds in all. trials: those that are still to be trained."""
     plan = costs.plan
     each = [costs.seconds(values) for values in trials]
     lines = []
-    if plan.space.cells is not None and len(trials) <= SHOWN:
+    if plan.space.cells is not None and len(trials) <= LISTED:
         lines = [f"  {worded(values)}: {duration(one)}" for values, one in zip(trials, each, strict=True)]
     elif plan.space.cells is not None or len(costs.paces) > 1:
         lines = [

@@ -24,7 +24,7 @@ from sightlab.store.labels import Labels, Study, now_text, read_labels
 from sightlab.training.loop import Paused
 from sightlab.training.prepare import splits_of
 from sightlab.tune.budget import Budget, check_budget
-from sightlab.tune.costs import SHOWN, Costs, Kind, Pace, kind_of, kinds, probe, told
+from sightlab.tune.costs import Costs, Kind, Pace, kind_of, kinds, probe, told
 from sightlab.tune.draws import drawn
 from sightlab.tune.driver import Driver
 from sightlab.tune.plan import TRIALS, Plan, axis_words, check_same, checked, default_method, name_of
@@ -172,7 +172,7 @@ def to_train(driver: Driver) -> Sequence[Values]:
     plan, book = driver.plan, driver.book
     ended = [trial.values for trial in driver.trials if trial.state != "open" or not driver.mine(trial)]
     if plan.space.cells is None:
-        count = (plan.most or max(SHOWN, len(ended) + 1)) - len(ended)
+        count = (plan.most or max(TRIALS, len(ended) + 1)) - len(ended)
         draws = [np.random.default_rng([plan.recipe.seed, number]) for number in range(count)]
         return [drawn(plan.space, one) for one in draws]
     left = []
