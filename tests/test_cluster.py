@@ -133,7 +133,7 @@ def test_a_search_outlives_a_node_and_has_the_bits_of_this_machine(
     cluster: Nodes, real_data: Path, cli: Cli, tmp_path: Path
 ) -> None:
     words = ("data=kmnist", "limit_per_class=30", "model=lenet", "compile=off", "epochs=15", "schedule=constant")
-    words += ("lr=0.003,0.01,0.02,0.03,0.06,0.1", "--json", "--method", "grid")
+    words += ("lr=0.003,0.01,0.03,0.1", "--json", "--method", "grid")
     environment = {**os.environ, "SIGHTLAB_DATA": str(real_data)}
     command = [sys.executable, "-m", "sightlab", "tune", "demo", *words, "--on", cluster.address, "--home", "far"]
     with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
@@ -151,11 +151,11 @@ def test_a_search_outlives_a_node_and_has_the_bits_of_this_machine(
     far = json.loads((tmp_path / "out").read_text())
     said = (tmp_path / "err").read_text()
     assert "its process has died" in said
-    assert [(one["state"], one["epochs"]) for one in far["trials"]] == [("complete", 15)] * 6
+    assert [(one["state"], one["epochs"]) for one in far["trials"]] == [("complete", 15)] * 4
 
     # A run whose node died is gone on with, not begun anew, and what it lost is trained again.
     folders = run_folders(tmp_path / "far")
-    assert len(folders) == 6
+    assert len(folders) == 4
     lines = (tmp_path / "far" / "tune" / far["study"] / "events.jsonl").read_text().splitlines()
     told = [json.loads(line) for line in lines]
     epochs = [(event["run"], event["epoch"]) for event in told if event["event"] == "epoch"]
@@ -169,7 +169,7 @@ def test_a_search_outlives_a_node_and_has_the_bits_of_this_machine(
     assert [len(read_facts(folder)["openings"]) for folder in folders if folder.name == best] == [1]
     assert (tmp_path / "far" / best / "report.html").is_file()
     status, output, _ = cli("runs", "--home", "far", "--json")
-    assert sorted(one["status"] for one in json.loads(output)["runs"]) == ["finished", *["interrupted"] * 5]
+    assert sorted(one["status"] for one in json.loads(output)["runs"]) == ["finished", *["interrupted"] * 3]
 
     # Where nothing died, and no cluster was, the same figures and weights come out.
     with pytest.MonkeyPatch.context() as patch:
@@ -203,6 +203,7 @@ def test_the_command_of_the_page_is_one(cli: Cli) -> None:
     refused_with(cli(*words, "limit_per_class=20"), "nothing answers at 127.0.0.1:")
 
 
+@pytest.mark.slow
 @on_cluster
 def test_pictures_are_put_into_the_store_once(cluster: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here as on a node of the cluster, without its client server."""

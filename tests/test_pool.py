@@ -98,6 +98,7 @@ def test_data_that_are_not_there_end_it_with_their_line(tmp_path: Path) -> None:
         list(train_side_by_side([Training(changed(TINY, {"data": "nowhere/"}))], tmp_path, 1))
 
 
+@pytest.mark.slow
 def test_processes_do_not_outlive_their_parent(tmp_path: Path) -> None:
     """The parent is killed; what it started must go by itself."""
     import subprocess
@@ -150,6 +151,7 @@ def test_a_shared_training_that_diverges_says_so(tmp_path: Path) -> None:
     assert "is not a finite number" in str(Archive(tmp_path).diverged(recipe, 2))
 
 
+@pytest.mark.slow
 def test_what_a_shared_training_says_is_told(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="2 processes: nowhere/: no such file or folder"):
         train_by_processes(changed(TINY, {"data": "nowhere/"}), 2, tmp_path)

@@ -170,6 +170,7 @@ def killed_and_resumed(folder: Path, kills: int, seed: int, more: Sequence[str] 
     return run
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_bit(tmp_path: Path, unbroken: Path) -> None:
     assert results(killed_and_resumed(tmp_path, 2, seed=0)) == results(unbroken)
 

@@ -207,6 +207,7 @@ def test_the_embedded_set_is_stratified_and_licensed() -> None:
     assert sum(p.stat().st_size for p in folder.iterdir()) <= 6_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FASHION.is_dir(), reason="the Debian package dataset-fashion-mnist is not installed")
 def test_the_embedded_set_is_what_its_script_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.util

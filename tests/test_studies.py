@@ -45,6 +45,7 @@ def test_a_study_runs_at_its_smallest_scale(
     assert "## What was wrong, and how it shows" in page
 
 
+@pytest.mark.slow
 def test_the_csv_study_runs_tests_the_hidden_file_and_is_not_run_twice(cli: Cli, tmp_path: Path) -> None:
     words = ("study", "run", "fashion-csv", "--scale", "smoke", "--workers", 1)
     status, out, err = cli(*words, "--out", "page.html", "--json")

@@ -213,6 +213,7 @@ def test_brackets_of_hyperband_end_trials_at_their_rungs_alone(cli: Cli, tmp_pat
     assert sum(one["state"] == "complete" for one in found["trials"]) >= 3
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_every_run_and_says_how_to_go_on(tmp_path: Path) -> None:
     words = (*TINY, "lr=0.03,0.1", "epochs=500", "--workers", "2", "--study", "stopped", "--budget", "9h")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -235,6 +236,7 @@ def test_ctrl_c_keeps_every_run_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert events(tmp_path / "runs")[-1]["event"] == "rest"
 
 
+@pytest.mark.slow
 def test_a_winner_is_trained_again_with_further_seeds(cli: Cli, tmp_path: Path) -> None:
     found, _ = tuned(
         cli, *TINY, "epochs=1", "lr=0.01..0.3:log", "--method", "tpe", "--trials", 2, "--seeds", 2, "--retrain", 1,
