@@ -256,6 +256,9 @@ def test_a_winner_is_trained_again_with_further_seeds(cli: Cli, tmp_path: Path) 
         (("cnn",), "nothing to search"),
         (("learning=1,2",), "unknown key 'learning'"),
         (("model=1..3",), "is a range, and this key takes no numbers"),
+        (("model=cnn..lenet",), "model.name: 'cnn..lenet' is a range, and this key takes no numbers"),
+        (("lr=0.1,0.2", "model=cnn,lenett"), "unknown model 'lenett'; did you mean lenet?"),
+        (("lr=0.1,0.2", "model.options.widht=7"), "widht"),
         (("seed=1,2",), "--seeds N"),
         (("lr=0.1,0.2", "--budget", "soon"), "--budget soon: is neither a time nor epochs"),
         (("lr=0.1,0.2", "--budget", "0epochs"), "shorter than one epoch"),
@@ -270,6 +273,7 @@ def test_a_winner_is_trained_again_with_further_seeds(cli: Cli, tmp_path: Path) 
 )
 def test_bad_input_is_one_line(cli: Cli, words: tuple[str, ...], says: str) -> None:
     refused_with(cli("tune", *words), says)
+    assert not Path("runs/tune").exists()
 
 
 def test_a_budget_shorter_than_an_epoch_and_a_recipe_that_changed_are_one_line(cli: Cli, tmp_path: Path) -> None:
@@ -277,6 +281,9 @@ def test_a_budget_shorter_than_an_epoch_and_a_recipe_that_changed_are_one_line(c
     file.write_text("{model: lenet, epochs: 1, compile: 'off', data: {source: fashion-mini, limit_per_class: 20}}")
     words = ("tune", file, "lr=0.03,0.1", "--study", "mine", "--workers", 1)
     refused_with(cli(*words, "--budget", "0.01s"), "shorter than one epoch, which takes about")
+    assert not (tmp_path / "runs" / "tune").exists()  # what was refused as it began has left nothing
+    assert cli(*words, "--budget", "1epoch", "--no-test")[0] == 0
+    refused_with(cli("tune", "--resume", "mine", "--budget", "0.01s"), "shorter than one epoch, which takes about")
     file.write_text(file.read_text().replace("epochs: 1", "epochs: 2"))
     refused_with(cli("tune", "--resume", "mine"), "study mine: its recipe has changed (epochs 1 -> 2)")
     refused_with(cli(*words), "study mine: its recipe has changed (epochs 1 -> 2)")

@@ -85,6 +85,8 @@ def test_the_range_of_a_models_own_option_is_whole_where_it_is_written_so() -> N
         (["epochs=3"], "nothing to search"),
         (["learning=0.1,0.2"], "unknown key 'learning'"),
         (["model=1..3"], "model.name: '1..3' is a range, and this key takes no numbers"),
+        (["schedule=cosine..step"], "schedule.name: 'cosine..step' is a range, and this key takes no numbers"),
+        (["optimizer=sgd..adam:log"], "optimizer.name: 'sgd..adam:log' is a range, and this key takes no numbers"),
         (["policy=0..1"], "augment.policy: '0..1' is a range"),
         (["nesterov=0..1"], "optimizer.nesterov: '0..1' is a range"),
         (["seed=1,2"], "--seeds N"),

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,6 +110,15 @@ class Record:
 
     def leave(self) -> None:
         """End the sitting."""
+
+    def withdraw(self) -> None:
+        """Take a study back that was refused as it was begun; one that has been sat down to before stays."""
+        if len(self.of_kind("sitting")) == 1:
+            with suppress(OSError):
+                for name in (PLAN, EVENTS):
+                    (self.folder / name).unlink()
+                self.folder.rmdir()
+                self.folder.parent.rmdir()
 
     def note(self, kind: str, **facts: Any) -> None:
         """Write down that something has happened. Raises StudyError where it cannot be written."""

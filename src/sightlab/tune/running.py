@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from sightlab.data.imageset import Progress
-from sightlab.errors import RecipeError, RunError, StudyError
+from sightlab.errors import RecipeError, RunError, SightlabError, StudyError
+from sightlab.models.names import check_name
 from sightlab.recipes.changes import changed
 from sightlab.recipes.reading import read_recipe
 from sightlab.report.phrases import counted
@@ -31,7 +32,7 @@ from sightlab.tune.plan import TRIALS, Plan, axis_words, check_same, checked, de
 from sightlab.tune.record import Record, find_record
 from sightlab.tune.search import search_of
 from sightlab.tune.shared import Records, SharedRecord, find_shared
-from sightlab.tune.space import Values, parse_space
+from sightlab.tune.space import Choice, Values, parse_space
 from sightlab.tune.trials import Book, new_trial
 from sightlab.tune.watching import Watch
 
@@ -73,7 +74,15 @@ def planned(asked: Asked, home: Path, budget: Budget, progress: Progress | None 
     )
     checked(plan)
     search_of(plan)  # what a method needs is found missing before the study is begun
+    for name in models_of(plan):
+        check_name(name)
     return replace(plan, data=splits_of(plan.recipe, None, progress).key)
+
+
+def models_of(plan: Plan) -> list[str]:
+    """The names of the models that its trials may have."""
+    axis = plan.space.axes.get("model.name")
+    return list(axis.values) if isinstance(axis, Choice) else [plan.recipe.model.name]
 
 
 def found_record(home: Path, name: str, share: bool) -> Records:
@@ -131,16 +140,11 @@ def search(plan: Plan, home: Path, crew: Hands, budget: Budget, watch: Watch, sh
     record = opened(plan, home, facts, share)
     since = str(record.of_kind("sitting")[0]["at"])
     driver = Driver(plan, record, home, crew, budget, watch, Book(plan, home, since, record.me))
-    left = to_train(driver)
-    if left:
-        begun = time.monotonic()
-        driver.costs = measured(driver, left)
-        driver.account.measuring = time.monotonic() - begun
-        check_budget(budget, driver.costs.cheapest_epoch())
-        lines, seconds = told(driver.costs, left, budget, crew.workers)
-        for line in lines:
-            watch.say(line)
-        driver.note("predicted", seconds=seconds)
+    try:
+        predict(driver, to_train(driver))
+    except SightlabError:
+        record.withdraw()
+        raise
     try:
         driver.run()
     except BaseException:
@@ -148,6 +152,20 @@ def search(plan: Plan, home: Path, crew: Hands, budget: Budget, watch: Watch, sh
         raise
     keep_together(driver)
     return driver
+
+
+def predict(driver: Driver, left: Sequence[Values]) -> None:
+    """Measure and tell what is left to train. Raises SightlabError where it cannot be trained, or not in the budget."""
+    if not left:
+        return
+    begun = time.monotonic()
+    driver.costs = measured(driver, left)
+    driver.account.measuring = time.monotonic() - begun
+    check_budget(driver.budget, driver.costs.cheapest_epoch())
+    lines, seconds = told(driver.costs, left, driver.budget, driver.crew.workers)
+    for line in lines:
+        driver.watch.say(line)
+    driver.note("predicted", seconds=seconds)
 
 
 def reopened(name: str, home: Path, crew: Hands, watch: Watch) -> Driver:

@@ -132,6 +132,10 @@ class SharedRecord:
             self.left.set()
             self.note("left")
 
+    def withdraw(self) -> None:
+        """End the sitting; a study that was refused stays, others may have joined it by now."""
+        self.leave()
+
     def written(self, name: str, text: str) -> Path:
         """A file of this driver's own folder of the study, written whole. Raises StudyError."""
         return written(self.folder / name, text)

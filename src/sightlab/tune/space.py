@@ -26,6 +26,7 @@ FIXED = {
 MOST_CELLS = 10_000
 NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
 RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(?::(.*))?")
+OF_WORDS = re.compile(r"[\w-]+\.\.[\w-]+(:\w*)?")  # a range by its looks, of something that has no order
 
 
 @dataclass(frozen=True)
@@ -142,10 +143,10 @@ def axis_of(path: str, text: str) -> Axis:
     match = RANGE.fullmatch(text)
     if match is None and ".." in text and kinds and not is_text(path):
         raise StudyError(f"{path}: {text!r} is not a range; one is low..high or low..high:log, such as 0.001..0.1:log")
+    if not kinds and (match or (OF_WORDS.fullmatch(text) and not takes_any(path))):
+        raise StudyError(f"{path}: {text!r} is a range, and this key takes no numbers; list its values: {path}=A,B")
     if match is None:
         return Choice(tuple(parse_lists([f"{path}={text}"])[path]))
-    if not kinds:
-        raise StudyError(f"{path}: {text!r} is a range, and this key takes no numbers; list its values: {path}=A,B")
     return range_of(path, text, match, kinds)
 
 
@@ -181,6 +182,11 @@ def numbers_in(kind: Any) -> set[type]:
     if get_origin(kind) in (Union, UnionType):
         return set().union(*map(numbers_in, get_args(kind)))
     return set()
+
+
+def takes_any(path: str) -> bool:
+    """Whether a key takes any text at all; a model's has the name of one, or of a file."""
+    return is_text(path) and path != "model.name"
 
 
 def is_text(path: str) -> bool:
