@@ -2,7 +2,7 @@
 # make test        install what the tests need; ruff, mypy, pytest
 # make test-slow   the tests that take minutes
 # make bench       the benchmarks of bench/: one table, about an hour
-# make bench-tune  searches with early stopping on all cores against the grid, one cell after the other: 40 minutes
+# make bench-tune  searches with early stopping on all cores against the grid, one cell after the other: 50 minutes
 # make examples    the reports of docs/examples: about ten minutes on two cores
 # make studies     the pages of docs/studies: the six studies at the scale of a laptop, an hour each at most on two cores
 PYTHON ?= python3

@@ -1,7 +1,7 @@
 """Searches with early stopping on all cores against the whole grid, one cell after the other: time, and what is found.
 
 The grid is study 1's: 25 pairs of batch size and learning rate for MiniResNet-v4 on KMNIST. Each has a home of its own,
-so that none finds the other's runs. About forty minutes on two cores.
+so that none finds the other's runs. About fifty minutes on two cores.
 """
 
 from __future__ import annotations
