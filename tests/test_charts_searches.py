@@ -1,5 +1,7 @@
 """The pictures of a search show every trial where it belongs, and the best above all."""
 
+from dataclasses import replace
+
 import pytest
 
 from sightlab.charts import (
@@ -13,6 +15,7 @@ from sightlab.charts import (
     parallel_coordinates,
     trial_losses,
 )
+from tests.drawings import drawing, marks
 from tests.search_records import AXES, tried
 
 
@@ -32,6 +35,16 @@ def test_better_trials_lie_above_worse_ones_and_failed_ones_are_left_out() -> No
     assert rows[0]["name"] == "trial 1"
     assert [row["name"] for row in rows if row["best"]] == ["trial 13"] * 3
     assert len({row["colour"] for row in rows}) == 13
+
+
+def test_a_parameter_alone_has_a_dot_for_every_trial_where_lines_would_not_be_seen() -> None:
+    trials = [replace(trial, shares=trial.shares[:1]) for trial in tried(14)]
+    scored = sum(trial.better is not None for trial in trials)
+    alone = drawing(parallel_coordinates(AXES[:1], trials, "accuracy"))
+    assert len(marks(alone, "point")) == scored + 1  # the best once more, above all
+    early = sum(trial.ended == "pruned" for trial in trials)
+    assert sum(point.get("fill") is None for point in marks(alone, "point")) == early > 0
+    assert not marks(drawing(parallel_coordinates(AXES, tried(14), "accuracy")), "point")
 
 
 def test_parameters_are_in_the_order_of_their_importance() -> None:

@@ -126,6 +126,8 @@ def loss_rows(trials: Sequence[Tried], best: int) -> list[Row]:
 def parallel_coordinates(axes: Sequence[ParameterAxis], trials: Sequence[Tried], score: str) -> alt.LayerChart:
     """A line a trial across the parameters' axes, the better the darker; those ended early dashed, failed left out.
 
+    On one axis alone there are no lines: a dot a trial, hollow where it was ended early.
+
     score: what they are ordered by. Raises ValueError for no axis, or no trial with a score.
     """
     import altair as alt
@@ -137,13 +139,14 @@ def parallel_coordinates(axes: Sequence[ParameterAxis], trials: Sequence[Tried],
     top = alt.Axis(orient="top", labelAngle=0, labelLimit=0, domain=False, ticks=False, labelPadding=10, title=None)
     x = alt.X("axis:N", scale=alt.Scale(domain=names, type="point", padding=0.5), axis=top)
     y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=None)
+    early = "dashed" if len(names) > 1 else "hollow"
     return alt.LayerChart(
-        layer=[_poles(names), *_trials(rows), *_ticks(axes, names)],
+        layer=[_poles(names), *_trials(rows, len(names) == 1), *_ticks(axes, names)],
         encoding=alt.FacetedEncoding(x=x, y=y),
         width=step * len(names),
         height=AXIS_HEIGHT,
         title=alt.TitleParams(
-            "Parameters of the trials", subtitle=f"darker: better {score}; orange: the best; dashed: ended early"
+            "Parameters of the trials", subtitle=f"darker: better {score}; orange: the best; {early}: ended early"
         ),
         **TOP_LEVEL,
     )
@@ -159,8 +162,8 @@ def _poles(names: Sequence[str]) -> alt.Chart:
     return poles
 
 
-def _trials(rows: list[Row]) -> list[alt.Chart]:
-    """The trials' lines, the best above all."""
+def _trials(rows: list[Row], alone: bool) -> list[alt.Chart]:
+    """The trials' lines, the best above all; dots where the axis is alone."""
     import altair as alt
 
     base = alt.Chart({"values": rows}).encode(
@@ -168,8 +171,11 @@ def _trials(rows: list[Row]) -> list[alt.Chart]:
     )
     layers = []
     for ended, dash in (("pruned", [3, 3]), ("complete", [1, 0])):
-        layers.append(base.transform_filter(f"datum.ended === '{ended}'").mark_line(strokeWidth=1.4, strokeDash=dash))
-    best = base.transform_filter("datum.best").mark_line(strokeWidth=3)
+        some = base.transform_filter(f"datum.ended === '{ended}'")
+        dots = some.mark_point(size=60, filled=ended == "complete", opacity=1)
+        layers.append(dots if alone else some.mark_line(strokeWidth=1.4, strokeDash=dash))
+    best = base.transform_filter("datum.best")
+    best = best.mark_point(size=90, filled=True, opacity=1) if alone else best.mark_line(strokeWidth=3)
     return [*layers, best.encode(color=alt.value(VERMILION))]
 
 
