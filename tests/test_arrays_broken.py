@@ -73,6 +73,14 @@ def test_every_cut_of_an_npz_file_is_said(tmp_path: Path, packed: bool) -> None:
         fault(path)
 
 
+@pytest.mark.parametrize("names", [("images", "ima\nges"), ("images", "images\n"), ("one\n", "two")])
+def test_names_with_line_ends_are_refused_in_one_line(tmp_path: Path, names: tuple[str, str]) -> None:
+    np.savez(tmp_path / "a.npz", **dict.fromkeys(names, GREY[:1]))
+    with pytest.raises(DataError) as refused:
+        read_npz(tmp_path / "a.npz")
+    assert "\n" not in str(refused.value)
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_flipped_bytes_are_read_or_refused_in_one_line(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:

@@ -96,6 +96,8 @@ def parts_of(path: Path, members: Mapping[str, Load]) -> Parts:
     """The splits that arrays make by their names."""
     found: dict[tuple[str, str], str] = {}
     for key in members:
+        if len(f"{key}.".splitlines()) > 1:  # every message below names arrays, and is one line
+            raise DataError(f"{path}: the array {key!r} has the end of a line in its name; rename it")
         place = role(key)
         if place in found:
             raise DataError(f"{path}: {found[place]} and {key} are both the {' '.join(place or ())}; keep one")
