@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -40,6 +41,8 @@ app.add_typer(data.app, name="data")
 # Typer stands on a click of its own in newer versions; its errors have the same base in all of them.
 UsageError: type[Any] = typer.BadParameter.__mro__[1]
 USER_ERROR, STOPPED = 2, 130
+# Commands that take no KEY=VALUE words, and what they have options for instead.
+WITHOUT_WORDS = {"predict": ("skip_broken",)}
 
 
 @app.callback(invoke_without_command=True)
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = app(list(arguments) if arguments is not None else None, prog_name="sightlab", standalone_mode=False)
         sys.stdout.flush()
     except SightlabError as error:
-        return complain(error)
+        return complain(as_typed(str(error), list(arguments) if arguments is not None else sys.argv[1:]))
     except UsageError as error:
         context = getattr(error, "ctx", None)
         asked = context.command_path if context else "sightlab"
@@ -69,6 +72,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status if isinstance(status, int) else 0
+
+
+# A hint that the data room gives as KEY=VALUE, in backticks.
+HINT = re.compile(r"`([a-z_]+)=((?:[^`]|\\`)+)`")
+
+
+def as_typed(message: str, arguments: Sequence[str]) -> str:
+    """The message with its hints as the command that was typed takes them: `--skip-broken` where there are no words.
+
+    >>> as_typed("a.jpg is broken; `skip_broken=true` goes on without it", ["predict", "last", "a.jpg"])
+    'a.jpg is broken; `--skip-broken` goes on without it'
+    """
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    if command not in WITHOUT_WORDS:
+        return message
+
+    def option(hint: re.Match[str]) -> str:
+        flag = "--" + hint[1].replace("_", "-")
+        return f"`{flag}`" if hint[2] == "true" else f"`{flag} {hint[2]}`"
+
+    return HINT.sub(lambda hint: option(hint) if hint[1] in WITHOUT_WORDS[command] else hint[0], message)
 
 
 def complain(error: object) -> int:

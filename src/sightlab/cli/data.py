@@ -9,21 +9,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sightlab.cli.show import JSON_OPTION, as_json, out, plain_name, progress_bar, say, table
-from sightlab.errors import DataError
+from sightlab.errors import DataError, suggestion
 
 if TYPE_CHECKING:
     from sightlab.data.imageset import ImageSet
+    from sightlab.data.layouts.claim import Claim
+    from sightlab.data.load import Examined
     from sightlab.data.splits import Sealed, Splits
+    from sightlab.data.words import ReadWords
 
 SHOW_EXAMPLES = """\b
 Examples:
   sightlab data show fashion-mini
-  sightlab data show photos/ --size 64
-  sightlab data show train.csv --label target --json
+  sightlab data show photos/ size=64
+  sightlab data show HAM10000/ label=dx
+  sightlab data show odd-folder/ --explain
+  sightlab data show train.csv label=target --json
 """
 IMPORT_EXAMPLES = """\b
 Examples:
-  sightlab data import photos.tar.gz --size 64
+  sightlab data import photos.tar.gz size=64
   sightlab data import kmnist --to npz --out kmnist.npz
 """
 LIST_EXAMPLES = """\b
@@ -37,11 +42,16 @@ Size = Annotated[int | None, typer.Option(min=1, help="Shorter side in pixels, t
 Channels = Annotated[int | None, typer.Option(min=1, help="1 for grey, 3 for colour; default the pictures' own.")]
 Label = Annotated[str | None, typer.Option(help="The label column of a table.")]
 SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out broken pictures, and count them.")]
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE ...]", help="How it is read: label=, layout=, classes=, ... (docs/data.md)."),
+]
 
 
 @app.command("show", epilog=SHOW_EXAMPLES)
 def show(
     source: Source,
+    words: Words = None,
     size: Size = None,
     channels: Channels = None,
     label: Label = None,
@@ -49,27 +59,27 @@ def show(
     validation: Annotated[float, typer.Option(min=0.001, max=0.999, help="Share of train for validation.")] = 0.2,
     limit_per_class: Annotated[int | None, typer.Option(min=2, help="Training images a class, at most.")] = None,
     sheet: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Where the contact sheet goes.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show every way it could be read; decode nothing.")
+    ] = False,
     json: bool = JSON_OPTION,
 ) -> None:
     """Show a data set as training would see it, and write a contact sheet.
 
-    Splits, images a class, shape, mean and deviation of the training images, exact duplicates between splits.
+    How it is read: layout, where classes come from, what is left unused. Splits, images a class, shape, mean and
+    deviation of the training images, exact duplicates between splits.
     """
-    from sightlab.data.load import load
+    from sightlab.data.load import examined, load
     from sightlab.pictures import data_sheet, save_picture
 
+    read = reading_of(words, size=size, channels=channels, label=label, skip_broken=skip_broken)
+    examination = examined(source, **read)
+    if explain:
+        explained(examination, json)
+        return
     with progress_bar("reading pictures") as progress:
-        splits = load(
-            source,
-            size=size,
-            channels=channels,
-            label=label,
-            skip_broken=skip_broken,
-            validation=validation,
-            limit_per_class=limit_per_class,
-            progress=progress,
-        )
-    facts = facts_of(splits, source)
+        splits = load(source, validation=validation, limit_per_class=limit_per_class, progress=progress, **read)
+    facts = facts_of(splits, source) | {"reading": reading_facts(examination.decision.chosen)}
     target = sheet or Path(f"contact-sheet-{plain_name(source)}.png")
     save_picture(data_sheet(splits.train), target)
     for note in splits.notes:
@@ -78,6 +88,70 @@ def show(
         as_json(facts | {"sheet": str(target)})
     else:
         result(splits, facts, target)
+
+
+def reading_of(words: list[str] | None, **options: Any) -> ReadWords:
+    """What the words and the options say of how a source is read. Raises DataError where a key is given twice."""
+    from sightlab.recipes.changes import parse_changes
+    from sightlab.recipes.schema import Data
+
+    changes = {key.removeprefix("data."): value for key, value in parse_changes(words or []).items()}
+    known = set(Data.model_fields) - {"source", "limit_per_class", "validation", "split_seed"}
+    if strange := set(changes) - known:
+        raise DataError(f"{min(strange)} does not say how data are read; {suggestion(min(strange), known)}")
+    given = {key: value for key, value in options.items() if value not in (None, False)}
+    if twice := given.keys() & changes.keys():
+        raise DataError(f"{min(twice)} is given twice, as a word and as an option; keep one")
+    return validated_data(changes | given)
+
+
+def validated_data(values: dict[str, Any]) -> ReadWords:
+    """The words with their types checked as those of a recipe are. Raises RecipeError."""
+    from typing import cast
+
+    from sightlab.recipes.reading import validated
+    from sightlab.recipes.schema import Recipe
+
+    whole = Recipe().model_dump(mode="python") | {"data": values}
+    return cast("ReadWords", validated(whole, "data").data.reading)
+
+
+def reading_facts(claim: Claim | None) -> dict[str, Any]:
+    """How a source is read, for `--json`."""
+    if claim is None:
+        return {}
+    return {"layout": claim.layout, "labels": claim.labels, "unused": list(claim.unused)}
+
+
+def explained(examination: Examined, json: bool) -> None:
+    """Every claim on a source, and the one it is read by. Raises DataError with the refusal where there is none."""
+    decision = examination.decision
+    rows = [claim_row(claim, decision.chosen) for claim in decision.claims]
+    if json:
+        names = ("layout", "verdict", "splits", "classes", "labels", "because")
+        as_json({"claims": [dict(zip(names, row, strict=True)) for row in rows], "refusal": decision.refusal or None})
+    elif rows:
+        table(["layout", "verdict", "pictures", "classes", "classes from"], [row[:5] for row in rows])
+        for row in rows:
+            for reason in filter(None, row[5].split("\n")):
+                out(f"{row[0]}: {reason}")
+    decision.claim()
+
+
+def claim_row(claim: Claim, chosen: Claim | None) -> list[str]:
+    """A claim's row: layout, verdict, pictures a split, classes, where they come from, reasons."""
+    verdict = "read" if claim is chosen else "refused" if claim.refusal else "doubtful" if claim.doubts else "possible"
+    splits = ", ".join(f"{name} {'?' if count is None else f'{count:,}'}" for name, count in claim.splits.items())
+    classes = f"{len(claim.classes):,}: {', '.join(claim.classes[:4])}{', ...' if claim.classes[4:] else ''}"
+    reasons = [claim.refusal, *claim.doubts, *claim.unused]
+    return [
+        claim.layout,
+        verdict,
+        splits,
+        classes if claim.classes else "",
+        claim.labels,
+        "\n".join(filter(None, reasons)),
+    ]
 
 
 def facts_of(splits: Splits, source: str) -> dict[str, Any]:
@@ -97,6 +171,7 @@ def facts_of(splits: Splits, source: str) -> dict[str, Any]:
         "mean": [round(m, 6) for m in mean],
         "std": [round(s, 6) for s in std],
         "duplicates": {f"{a}/{b}": count for (a, b), count in splits.duplicates.items()},
+        "contradicted": splits.contradicted,
         "notes": list(splits.notes),
     }
 
@@ -106,12 +181,19 @@ def result(splits: Splits, facts: dict[str, Any], sheet: Path) -> None:
     height, width, channels = splits.shape
     total = sum(split["count"] for split in facts["splits"].values())
     out(f"{facts['source']}: {total:,} images, {height} x {width} x {channels}, {len(splits.classes)} classes")
+    reading = facts["reading"]
+    if reading:
+        out(f"read as {reading['layout']}, classes from {reading['labels']}")
+    for unused in reading.get("unused", ()):
+        out(f"unused: {unused}")
     out(f"mean {shown(facts['mean'])}, std {shown(facts['std'])} (training images, values in [0, 1])")
     for pair, count in facts["duplicates"].items():
         first, second = pair.split("/")
         out(f"duplicates: {count:,} {second} images are exactly equal to {first} images")
     if not facts["duplicates"]:
         out("duplicates: no image is in two splits")
+    if facts["contradicted"]:
+        out(f"contradicted: {facts['contradicted']:,} images are there under two classes, pixel for pixel")
     out("")
     names = ("train", "validation", "test")
     columns = [facts["splits"][name]["per_class"] for name in names]
@@ -138,6 +220,7 @@ class Target(StrEnum):
 @app.command("import", epilog=IMPORT_EXAMPLES)
 def import_(
     source: Source,
+    words: Words = None,
     size: Size = None,
     channels: Channels = None,
     label: Label = None,
@@ -154,10 +237,9 @@ def import_(
 
     if target is not None and to is None:
         raise DataError(f"--out {target} needs --to csv, idx, npz or parquet")
+    read = reading_of(words, size=size, channels=channels, label=label, skip_broken=skip_broken)
     with progress_bar("reading pictures") as progress:
-        loaded = load_parts(
-            source, size=size, channels=channels, label=label, skip_broken=skip_broken, progress=progress
-        )
+        loaded = load_parts(source, progress=progress, **read)
     written = None
     if to is not None:
         written = target or Path(plain_name(source).partition(".")[0] + (".npz" if to is Target.npz else f"-{to}"))
@@ -168,7 +250,7 @@ def import_(
     if json:
         as_json({"source": source, "splits": counts, "written": str(written) if written else None, "key": loaded.key})
         return
-    where = "indexed; they are decoded when used" if loaded.found.shards else "in the cache"
+    where = "indexed; they are decoded when used" if loaded.lazy else "in the cache"
     out(f"{source}: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()) + f" images {where}")
     if written:
         out(f"written: {written}")

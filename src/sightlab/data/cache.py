@@ -34,6 +34,11 @@ WEEK_SECONDS = 7 * 24 * 3600
 ZEROS = bytes(1 << 20)
 
 
+def cached_parts(key: str, folder: Path | None = None) -> Parts | None:
+    """What is kept under a key already; None where nothing is, or it is damaged. folder: see `cached`."""
+    return open_entry((cache_folder() / "decoded" if folder is None else folder) / key)
+
+
 def cached(key: str, make: Callable[[Allocate], Parts], folder: Path | None = None) -> Parts:
     """The parts kept under this key, their images memory-mapped and read-only; made and kept if not there yet.
 

@@ -8,13 +8,16 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from sightlab.data.containers.junk import is_junk
 from sightlab.data.formats.opening import reading
+from sightlab.data.layouts.claim import ReadOptions
 from sightlab.errors import DataError
 from sightlab.files import write_text
 
-FORMAT = 1  # to be raised when what is kept, or how pictures are decoded, changes
+FORMAT = 2  # to be raised when what is kept, or how pictures are decoded, changes
 # A file changed so shortly before it was hashed may change again within the same tick of the clock.
 RACY_NANOSECONDS = 2_000_000_000
 
@@ -36,6 +39,48 @@ def content_key(paths: Sequence[Path], options: Mapping[str, object]) -> str:
     """
     plain = json.dumps([FORMAT, dict(options)], sort_keys=True, default=str)
     return hashlib.sha256(json.dumps([plain, *(source_hash(path) for path in paths)]).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is remembered of a source that was read before: the key of its reading, and its layout's name."""
+
+    key: str
+    layout: str
+
+
+def memo_of(path: Path, options: ReadOptions) -> Path:
+    """Where the reading of a source by these options is remembered."""
+    text = json.dumps([FORMAT, str(path.absolute()), options.identity()], sort_keys=True)
+    return cache_folder() / "readings" / f"{hashlib.sha256(text.encode(errors='surrogateescape')).hexdigest()}.json"
+
+
+def remember(path: Path, options: ReadOptions, paths: Sequence[Path], known: Known, *, lazy: bool) -> None:
+    """Keep the key of a reading with the state of the files it was made from. It only saves time."""
+    states = [state_of(one) for one in paths]
+    if lazy or max(newest for _, newest in states) > time.time_ns() - RACY_NANOSECONDS:
+        return
+    text = json.dumps(
+        {
+            "paths": [str(one.absolute()) for one in paths],
+            "states": [state for state, _ in states],
+            "key": known.key,
+            "layout": known.layout,
+        }
+    )
+    with contextlib.suppress(OSError, UnicodeEncodeError):
+        write_text(memo_of(path, options), text)
+
+
+def remembered(path: Path, options: ReadOptions) -> Known | None:
+    """The reading of a source whose files have not changed since; None where it is to be looked at anew."""
+    try:
+        kept = json.loads(memo_of(path, options).read_text(encoding="utf-8"))
+        if [state_of(Path(one))[0] for one in kept["paths"]] != kept["states"]:
+            return None
+        return Known(str(kept["key"]), str(kept["layout"]))
+    except (OSError, ValueError, KeyError, TypeError, DataError):
+        return None
 
 
 def source_hash(path: Path) -> str:
@@ -71,6 +116,9 @@ def state_of(path: Path) -> tuple[str, int]:
     digest, newest = hashlib.sha256(), 0
     with reading(path):
         for name, file in walk(path):
+            if name.endswith("/"):
+                digest.update(f"{name}\0".encode(errors="surrogateescape"))
+                continue
             s = file.stat()
             digest.update(
                 f"{name}\0{s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino} {s.st_dev}\0".encode(
@@ -85,6 +133,9 @@ def hash_files(path: Path) -> str:
     """sha256 of the names, lengths and bytes of a file or of a folder's files."""
     digest = hashlib.sha256()
     for name, file in walk(path):
+        if name.endswith("/"):
+            digest.update(name.encode(errors="surrogateescape") + b"\0")
+            continue
         with reading(file), file.open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").digest()
         digest.update(name.encode(errors="surrogateescape") + b"\0" + content)
@@ -92,7 +143,9 @@ def hash_files(path: Path) -> str:
 
 
 def walk(path: Path) -> Iterator[tuple[str, Path]]:
-    """The file itself under its name, or a folder's files under their relative names, sorted, hidden ones left out."""
+    """The file itself under its name, or a folder's files and folders (with a slash at the end) under their relative
+    names, sorted; what readers ignore is left out.
+    """
     if path.is_dir():
         yield from walk_folder(path, "", ())
     elif path.exists():
@@ -110,9 +163,10 @@ def walk_folder(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -
     if here in above:
         return
     for entry in entries:
-        if entry.name.startswith("."):
+        if is_junk(entry.name):
             continue
         if entry.is_dir():
+            yield f"{prefix}{entry.name}/", Path(entry.path)
             yield from walk_folder(Path(entry.path), f"{prefix}{entry.name}/", (*above, here))
         elif entry.is_file():
             yield prefix + entry.name, Path(entry.path)

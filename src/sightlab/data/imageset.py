@@ -194,9 +194,9 @@ def split_name(text: str) -> str | None:
 
 
 SPLIT_WORDS: dict[str, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "validation": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing", "t10k"),
+    "train": ("train", "training", "trn", "trainval"),
+    "validation": ("val", "valid", "validation", "dev", "eval", "evaluation"),
+    "test": ("test", "testing", "tst", "t10k", "holdout", "heldout"),
 }
 
 

@@ -2,59 +2,77 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
-from sightlab.data.cache import cached, content_key
-from sightlab.data.detect import Reading, file_kind, head_of, read_source
-from sightlab.data.imageset import UNDIVIDED, Allocate, ImageSet, Parts, Progress
+from sightlab.data.cache import cached, cached_parts, content_key
+from sightlab.data.containers.base import parents
+from sightlab.data.contents import Known, remember, remembered
+from sightlab.data.description import described
+from sightlab.data.imageset import UNDIVIDED, Allocate, ImageSet, Parts, Progress, in_memory
+from sightlab.data.inventory import Inventory, filtered, look
+from sightlab.data.layouts.claim import Claim, ReadOptions
+from sightlab.data.layouts.decide import Decision, decide
+from sightlab.data.layouts.table import LAYOUTS
 from sightlab.data.names import EMBEDDED, FASHION, FINE, NAMED, SUPERCLASSES
 from sightlab.data.pictures.decode import Decoding, fit
 from sightlab.data.sources import Found, find
 from sightlab.data.splits import Splits, divide
 from sightlab.data.webshards.naming import relative_names
 from sightlab.data.webshards.read import read_shards
+from sightlab.data.words import ReadWords, options_of
 from sightlab.errors import DataError
-
-LABEL_FILE = re.compile(r"label|target|^y")
 
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """What a source holds, undivided: its parts, where its files are, and their content as a hash."""
+    """What a source holds, undivided: its parts, where its files are, and its reading as a hash.
+
+    layout: the name of the layout it was read by. lazy: whether pictures are decoded when used.
+    """
 
     parts: Parts
     found: Found
     key: str
+    layout: str = ""
+    lazy: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """What a source looks like: its inventory (None of shards named by a pattern), how it is to be read, the decision."""
+
+    found: Found
+    inventory: Inventory | None
+    options: ReadOptions
+    decision: Decision
 
 
 def load(
     source: str | Path,
     *,
-    size: int | None = None,
-    channels: int | None = None,
-    label: str | None = None,
-    skip_broken: bool = False,
     limit_per_class: int | None = None,
     validation: float = 0.2,
     split_seed: int = 0,
     progress: Progress | None = None,
+    **read: Unpack[ReadWords],
 ) -> Splits:
     """Train, validation and test images of a source: a name, a path, or either with `:variant`.
 
-    size: pixels of the shorter side, then a centre crop; needed when sizes differ. channels: 1 or 3; None keeps
-    the source's own. label: the label column of a table; of shards, the extension or the JSON key of labels.
-    skip_broken: leave out pictures that cannot be decoded.
-    limit_per_class, validation, split_seed: see `divide`. Raises DataError.
+    limit_per_class, validation, split_seed: see `divide`. read: how the source is read, each word left to the
+    evidence where it is not given. size: pixels of the shorter side, then a centre crop; needed when sizes differ.
+    channels: 1 or 3; None keeps the source's own. bit_depth: of 16-bit pictures, 8 to 16. skip_broken: leave out
+    pictures that cannot be decoded. label: the label column of a table; of shards, the extension or the JSON key.
+    layout, classes, split, config, list, label_from, shape, ignore, encoding: see `ReadOptions`. Raises DataError.
 
     >>> splits = load("fashion-mini", limit_per_class=100)
     >>> splits.train, len(splits.validation), len(splits.test)
     (ImageSet(800 images, 28 x 28 x 1, 10 classes), 200, 2000)
     """
-    loaded = load_parts(source, size=size, channels=channels, label=label, skip_broken=skip_broken, progress=progress)
+    loaded = load_parts(source, progress=progress, **read)
     return divide(
         loaded.parts,
         validation=validation,
@@ -65,55 +83,108 @@ def load(
     )
 
 
-def load_parts(
-    source: str | Path,
-    *,
-    size: int | None = None,
-    channels: int | None = None,
-    label: str | None = None,
-    skip_broken: bool = False,
-    progress: Progress | None = None,
-) -> Loaded:
+def load_parts(source: str | Path, *, progress: Progress | None = None, **read: Unpack[ReadWords]) -> Loaded:
     """What a source holds, as it divides itself, decoded into the cache; shards are decoded when asked for.
 
-    Raises DataError.
+    read: see `load`; one_class: whether a single class will do. Raises DataError.
     """
     found = find(str(source), progress)
-    options = {"size": size, "channels": channels, "label": label, "skip_broken": skip_broken}
-    decoding = Decoding(size, channels, skip_broken)
     if found.shards:
-        key = content_key(found.shards, options | {"shards": relative_names(found.shards)})
-        parts = read_shards(found.shards, key, decoding, label, progress)
-    else:
-        key = content_key(files_of(found.path), options)
+        return from_shards(source, found, options_of(read), progress)
+    path, words, notes = described(found.path, read)
+    options = options_of(words)
+    known = remembered(path, options)
+    parts = cached_parts(known.key) if known else None
+    if known is None or parts is None:
+        claim, key = decided(path, options)
+        if claim.lazy:
+            return Loaded(
+                finished(claim.read(in_memory, progress), found, str(source), options, notes),
+                found,
+                key,
+                claim.layout,
+                True,
+            )
 
         def make(allocate: Allocate) -> Parts:
-            return adapted(read_source(found.path, Reading(decoding, label), allocate, progress), size, channels)
+            return adapted(claim.read(allocate, progress), options.decoding)
 
-        parts = cached(key, make)
+        parts, layout = cached(key, make), claim.layout
+    else:
+        key, layout = known.key, known.layout
+    return Loaded(finished(parts, found, str(source), options, notes), found, key, layout)
+
+
+def from_shards(source: str | Path, found: Found, options: ReadOptions, progress: Progress | None) -> Loaded:
+    """What the shards that a pattern names hold."""
+    key = content_key(found.shards, options.identity() | {"shards": relative_names(found.shards)})
+    parts = read_shards(found.shards, key, options.decoding, options.label, progress)
+    return Loaded(finished(parts, found, str(source), options, ()), found, key, "webdataset", True)
+
+
+def examined(source: str | Path, **read: Unpack[ReadWords]) -> Examined:
+    """What a source looks like and how it would be read, with nothing decoded. Raises DataError for wrong words."""
+    found = find(str(source), None)
+    if found.shards:
+        return Examined(found, None, options_of(read), Decision(None, ()))
+    path, words, _ = described(found.path, read)
+    inventory, options = looked_at(path, options_of(words))
+    return Examined(found, inventory, options, decide(inventory, options, LAYOUTS))
+
+
+def looked_at(path: Path, options: ReadOptions) -> tuple[Inventory, ReadOptions]:
+    """A path's inventory without what is to be ignored, in the folder that `config` names where it names one."""
+    inventory = filtered(look(path, options.encoding), options.ignore)
+    folder = config_folder(inventory, options.config)
+    return (inventory.within(folder), replace(options, config=None)) if folder else (inventory, options)
+
+
+def config_folder(inventory: Inventory, config: str | None) -> str:
+    """The one folder of this name, by its path or its last part; "" where there is none. Raises DataError for two."""
+    if config is None:
+        return ""
+    folders = {folder for names in inventory.kinds.values() for name in names for folder in parents(name)}
+    if config in folders:
+        return config
+    shallow = sorted((f for f in folders if f.rpartition("/")[2] == config), key=lambda f: (f.count("/"), f))
+    if len(shallow) > 1 and shallow[0].count("/") == shallow[1].count("/"):
+        raise DataError(f"{inventory.label}: config={config} could be {shallow[0]} or {shallow[1]}; give the path")
+    return shallow[0] if shallow else ""
+
+
+def decided(path: Path, options: ReadOptions) -> tuple[Claim, str]:
+    """The claim a path is read by, and its key, which is remembered. Raises DataError with the refusal."""
+    inventory, options_here = looked_at(path, options)
+    claim = decide(inventory, options_here, LAYOUTS).claim()
+    paths = paths_of(path, inventory, claim)
+    key = content_key(paths, options.identity() | {"layout": claim.layout, **claim.identity})
+    remember(path, options, paths, Known(key, claim.layout), lazy=claim.lazy)
+    return claim, key
+
+
+def paths_of(path: Path, inventory: Inventory, claim: Claim) -> list[Path]:
+    """The files and folders whose content decides what a claim reads."""
+    if inventory.only is None:
+        return [path]
+    if claim.pairs is not None:
+        return [path, path.parent]  # a list, and the pictures it names
+    return [path, *(path.parent / name for name in claim.beside)]
+
+
+def finished(parts: Parts, found: Found, source: str, options: ReadOptions, notes: tuple[str, ...]) -> Parts:
+    """The parts under official names, of the variant asked for, checked. Raises DataError."""
     for split, images in parts.splits.items():
-        if len(images.classes) < 2:
+        if len(images.classes) < 2 and not options.one_class:
             raise DataError(f"{source}: one class, {images.classes[0]!r}; a classifier needs at least two")
         if not len(images):
             raise DataError(f"{source}: the {split} split holds no images")
-    return Loaded(variant_of(named(parts, found), found, str(source)), found, key)
+    whole = replace(parts, notes=(*notes, *parts.notes))
+    return variant_of(named(whole, found), found, source)
 
 
-def files_of(path: Path) -> list[Path]:
-    """The files whose content decides what a source holds: some are read together with what lies beside them."""
-    if path.is_dir():
-        return [path]
-    kind = file_kind(path)
-    if kind in ("idx", "npy", "npz"):
-        beside = (p for p in path.parent.iterdir() if p.is_file() and LABEL_FILE.search(p.name.casefold()))
-        return [path, *sorted(p for p in beside if p != path)]
-    if kind == "pictures" and b"\0" not in head_of(path):
-        return [path.parent]  # an image list: the pictures it names
-    return [path]
-
-
-def adapted(parts: Parts, size: int | None, channels: int | None) -> Parts:
+def adapted(parts: Parts, decoding: Decoding) -> Parts:
     """The parts with images of the size and channels asked for (readers of picture files have done so already)."""
+    size, channels = decoding.size, decoding.channels
     first = next(iter(parts.splits.values()))
     height, width, own = first.shape
     if channels in (None, own) and size in (None, height) and (size is None or height == width):

@@ -87,6 +87,17 @@ class Splits:
         return fingerprints(self.test._images)
 
     @cached_property
+    def contradicted(self) -> int:
+        """Images whose exact pixels are also there under another class, in any split."""
+        sets = (self.train, self.validation, self.test._images)
+        prints = np.concatenate([self.seen["train"], self.seen["validation"], self.sealed])
+        labels = np.concatenate([images.labels for images in sets])
+        order = np.lexsort((labels, prints))
+        same = prints[order][1:] == prints[order][:-1]
+        other = same & (labels[order][1:] != labels[order][:-1])
+        return int(np.isin(prints, prints[order][1:][other]).sum())
+
+    @cached_property
     def duplicates(self) -> dict[tuple[str, str], int]:
         """Images of the second split whose exact pixels are also in the first, for each pair that has any."""
         sets = {"train": self.train, "validation": self.validation, "test": self.test._images}
@@ -120,8 +131,11 @@ def divide(
         notes.append(f"{source} has no training split; its {name} split is divided instead")
     test = given.pop("test", None)
     if test is None:
+        check_enough(rest, 2 if "validation" in given else 3, source)
+        whole = len(rest)
         test, rest = set_aside(rest, TEST_SHARE, np.random.default_rng([seed, 1]))
-        notes.append(f"no test split in {source}: {len(test):,} images (15 % of each class) are set aside as test")
+        share = f"{len(test) / whole:.0%}".replace("%", " %")
+        notes.append(f"no test split in {source}: {len(test):,} images ({share} of each class) are set aside as test")
     if limit_per_class is not None:
         rest = limited(rest, limit_per_class, np.random.default_rng([seed, 2]))
     held_out = given.pop("validation", None)
@@ -131,6 +145,19 @@ def divide(
         if not len(images):
             raise DataError(f"{source}: the {name} split is empty; each split needs at least one image")
     return Splits(rest, held_out, Sealed(test), source, key, tuple(notes))
+
+
+def check_enough(images: ImageSet, splits: int, source: str) -> None:
+    """Raises DataError where a class has fewer images than there are splits to be made of it."""
+    counts = images.counts()
+    few = np.flatnonzero((counts > 0) & (counts < splits))
+    if few.size:
+        name, count = images.classes[few[0]], int(counts[few[0]])
+        held = "one image" if count == 1 else f"{count} images"
+        raise DataError(
+            f"{source}: class {name!r} has {held}, and {splits} splits (train, {'validation, ' if splits > 2 else ''}test) "
+            f"need {splits}; add images of it, or name the other classes with `classes=...`"
+        )
 
 
 def set_aside(images: ImageSet, share: float, generator: np.random.Generator) -> tuple[ImageSet, ImageSet]:

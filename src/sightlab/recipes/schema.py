@@ -33,7 +33,11 @@ class Data(Group):
     """Which pictures, and how they are divided.
 
     size: pixels of the shorter side, then a centre crop; None keeps the pictures' own size. channels: None keeps
-    their own. limit_per_class: images a class taken from the training split (before validation is cut from it).
+    their own. bit_depth: bits that 16-bit pictures use, 8 to 16; None takes what their largest value needs.
+    skip_broken: leave out pictures that cannot be decoded. How the source is read, each left to the evidence where it
+    is not given: layout (an entry of docs/data.md), label (column), classes (names, in this order), split
+    (`train:DIR,test:DIR`, or a column), config (folder or configuration), list (file), label_from (pattern of file
+    names), shape (`28x28`), ignore (patterns of files), encoding (of texts). limit_per_class: images a class taken from the training split (before validation is cut from it).
     validation: share of the training split set aside where the source has no validation split. split_seed draws
     the divisions; it is not the training's seed, so that runs with several seeds see the same test images.
     """
@@ -42,11 +46,39 @@ class Data(Group):
     source: str = "fashion-mini"
     size: Annotated[int, Field(ge=1, le=4096)] | None = None
     channels: Annotated[int, Field(ge=1, le=64)] | None = None
+    bit_depth: Annotated[int, Field(ge=8, le=16)] | None = None
     label: str | None = None
     skip_broken: bool = False
+    layout: str | None = None
+    classes: tuple[str, ...] = ()
+    split: str | None = None
+    config: str | None = None
+    list: str | None = None
+    label_from: str | None = None
+    shape: str | None = None
+    ignore: tuple[str, ...] = ()
+    encoding: str | None = None
     limit_per_class: Annotated[int, Field(ge=2)] | None = None
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
     split_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    @field_validator("classes", "ignore", mode="before")
+    @classmethod
+    def _names_in_a_row(cls, value: Any) -> Any:
+        """`cat,dog` stands for a list of the two."""
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value or ()
+
+    @field_validator("label", "config", "split", mode="before")
+    @classmethod
+    def _numbers_as_text(cls, value: Any) -> Any:
+        """A column or a folder may be called by a number."""
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """The keys that say how the source is read, as `sightlab.data.load` takes them."""
+        kept = self.model_dump(exclude={"source", "limit_per_class", "validation", "split_seed"})
+        return {key: value for key, value in kept.items() if value not in (None, ())}
 
 
 class Model(Group):

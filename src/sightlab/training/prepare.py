@@ -91,6 +91,8 @@ def prepare(
         say(note)
     for (first, second), count in splits.duplicates.items():
         say(f"{count:,} images of the {second} split are exact duplicates of {first} images")
+    if splits.contradicted:
+        say(f"{splits.contradicted:,} images are there under two classes, pixel for pixel")
     mean, std = splits.train.moments()
     classifier, name = classifier_of(recipe, model, splits, mean, std, say)
     classifier.to(device).to(memory_format=torch.channels_last)
@@ -217,14 +219,11 @@ def splits_of(
         return as_splits(data, validation=share, limit_per_class=limit, seed=asked.split_seed)
     return load(
         asked.source,
-        size=asked.size,
-        channels=asked.channels,
-        label=asked.label,
-        skip_broken=asked.skip_broken,
         limit_per_class=limit,
         validation=share,
         split_seed=asked.split_seed,
         progress=progress,
+        **asked.reading,
     )
 
 

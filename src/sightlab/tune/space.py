@@ -22,6 +22,8 @@ Values = Mapping[str, Any]  # {dotted path: value}, one trial's place in the spa
 FIXED = {
     "format", "name", "notes", "log", "test_flips", "device", "workers", "compile", "deterministic",
     "data.source", "data.label", "data.skip_broken", "data.limit_per_class", "data.validation", "data.split_seed",
+    "data.layout", "data.classes", "data.split", "data.config", "data.list", "data.label_from", "data.shape",
+    "data.ignore", "data.encoding", "data.bit_depth",
 }  # fmt: skip
 MOST_CELLS = 10_000
 NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from sightlab.data.containers.base import DataFile
 from sightlab.errors import DataError, one_line
 
 GZIP = b"\x1f\x8b"
@@ -18,7 +19,7 @@ DEFLATE_LIMIT = 1032
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: Path | DataFile) -> Iterator[None]:
     """Turns what the system, gzip or the memory refuse inside the block into a DataError that names the file."""
     try:
         yield
@@ -39,17 +40,16 @@ def reading(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def opened(file: DataFile) -> Iterator[tuple[BinaryIO, int]]:
     """The content of a file, unpacked when it is gzip, and the most bytes it can have. Raises DataError."""
-    with reading(path), path.open("rb") as stream:
-        size = path.stat().st_size
+    with reading(file), file.open() as stream:
         packed = stream.read(2) == GZIP
         stream.seek(0)
         if not packed:
-            yield stream, size
+            yield stream, file.size
             return
         with gzip.open(stream) as unpacked:
-            yield cast(BinaryIO, unpacked), size * DEFLATE_LIMIT
+            yield cast(BinaryIO, unpacked), file.size * DEFLATE_LIMIT
 
 
 def read_up_to(stream: BinaryIO, count: int) -> bytearray:

@@ -1,0 +1,34 @@
+"""Files and folders that systems and programs strew about, which nobody means as data."""
+
+from __future__ import annotations
+
+import re
+
+# Exact names, in small letters: of macOS, Windows, network storage, editors, version control and notebooks.
+NAMES = frozenset(
+    (
+        *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "recycler"),
+        *("system volume information", "found.000", "lost+found", "@eadir", "#recycle", "@tmp", "#snapshot"),
+        *("@recycle", "@recently-snapshot", "lost.dir", "picasa.ini", "network trash folder", "temporary items"),
+        *("__pycache__", "_gsdata_", "zbthumbnail.info", "webdavfs"),
+    )
+)
+PATTERN = re.compile(r".+\.(part|crdownload|tmp|lock|swp|incomplete)|~\$.*|.*~", re.IGNORECASE | re.DOTALL)
+
+
+def is_junk(part: str) -> bool:
+    """Whether one part of a path is hidden, or of what systems strew about.
+
+    >>> [is_junk(part) for part in (".DS_Store", "@eaDir", "Thumbs.db", "1.png~", "cat", "train.csv")]
+    [True, True, True, True, False, False]
+    """
+    return part.startswith(".") or part.casefold() in NAMES or bool(PATTERN.fullmatch(part))
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a path is hidden, or of those that systems strew about.
+
+    >>> is_ignored("cat/.DS_Store"), is_ignored("__MACOSX/cat/1.png"), is_ignored("cat/1.png")
+    (True, True, False)
+    """
+    return any(is_junk(part) for part in name.split("/"))

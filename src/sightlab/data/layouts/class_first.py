@@ -1,0 +1,65 @@
+"""A folder for each class, with folders for training and test in it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from sightlab.data.inventory import Inventory, shortened
+from sightlab.data.layouts.claim import Claim, Layout, ReadOptions, word
+from sightlab.data.layouts.class_folders import class_first, notes_of
+from sightlab.data.layouts.doubts import shared_doubt
+from sightlab.data.layouts.pictures import picture_claim
+from sightlab.data.layouts.split_words import exact_split, plain
+from sightlab.data.layouts.tree import Tree
+
+NAME = "class-first"
+
+
+def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
+    """The pictures of each class by the split that their inner folder says."""
+    if inventory.only or not inventory.pictures or options.label or options.list or options.split or options.label_from:
+        return None
+    tree = Tree(inventory)
+    if not class_first(tree, tree.top):
+        return None
+    start = f"{tree.top}/" if tree.top else ""
+    pairs: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, first, second in tree.parted(start):
+        split = exact_split(plain(second))
+        if first and split:
+            pairs[split].append((name, first))
+    doubts = [] if options.layout == NAME else doubts_of(tree)
+    return picture_claim(
+        inventory,
+        options,
+        NAME,
+        pairs,
+        labels="the outer folders' names",
+        notes=notes_of(inventory, [pair for own in pairs.values() for pair in own]),
+        doubts=doubts,
+    )
+
+
+def doubts_of(tree: Tree) -> list[str]:
+    """Why the outer folders may be variants with splits and classes in them, rather than classes."""
+    inner = [folder for outer in tree.inner(tree.top) for folder in tree.inner(outer)]
+    same = shared_doubt(tree, inner)
+    names = tree.inner_names(tree.top)
+    if not same:
+        return []
+    return [
+        f"{shortened(tree.inventory.label, 60)}: {same}; {word('config', names[0])} reads that one alone, "
+        f"`layout={NAME}` takes the outer folders for classes"
+    ]
+
+
+LAYOUT = Layout(
+    NAME,
+    "train and test folders in each class folder",
+    """
+    pets/
+      cat/  train/1.jpg  test/2.jpg
+      dog/  train/1.jpg  test/2.jpg
+    """,
+    matches,
+)

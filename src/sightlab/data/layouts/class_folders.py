@@ -1,0 +1,109 @@
+"""Class folders alone: a folder a class, at any depth below folders that hold nothing else."""
+
+from __future__ import annotations
+
+from sightlab.data.inventory import Inventory, counted, shortened
+from sightlab.data.layouts.claim import POSSIBLE, STRUCTURE, Claim, Layout, ReadOptions, word
+from sightlab.data.layouts.doubts import masks, shared_doubt, storage_doubt, variant_doubt
+from sightlab.data.layouts.pictures import left_pictures, picture_claim
+from sightlab.data.layouts.split_words import exact_split, partial_family, plain, split_family
+from sightlab.data.layouts.tree import Tree, last
+
+NAME = "class-folders"
+
+
+def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
+    """Every picture under the name of its folder below the first place with several folders."""
+    if inventory.only or not inventory.pictures or options.label or options.list or options.split or options.label_from:
+        return None
+    tree = Tree(inventory)
+    root = tree.top
+    chosen = options.layout == NAME
+    if not chosen and (divided(tree, root) or class_first(tree, root)):
+        return None
+    folders = [f for f in tree.inner(root) if not options.classes or last(f) in options.classes]
+    pairs = {"all": tree.pairs(root, [last(f) for f in folders])}
+    if len(folders) < (1 if options.one_class or chosen else 2):
+        return None
+    doubts = [] if chosen or options.classes else doubts_of(tree, root, folders)
+    return picture_claim(
+        inventory,
+        options,
+        NAME,
+        pairs,
+        labels="the folders' names",
+        strength=STRUCTURE if not doubts else POSSIBLE,
+        notes=notes_of(inventory, pairs["all"]),
+        unused=left_pictures(inventory, pairs, "in no class folder"),
+        doubts=doubts,
+    )
+
+
+def divided(tree: Tree, root: str) -> bool:
+    """Whether the folders here are splits with classes in them, or splits by all their names."""
+    names = tree.inner_names(root)
+    if last(root) and exact_split(plain(last(root))):
+        return True
+    if split_family(names):
+        return True
+    family, _ = partial_family(names)
+    with_classes = [f for f in tree.inner(root) if last(f) in family and tree.inner(f)]
+    return len(with_classes) > 1
+
+
+def class_first(tree: Tree, root: str) -> bool:
+    """Whether every folder here holds folders called by splits and nothing else."""
+    folders = tree.inner(root)
+    return len(folders) > 1 and all(tree.are_splits(f) and not tree.direct[f] for f in folders)
+
+
+def doubts_of(tree: Tree, root: str, folders: list[str]) -> list[str]:
+    """Why these folders may be no classes, a line each."""
+    label, names = shortened(tree.inventory.label, 60), [last(f) for f in folders]
+    found = []
+    same = shared_doubt(tree, folders) or variant_doubt(names)
+    if same:
+        found.append(
+            f"{label}: {same}; {word('config', names[0])} reads one of them, `layout={NAME}` takes them for classes"
+        )
+    if store := storage_doubt(names):
+        found.append(f"{label}: {store}; give a list of `file,label` lines, or `layout={NAME}` takes them for classes")
+    if empty := tree.empty(root):
+        found.append(
+            f"{tree.inventory.shown(empty[0])}: the class folder holds no pictures; fill or remove it, or "
+            f"name the classes, as in {word('classes', ','.join(names[:4]))}"
+        )
+    loose = tree.direct[root]
+    if loose > sum(tree.within[f] for f in folders):
+        found.append(
+            f"{label}: {loose:,} pictures lie beside the class folders, more than in them; `layout={NAME}` leaves them aside"
+        )
+    return found
+
+
+def notes_of(inventory: Inventory, pairs: list[tuple[str, str]]) -> list[str]:
+    """What the user should know of pictures read by their folders."""
+    notes = list(left_pictures(inventory, {"all": pairs}, "in no class folder"))
+    if others := [
+        name for kind, names in inventory.kinds.items() if kind not in ("picture", "empty") for name in names
+    ]:
+        notes.append(
+            f"{counted(others, 'file', 'files')} that {'is no picture' if len(others) == 1 else 'are no pictures'} ignored"
+        )
+    if found := masks([name for name, _ in pairs]):
+        notes.append(
+            f"{counted(found, 'picture', 'pictures')} named like masks of others; `ignore=*_mask*` leaves such files aside"
+        )
+    return notes
+
+
+LAYOUT = Layout(
+    NAME,
+    "a folder for each class",
+    """
+    pets/
+      cat/  1.jpg  2.jpg  more/3.jpg
+      dog/  1.jpg  2.jpg
+    """,
+    matches,
+)

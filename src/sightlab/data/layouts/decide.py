@@ -1,0 +1,175 @@
+"""Which layout a source is read by: the one good claim, else a refusal that names the two best and the words to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sightlab.data.inventory import Inventory, counted, shortened
+from sightlab.data.layouts.claim import Claim, Layout, ReadOptions
+from sightlab.errors import DataError, suggestion
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """What is decided of a source. chosen: the claim it is read by; refusal: the line that says why it is not.
+
+    claims: all that was claimed, the chosen one among them.
+    """
+
+    chosen: Claim | None
+    claims: tuple[Claim, ...]
+    refusal: str = ""
+
+    def claim(self) -> Claim:
+        """The chosen claim. Raises DataError with the refusal."""
+        if self.chosen is None:
+            raise DataError(self.refusal)
+        return self.chosen
+
+
+def decide(inventory: Inventory, options: ReadOptions, layouts: Sequence[Layout]) -> Decision:
+    """The claim to read a source by, or why none is. Raises DataError for options that do not fit the source."""
+    if options.layout is not None:
+        return by_choice(inventory, options, layouts)
+    claims = tuple(c for layout in layouts if (c := layout.matches(inventory, options)) is not None)
+    good = without_covered([c for c in claims if not c.refusal and not c.doubts])
+    if len(good) == 1 and not (worry := overlooked(good[0], claims)):
+        return Decision(good[0], claims)
+    if len(good) == 1:
+        return Decision(None, claims, worry)
+    if len(good) > 1:
+        return Decision(None, claims, two_readings(inventory, good))
+    return Decision(None, claims, nothing_good(inventory, claims))
+
+
+def by_choice(inventory: Inventory, options: ReadOptions, layouts: Sequence[Layout]) -> Decision:
+    """The claim of the layout that the user names; doubts do not count against it. Raises DataError."""
+    named = {layout.name: layout for layout in layouts}
+    if options.layout not in named:
+        raise DataError(f"unknown layout {options.layout!r}; {suggestion(str(options.layout), named)}")
+    claim = named[options.layout].matches(inventory, options)
+    if claim is None:
+        fitting = [n for n, layout in named.items() if layout.matches(inventory, replace(options, layout=None))]
+        others = f"; `layout={fitting[0]}` would" if fitting else ""
+        raise DataError(
+            f"{inventory.label}: does not look like {options.layout} ({named[options.layout].title}){others}"
+        )
+    return Decision(None, (claim,), claim.refusal) if claim.refusal else Decision(claim, (claim,))
+
+
+def without_covered(claims: Sequence[Claim]) -> list[Claim]:
+    """The claims that no other one makes needless."""
+    kept: list[Claim] = []
+    for claim in sorted(claims, key=lambda c: (-c.strength, -(c.count or 0))):
+        if not any(covers(other, claim) for other in kept):
+            kept.append(claim)
+    return kept
+
+
+def covers(one: Claim, other: Claim) -> bool:
+    """Whether one claim, which is as strong, says all that another says of the pictures, or is of a known form."""
+    if one.strength > other.strength and "known" in (strength_word(one), strength_word(other)):
+        return True
+    if one.pairs is None or other.pairs is None:
+        return one.strength > other.strength
+    return agree(one, other) and len(flat(one)) >= len(flat(other)) and says_more_of_splits(one, other)
+
+
+def strength_word(claim: Claim) -> str:
+    """Whether a claim is of a publicly known form."""
+    from sightlab.data.layouts.claim import KNOWN
+
+    return "known" if claim.strength >= KNOWN else "other"
+
+
+def says_more_of_splits(one: Claim, other: Claim) -> bool:
+    """Whether one claim divides the pictures at least as finely as the other."""
+    return len(one.splits) >= len(other.splits)
+
+
+def flat(claim: Claim) -> dict[str, tuple[str, str]]:
+    """(split, class) of each picture of a claim."""
+    return {name: (split, text) for split, pairs in (claim.pairs or {}).items() for name, text in pairs}
+
+
+def agree(one: Claim, other: Claim) -> bool:
+    """Whether two claims put the pictures they share into the same classes, whatever they call them, and do not
+    contradict each other about splits.
+
+    Two claims that share few pictures do not agree.
+    """
+    mine, others = flat(one), flat(other)
+    shared = mine.keys() & others.keys()
+    if 2 * len(shared) < min(len(mine), len(others)):
+        return False
+    return all(
+        one_to_one([(mine[name][place], others[name][place]) for name in shared], loose=place == 0) for place in (0, 1)
+    )
+
+
+def one_to_one(pairs: Sequence[tuple[str, str]], *, loose: bool) -> bool:
+    """Whether each text of either side goes with one of the other; loose: or one side says the same of all."""
+    left: dict[str, str] = {}
+    right: dict[str, str] = {}
+    for a, b in pairs:
+        if left.setdefault(a, b) != b or right.setdefault(b, a) != a:
+            return loose and (len({x for x, _ in pairs}) == 1 or len({y for _, y in pairs}) == 1)
+    return True
+
+
+def overlooked(claim: Claim, claims: Sequence[Claim]) -> str:
+    """The line that says which doubtful claim tells the pictures' classes otherwise than this good one; "" for none."""
+    for other in claims:
+        if other is claim or not other.doubts or other.strength < claim.strength or other.pairs is None:
+            continue
+        if claim.pairs is not None and not agree(claim, other) and len(flat(other)) >= len(flat(claim)):
+            return other.doubts[0]
+    return ""
+
+
+def two_readings(inventory: Inventory, good: Sequence[Claim]) -> str:
+    """The line that names the two best readings and the words that choose between them."""
+    one, two = good[:2]
+    return (
+        f"{shortened(inventory.label, 80)}: can be read in two ways: {described(one)} (`layout={one.layout}`), or "
+        f"{described(two)} (`layout={two.layout}`); say which"
+    )
+
+
+def described(claim: Claim) -> str:
+    """A claim in a few words: `24 pictures of 2 classes by column dx of meta.csv`."""
+    count = claim.count
+    pictures = "pictures" if count is None else f"{count:,} {'picture' if count == 1 else 'pictures'}"
+    classes = f" of {len(claim.classes):,} classes" if claim.classes else ""
+    return f"{pictures}{classes} by {claim.labels}"
+
+
+def nothing_good(inventory: Inventory, claims: Sequence[Claim]) -> str:
+    """The line for a source that no layout reads without doubt: the strongest refusal or doubt, else what was seen."""
+    for claim in sorted(claims, key=lambda c: (-c.strength, bool(c.doubts))):
+        if claim.refusal:
+            return claim.refusal
+        if claim.doubts:
+            return claim.doubts[0]
+    return f"{inventory.label}: {seen(inventory.kinds, inventory)}"
+
+
+PLURALS: Mapping[str, str] = {
+    "picture": "pictures",
+    "text": "text files",
+    "archive": "archives",
+    "empty": "empty files",
+    "other": "unknown files",
+}
+
+
+def seen(kinds: Mapping[str, Sequence[str]], inventory: Inventory) -> str:
+    """What lies in a source that nothing reads, and what would be read."""
+    if not any(kinds.values()):
+        return "holds no files; a data set is class folders as in cat/1.png, pictures with a list, arrays or a table"
+    if inventory.pictures:
+        held = counted(inventory.pictures, "picture", "pictures")
+        return f"holds {held} and nothing that says their classes; use class folders, as in cat/1.png, or a list of `file,label` lines"
+    held = ", ".join(f"{len(names):,} {PLURALS.get(kind, kind + ' files')}" for kind, names in kinds.items())
+    return f"holds no labelled pictures ({held}); pictures lie in class folders, as in cat/1.png, or beside a list of `file,label` lines"
