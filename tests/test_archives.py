@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sightlab.data.pictures import containers
-from sightlab.data.pictures.containers import member_name
-from sightlab.data.pictures.decode import Decoding
-from sightlab.data.pictures.read import open_container, read_pictures
-from sightlab.data.pictures.tarballs import read_tar
+from sightlab.data.containers import base
+from sightlab.data.containers.base import DataFile, member_name
+from sightlab.data.containers.open import open_container
+from sightlab.data.containers.tars import read_tar
 from sightlab.errors import DataError
 from tests.picture_files import add, encoded, flat, noise, real, spread, tarred, zipped
+from tests.reading import read
 
 FILES = {
     f"set/{split}/{label}/{n}.png": encoded(noise(6, 5, 3, seed=n))
@@ -41,10 +41,10 @@ def packed(path: Path, files: dict[str, bytes]) -> Path:
 def test_an_archive_reads_as_the_folder_it_holds_whatever_its_order(tmp_path: Path, name: str) -> None:
     shuffled = list(FILES.items())
     random.Random(0).shuffle(shuffled)
-    folder = read_pictures(spread(tmp_path / "folder", FILES))
+    folder = read(spread(tmp_path / "folder", FILES))
     archive = packed(tmp_path / name, dict(shuffled))
     before = sorted(tmp_path.rglob("*"))
-    parts = read_pictures(archive)
+    parts = read(archive)
     assert sorted(tmp_path.rglob("*")) == before  # nothing unpacked
     assert list(parts.splits) == ["train", "test"] and parts.classes == folder.classes
     for split, images in parts.splits.items():
@@ -55,7 +55,7 @@ def test_an_archive_reads_as_the_folder_it_holds_whatever_its_order(tmp_path: Pa
 @pytest.mark.parametrize("name", ["x.tar.gz", "x.zip"])
 def test_an_archive_is_known_by_its_content_not_its_suffix(tmp_path: Path, name: str) -> None:
     path = packed(tmp_path / name, FILES).rename(tmp_path / "download")
-    assert read_pictures(path).classes == ("ant", "bee")
+    assert read(path).classes == ("ant", "bee")
 
 
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT])
@@ -63,8 +63,8 @@ def test_long_and_foreign_names_are_whole(tmp_path: Path, form: int) -> None:
     long = "x" * (60 if form == tarfile.USTAR_FORMAT else 150)
     files = {f"{'folder/' * 12}{label}/{long}.png": flat(1) for label in ("żaba", "mюль")}
     archive = tarred(tmp_path / "x.tar", files, format=form)
-    assert set(read_tar(archive).files) == set(files)
-    assert read_pictures(archive).classes == ("mюль", "żaba")
+    assert set(read_tar(DataFile.at(archive)).sizes) == set(files)
+    assert read(archive).classes == ("mюль", "żaba")
 
 
 def test_members_stream_in_the_order_of_the_archive(tmp_path: Path) -> None:
@@ -80,25 +80,25 @@ def test_a_broken_member_is_named_with_its_archive(tmp_path: Path) -> None:
     for name in ("x.tar.gz", "x.zip"):
         path = packed(tmp_path / name, {**FILES, "set/train/ant/5.png": b"broken"})
         with pytest.raises(DataError, match=rf"{name}: set/train/ant/5\.png cannot be decoded"):
-            read_pictures(path)
-        parts = read_pictures(path, Decoding(skip_broken=True))
+            read(path)
+        parts = read(path, skip_broken=True)
         assert len(parts.splits["train"]) == 23
-        assert parts.notes == (f"1 broken picture left out ({path}: set/train/ant/5.png)",)
+        assert parts.notes == ("1 broken picture left out (set/train/ant/5.png)",)
 
 
 @pytest.mark.parametrize("name", ["/etc/cat/1.png", "../cat/1.png", "cat/../../1.png", "a/..", "C:/cat/1.png"])
 @pytest.mark.parametrize("kind", ["x.tar", "x.tar.gz", "x.zip"])
 def test_a_member_that_leads_outside_is_refused(tmp_path: Path, name: str, kind: str) -> None:
     with pytest.raises(DataError, match=r"member `.*` leads outside the archive") as caught:
-        read_pictures(packed(tmp_path / kind, {**FILES, name: flat(1)}))
+        read(packed(tmp_path / kind, {**FILES, name: flat(1)}))
     assert f"`{name}`" in str(caught.value) and str(tmp_path / kind) in str(caught.value)
 
 
 def test_backslashes_in_a_zip_part_folders(tmp_path: Path) -> None:
     inside = zipped(tmp_path / "a.zip", {"ant\\1.png": flat(1), "bee\\1.png": flat(2)})
-    assert read_pictures(inside).classes == ("ant", "bee")
+    assert read(inside).classes == ("ant", "bee")
     with pytest.raises(DataError, match="leads outside"):
-        read_pictures(zipped(tmp_path / "b.zip", {**FILES, "..\\1.png": flat(1)}))
+        read(zipped(tmp_path / "b.zip", {**FILES, "..\\1.png": flat(1)}))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_links_and_devices_in_a_tar_are_refused(tmp_path: Path, kind: bytes, wha
     with tarfile.open(path, "a") as archive:
         add(archive, "set/train/ant/99.png", type=kind, linkname="set/train/ant/1.png")
     with pytest.raises(DataError, match=rf"x\.tar: member `set/train/ant/99\.png` is {what}"):
-        read_pictures(path)
+        read(path)
 
 
 @pytest.mark.parametrize(("kind", "what"), [(stat.S_IFLNK, "a link"), (stat.S_IFIFO, "neither a file nor a folder")])
@@ -128,7 +128,7 @@ def test_links_and_devices_in_a_zip_are_refused(tmp_path: Path, kind: int, what:
         info.external_attr = (kind | 0o644) << 16
         archive.writestr(info, "/etc/passwd")
     with pytest.raises(DataError, match=rf"x\.zip: member `set/train/ant/99\.png` is {what}"):
-        read_pictures(path)
+        read(path)
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
@@ -137,23 +137,23 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
     data[data.index(b"PK\x01\x02") + 8] |= 1  # the flag of encryption in the first entry of the directory
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"member `a/1.png` is encrypted; pack it again without a password"):
-        read_pictures(path)
+        read(path)
 
 
 def test_a_member_that_declares_too_many_bytes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
     info = tarfile.TarInfo("a/1.png")
-    info.size = containers.MAX_MEMBER_BYTES + 1
+    info.size = base.MAX_MEMBER_BYTES + 1
     path.write_bytes(info.tobuf() + bytes(2048))
     said = r"a/1\.png: has 268,435,457 bytes; a file in a picture set may have 268,435,456"
     with pytest.raises(DataError, match=said):
-        read_pictures(path)
+        read(path)
     path = zipped(tmp_path / "x.zip", {"a/1.png": flat(1)})
     data = bytearray(path.read_bytes())
-    struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 24, containers.MAX_MEMBER_BYTES + 1)
+    struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 24, base.MAX_MEMBER_BYTES + 1)
     path.write_bytes(data)
     with pytest.raises(DataError, match=said):
-        read_pictures(path)
+        read(path)
 
 
 @pytest.mark.parametrize("name", ["x.tar", "x.tar.bz2", "x.zip"])
@@ -168,7 +168,7 @@ def test_a_picture_that_is_there_twice_is_refused(tmp_path: Path, name: str) -> 
             for member, data in [*FILES.items(), ("./set/train/ant/1.png", flat(9))]:
                 add(tar, member, data)
     with pytest.raises(DataError, match=r"member `set/train/ant/1\.png` is there twice"):
-        read_pictures(path)
+        read(path)
 
 
 @pytest.mark.parametrize("name", [*MODES, "x.zip"])
@@ -180,24 +180,24 @@ def test_an_archive_cut_short_is_refused(tmp_path: Path, name: str, share: float
         data = data[: data.rstrip(b"\0").__len__()]
     path.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(DataError, match=rf"{name}.*(not a whole|cut short)"):
-        read_pictures(path)
+        read(path)
 
 
 def test_a_tar_that_ends_between_two_members_is_refused(tmp_path: Path) -> None:
     path = tarred(tmp_path / "x.tar", FILES)
-    last = read_tar(path).members["set/train/ant/3.png"][0] - 512
+    last = read_tar(DataFile.at(path)).members["set/train/ant/3.png"][0] - 512
     path.write_bytes(path.read_bytes()[:last])
     with pytest.raises(DataError, match=r"not a whole tar archive: it ends, or has a damaged header, before its end"):
-        read_pictures(path)
+        read(path)
 
 
 def test_a_damaged_header_amid_a_tar_is_refused(tmp_path: Path) -> None:
     path = tarred(tmp_path / "x.tar", FILES)
     data = bytearray(path.read_bytes())
-    data[read_tar(path).members["set/train/ant/3.png"][0] - 512 + 20] ^= 1
+    data[read_tar(DataFile.at(path)).members["set/train/ant/3.png"][0] - 512 + 20] ^= 1
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"not a whole tar archive"):
-        read_pictures(path)
+        read(path)
 
 
 def test_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
     data[-8] ^= 1
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"not a whole tar archive: CRC check failed"):
-        read_pictures(path)
+        read(path)
     path = tmp_path / "x.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, picture in {"a/1.png": flat(1), "b/1.bmp": encoded(noise(4, 4), "BMP")}.items():
@@ -215,7 +215,7 @@ def test_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
     data[data.index(b"BM") + 60] ^= 1
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"x\.zip: b/1\.bmp: damaged or cut short: Bad CRC-32"):
-        read_pictures(path)
+        read(path)
 
 
 def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.tar.gz"
     path.write_bytes(gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(4096)))
     with pytest.raises(DataError, match=r"not a whole tar archive: a header declares 17,179,869,184 bytes"):
-        read_pictures(path)
+        read(path)
 
 
 def test_a_sparse_member_is_refused(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_a_sparse_member_is_refused(tmp_path: Path) -> None:
         info.size = 4
         archive.addfile(info, io.BytesIO(b"abcd"))
     with pytest.raises(DataError, match=r"member `a/1\.png` is stored sparse"):
-        read_pictures(path)
+        read(path)
 
 
 @settings(max_examples=120, deadline=None)
@@ -249,7 +249,7 @@ def test_a_damaged_tar_is_read_or_refused(tmp_path_factory: pytest.TempPathFacto
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content + bytes(1024))
     try:
-        parts = read_pictures(path, Decoding(skip_broken=True))
+        parts = read(path, skip_broken=True)
     except DataError as error:
         assert str(path) in str(error)
     else:
@@ -270,7 +270,7 @@ def test_a_member_name_stays_inside_or_is_refused(name: str) -> None:
 
 def test_mnist_like_pictures_of_a_real_archive_are_what_pillow_reads() -> None:
     path = real("cifar100-subset.tar")
-    parts = read_pictures(path)
+    parts = read(path)
     train, test = parts.splits["train"], parts.splits["test"]
     assert len(parts.classes) == 100 and list(parts.classes) == sorted(parts.classes)
     assert train.counts().tolist() == [125] * 100 and test.counts().tolist() == [25] * 100

@@ -221,8 +221,8 @@ def counted(names: Iterable[str], one: str, many: str) -> str:
     '2 files (a, b)'
     """
     ordered = sorted(names, key=natural_key)
-    more = ", ..." if len(ordered) > SHOWN else ""
-    return f"{len(ordered):,} {one if len(ordered) == 1 else many} ({', '.join(map(shortened, islice(ordered, SHOWN)))}{more})"
+    some = ", ".join(map(shortened, islice(ordered, SHOWN))) + (", ..." if len(ordered) > SHOWN else "")
+    return f"{len(ordered):,} {one if len(ordered) == 1 else many} ({some})"
 
 
 def shortened(name: str, most: int = 60) -> str:

@@ -43,7 +43,7 @@ class Loaded:
 
 @dataclass(frozen=True, eq=False)
 class Examined:
-    """What a source looks like: its inventory (None of shards named by a pattern), how it is to be read, the decision."""
+    """What a source looks like: its inventory (None for a pattern of shards), how it is to be read, the decision."""
 
     found: Found
     inventory: Inventory | None

@@ -154,8 +154,9 @@ def check_enough(images: ImageSet, splits: int, source: str) -> None:
     if few.size:
         name, count = images.classes[few[0]], int(counts[few[0]])
         held = "one image" if count == 1 else f"{count} images"
+        named = "train, validation, test" if splits > 2 else "train, test"
         raise DataError(
-            f"{source}: class {name!r} has {held}, and {splits} splits (train, {'validation, ' if splits > 2 else ''}test) "
+            f"{source}: class {name!r} has {held}, and {splits} splits ({named}) "
             f"need {splits}; add images of it, or name the other classes with `classes=...`"
         )
 

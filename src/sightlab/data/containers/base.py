@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
+from sightlab.data.pictures.suffixes import is_picture_name
 from sightlab.errors import DataError, one_line
 
 MAX_MEMBER_BYTES = 256 * 2**20
@@ -206,6 +207,12 @@ def check_size(shown: str, size: int) -> None:
     """Raises DataError for a file larger than any picture or list."""
     if not 0 <= size <= MAX_MEMBER_BYTES:
         raise DataError(f"{shown}: has {size:,} bytes; a file in a picture set may have {MAX_MEMBER_BYTES:,}")
+
+
+def check_picture(shown: str, size: int) -> None:
+    """Raises DataError for what is a picture by its name and larger than any: told before anything is read."""
+    if is_picture_name(shown):
+        check_size(shown, size)
 
 
 def check_new(name: str, members: Mapping[str, object], label: str) -> None:

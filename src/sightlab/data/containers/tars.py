@@ -15,6 +15,7 @@ from sightlab.data.containers.base import (
     Archive,
     DataFile,
     check_new,
+    check_picture,
     check_size,
     member_name,
     parents,
@@ -182,6 +183,7 @@ class _Listing:
             self.folders.add(name)
             return
         check_new(name, self.members, label)
+        check_picture(f"{label}: {one_line(name)}", info.size)
         self.members[name] = (info.offset_data, info.size)
 
     def tar(self) -> Tar:

@@ -13,6 +13,7 @@ from sightlab.data.containers.base import (
     Archive,
     DataFile,
     check_new,
+    check_picture,
     check_size,
     member_name,
     parents,
@@ -70,7 +71,7 @@ def broken_member(shown: str) -> Iterator[None]:
 
 
 def data_offset(packed: DataFile, info: zipfile.ZipInfo) -> int:
-    """Where a stored member's bytes begin: after its local header, whose name and extra field have their own lengths."""
+    """Where a stored member's bytes begin: after its local header, whose name and extra field vary."""
     with packed.open() as stream:
         stream.seek(info.header_offset)
         header = stream.read(LOCAL_HEADER)
@@ -82,12 +83,16 @@ def data_offset(packed: DataFile, info: zipfile.ZipInfo) -> int:
     )
 
 
-def open_zip(packed: DataFile) -> zipfile.ZipFile:
+@contextmanager
+def open_zip(packed: DataFile) -> Iterator[zipfile.ZipFile]:
     """The archive, open. Raises DataError when it is not a whole zip."""
-    try:
-        return zipfile.ZipFile(packed.open())
-    except ZIP_BROKEN as error:
-        raise DataError(f"{packed}: not a whole zip archive: {one_line(error)}; fetch or pack it again") from error
+    with packed.open() as stream:
+        try:
+            archive = zipfile.ZipFile(stream)
+        except ZIP_BROKEN as error:
+            raise DataError(f"{packed}: not a whole zip archive: {one_line(error)}; fetch or pack it again") from error
+        with archive:
+            yield archive
 
 
 def read_zip(packed: DataFile, encoding: str | None = None) -> Zip:
@@ -114,6 +119,7 @@ def read_zip(packed: DataFile, encoding: str | None = None) -> Zip:
             folders.add(name)
             continue
         check_new(name, members, str(packed))
+        check_picture(f"{packed}: {one_line(name)}", info.file_size)
         members[name] = info
     sizes = {name: info.file_size for name, info in members.items()}
     return Zip(packed, members, sizes, frozenset(folders - {""}), ignored, notes)

@@ -85,8 +85,8 @@ class Claim:
     notes: what the user should know, a line each. doubts: why this may not be what the user means, a line each that
     ends with the words that would settle it; a claim with doubts is read only when the user has chosen its layout.
     beside: other files in the folder of a lone file that are read with it. lazy: whether pictures are decoded when
-    used, so that nothing is cached. refusal: where the form is certain and cannot be read, the line that says so; `read` is then never called.
-    identity: plain values that tell this reading of the source from every other one.
+    used, so that nothing is cached. refusal: where the form is certain and cannot be read, the line that says so; then
+    `read` is never called. identity: plain values that tell this reading of the source from every other one.
     """
 
     layout: str

@@ -48,7 +48,7 @@ def doubts_of(tree: Tree) -> list[str]:
     if not same:
         return []
     return [
-        f"{shortened(tree.inventory.label, 60)}: {same}; {word('config', names[0])} reads that one alone, "
+        f"{shortened(tree.inventory.label, 120)}: {same}; {word('config', names[0])} reads that one alone, "
         f"`layout={NAME}` takes the outer folders for classes"
     ]
 

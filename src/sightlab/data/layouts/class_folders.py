@@ -6,7 +6,7 @@ from sightlab.data.inventory import Inventory, counted, shortened
 from sightlab.data.layouts.claim import POSSIBLE, STRUCTURE, Claim, Layout, ReadOptions, word
 from sightlab.data.layouts.doubts import masks, shared_doubt, storage_doubt, variant_doubt
 from sightlab.data.layouts.pictures import left_pictures, picture_claim
-from sightlab.data.layouts.split_words import exact_split, partial_family, plain, split_family
+from sightlab.data.layouts.split_words import partial_family, split_family
 from sightlab.data.layouts.tree import Tree, last
 
 NAME = "class-folders"
@@ -23,7 +23,7 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
         return None
     folders = [f for f in tree.inner(root) if not options.classes or last(f) in options.classes]
     pairs = {"all": tree.pairs(root, [last(f) for f in folders])}
-    if len(folders) < (1 if options.one_class or chosen else 2):
+    if not folders:
         return None
     doubts = [] if chosen or options.classes else doubts_of(tree, root, folders)
     return picture_claim(
@@ -42,8 +42,6 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
 def divided(tree: Tree, root: str) -> bool:
     """Whether the folders here are splits with classes in them, or splits by all their names."""
     names = tree.inner_names(root)
-    if last(root) and exact_split(plain(last(root))):
-        return True
     if split_family(names):
         return True
     family, _ = partial_family(names)
@@ -59,7 +57,7 @@ def class_first(tree: Tree, root: str) -> bool:
 
 def doubts_of(tree: Tree, root: str, folders: list[str]) -> list[str]:
     """Why these folders may be no classes, a line each."""
-    label, names = shortened(tree.inventory.label, 60), [last(f) for f in folders]
+    label, names = shortened(tree.inventory.label, 120), [last(f) for f in folders]
     found = []
     same = shared_doubt(tree, folders) or variant_doubt(names)
     if same:
@@ -76,7 +74,8 @@ def doubts_of(tree: Tree, root: str, folders: list[str]) -> list[str]:
     loose = tree.direct[root]
     if loose > sum(tree.within[f] for f in folders):
         found.append(
-            f"{label}: {loose:,} pictures lie beside the class folders, more than in them; `layout={NAME}` leaves them aside"
+            f"{label}: {loose:,} pictures lie beside the class folders, more than in them; `layout={NAME}` leaves them "
+            "aside"
         )
     return found
 
@@ -84,16 +83,13 @@ def doubts_of(tree: Tree, root: str, folders: list[str]) -> list[str]:
 def notes_of(inventory: Inventory, pairs: list[tuple[str, str]]) -> list[str]:
     """What the user should know of pictures read by their folders."""
     notes = list(left_pictures(inventory, {"all": pairs}, "in no class folder"))
-    if others := [
-        name for kind, names in inventory.kinds.items() if kind not in ("picture", "empty") for name in names
-    ]:
-        notes.append(
-            f"{counted(others, 'file', 'files')} that {'is no picture' if len(others) == 1 else 'are no pictures'} ignored"
-        )
+    others = [n for kind, names in inventory.kinds.items() if kind not in ("picture", "empty") for n in names]
+    if others:
+        are = "is no picture" if len(others) == 1 else "are no pictures"
+        notes.append(f"{counted(others, 'file', 'files')} that {are} ignored")
     if found := masks([name for name, _ in pairs]):
-        notes.append(
-            f"{counted(found, 'picture', 'pictures')} named like masks of others; `ignore=*_mask*` leaves such files aside"
-        )
+        held = counted(found, "picture", "pictures")
+        notes.append(f"{held} named like masks of others; `ignore=*_mask*` leaves such files aside")
     return notes
 
 

@@ -1,4 +1,4 @@
-"""Which layout a source is read by: the one good claim, else a refusal that names the two best and the words to choose."""
+"""Which layout a source is read by: the one good claim, else a refusal that names the words to choose."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def two_readings(inventory: Inventory, good: Sequence[Claim]) -> str:
     """The line that names the two best readings and the words that choose between them."""
     one, two = good[:2]
     return (
-        f"{shortened(inventory.label, 80)}: can be read in two ways: {described(one)} (`layout={one.layout}`), or "
+        f"{shortened(inventory.label, 120)}: can be read in two ways: {described(one)} (`layout={one.layout}`), or "
         f"{described(two)} (`layout={two.layout}`); say which"
     )
 
@@ -155,21 +155,18 @@ def nothing_good(inventory: Inventory, claims: Sequence[Claim]) -> str:
     return f"{inventory.label}: {seen(inventory.kinds, inventory)}"
 
 
-PLURALS: Mapping[str, str] = {
-    "picture": "pictures",
-    "text": "text files",
-    "archive": "archives",
-    "empty": "empty files",
-    "other": "unknown files",
-}
-
-
 def seen(kinds: Mapping[str, Sequence[str]], inventory: Inventory) -> str:
     """What lies in a source that nothing reads, and what would be read."""
     if not any(kinds.values()):
         return "holds no files; a data set is class folders as in cat/1.png, pictures with a list, arrays or a table"
     if inventory.pictures:
         held = counted(inventory.pictures, "picture", "pictures")
-        return f"holds {held} and nothing that says their classes; use class folders, as in cat/1.png, or a list of `file,label` lines"
-    held = ", ".join(f"{len(names):,} {PLURALS.get(kind, kind + ' files')}" for kind, names in kinds.items())
-    return f"holds no labelled pictures ({held}); pictures lie in class folders, as in cat/1.png, or beside a list of `file,label` lines"
+        return (
+            f"holds {held} and nothing that says their classes; use class folders, as in cat/1.png, or a list of "
+            "`file,label` lines"
+        )
+    held = ", ".join(f"{len(names):,} {kind} {'file' if len(names) == 1 else 'files'}" for kind, names in kinds.items())
+    return (
+        f"holds no labelled pictures ({held}); pictures lie in class folders, as in cat/1.png, or beside a list of "
+        "`file,label` lines"
+    )

@@ -97,7 +97,7 @@ def variant_doubt(names: Sequence[str]) -> str:
 
 
 def shared_doubt(tree: Tree, folders: Sequence[str]) -> str:
-    """Why these are copies, variants or parts rather than classes: they hold folders of the same names; "" otherwise."""
+    """Why these are copies, variants or parts rather than classes: they hold folders of the same names; "" for none."""
     inner = [(folder, frozenset(tree.inner_names(folder))) for folder in folders]
     several = [(folder, names) for folder, names in inner if len(names) > 1]
     if len(several) < 2 or 2 * len(several) < len(inner):

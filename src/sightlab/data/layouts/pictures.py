@@ -104,12 +104,15 @@ def fault_of(inventory: Inventory, pairs: Mapping[str, Pairs], classes: Sequence
     """The line that says why these pictures make no data set; "" where they do."""
     for text in classes:
         if not text.isprintable() or not text or len(text) > LONGEST_CLASS:
-            return f"{inventory.label}: the class name {text[:40]!r} cannot be printed; rename it (UTF-8, no control characters)"
+            shown = repr(text[:40])
+            return (
+                f"{inventory.label}: the class name {shown} cannot be printed; rename it (UTF-8, no control characters)"
+            )
     if len(classes) < 2 and not options.one_class:
         name = classes[0] if classes else ""
         return (
-            f"{inventory.label}: all pictures are of one class, `{name}`; a classifier needs at least two class folders, "
-            "as in cat/1.png and dog/1.png, or a list of `file,label` lines"
+            f"{inventory.label}: all pictures are of one class, `{name}`; a classifier needs at least two class "
+            "folders, as in cat/1.png and dog/1.png, or a list of `file,label` lines"
         )
     known = {text for _, text in pairs.get("train", ())}
     for split, own in pairs.items():

@@ -68,8 +68,6 @@ def asked_roots(tree: Tree, options: ReadOptions) -> tuple[dict[str, str], list[
 def split_roots(tree: Tree, options: ReadOptions) -> tuple[dict[str, str], list[str]]:
     """The folder of each split by the folders' names, and the folders of pictures beside them."""
     top = tree.top
-    if last(top) and exact_split(plain(last(top))) and tree.inner(top):
-        return {str(exact_split(plain(last(top)))): tree.below(top)}, []
     names = tree.inner_names(top)
     family, others = partial_family(names)
     start = f"{top}/" if top else ""
@@ -88,8 +86,8 @@ def same_split_twice(tree: Tree, folders: list[str]) -> Claim:
     twice = next(f for f in folders if list(split.values()).count(split[f]) > 1)
     other = next(f for f in folders if f != twice and split[f] == split[twice])
     kept = word("split", ",".join(f"{s}:{f}" for f, s in split.items() if f != other))
-    line = f"{tree.inventory.label}: the folders `{last(twice)}` and `{last(other)}` both mean {split[twice]}; {kept} reads the first"
-    return refused(NAME, line)
+    both = f"the folders `{last(twice)}` and `{last(other)}` both mean {split[twice]}"
+    return refused(NAME, f"{tree.inventory.label}: {both}; {kept} reads the first")
 
 
 def by_labels(tree: Tree, roots: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -111,7 +109,7 @@ def doubts_of(
     tree: Tree, roots: Mapping[str, str], labelled: Mapping[str, str], bare: Mapping[str, str], others: list[str]
 ) -> list[str]:
     """Why these folders may be no splits, or not be read as they stand, a line each."""
-    label = shortened(tree.inventory.label, 60)
+    label = shortened(tree.inventory.label, 120)
     places = word("split", ",".join(f"{split}:{root}" for split, root in labelled.items()))
     found = []
     if others:
@@ -152,8 +150,9 @@ def flat_claim(inventory: Inventory, roots: Mapping[str, str]) -> Claim:
     """The refusal of folders called by splits, with pictures in them and nothing that says their classes."""
     folders = [last(root) for root in roots.values()]
     shown = " and ".join(f"`{shortened(name, 30)}`" for name in folders[:3])
+    are = "are splits by their names" if folders[1:] else "is a split by its name"
     line = (
-        f"{shortened(inventory.label, 80)}: {shown} {'are splits by their names' if folders[1:] else 'is a split by its name'} "
+        f"{shortened(inventory.label, 120)}: {shown} {are} "
         "with no class folders or list that names classes; use train/cat/1.png, a list of `file,label` lines, or "
         "`layout=class-folders`"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import pairwise
 
 from sightlab.data.containers.base import parents
 from sightlab.data.imageset import natural_key
@@ -54,13 +55,17 @@ class Tree:
     @cached_property
     def top(self) -> str:
         """Where splits or classes begin: the folders around them gone, but not one that is called by a split."""
-        folder = ""
-        while len(self.inner(folder)) == 1 and not self.direct[folder]:
-            (only,) = self.inner(folder)
-            if not self.inner(only) or (exact_split(plain(last(only))) and not self.are_splits(only)):
+        chain = [""]
+        while len(self.inner(chain[-1])) == 1 and not self.direct[chain[-1]]:
+            (only,) = self.inner(chain[-1])
+            if not self.inner(only):
                 break
-            folder = only
-        return folder
+            chain.append(only)
+        if not self.are_splits(chain[-1]):
+            for above, folder in pairwise(chain):
+                if exact_split(plain(last(folder))):
+                    return above
+        return chain[-1]
 
     def are_splits(self, folder: str) -> bool:
         """Whether all folders in this one are called by splits."""
@@ -87,7 +92,7 @@ class Tree:
         ]
 
     def parted(self, start: str) -> Iterator[tuple[str, str, str]]:
-        """(picture, first folder below `start`, second one) of every picture there; "" where there is no such folder."""
+        """(picture, first folder below `start`, second one) of every picture there; "" where there is none."""
         for name in self.inventory.pictures:
             if name.startswith(start):
                 first, slash, rest = name[len(start) :].partition("/")

@@ -85,7 +85,7 @@ def encoding_of(data: bytes, asked: str | None, file: DataFile) -> str | None:
         try:
             return codecs.lookup(asked).name
         except LookupError as error:
-            raise DataError(f"unknown encoding {asked!r}; `encoding=utf-8`, latin-1, utf-16 and gbk are some") from error
+            raise DataError(f"unknown encoding {asked!r}; `encoding=latin-1`, utf-16 or gbk would be") from error
     for mark, name in BOMS:
         if data.startswith(mark):
             return name
@@ -158,31 +158,37 @@ def islice_records(lines: Sequence[tuple[int, str]], separator: str) -> Iterator
             yield number, row
 
 
-def all_records(table: TextTable) -> Iterator[tuple[int, tuple[str, ...]]]:
+def all_records(table: TextTable, *, comments: bool = False) -> Iterator[tuple[int, tuple[str, ...]]]:
     """(line number, cells) of every row of a table, a heading among them. Cells may hold line ends in quotes.
 
-    Raises DataError for text that is not of the table's encoding, naming the line.
+    comments: whether rows that begin with `#` are among them. Raises DataError for text that is not of the table's
+    encoding, naming the line.
     """
     with opened(table.file) as (stream, _):
         text = io.TextIOWrapper(stream, encoding=table.encoding, newline="")
-        first = table.records[0][0]
+        first = 1 if comments else table.records[0][0]
         try:
-            yield from (record for record in parsed(text, table.separator) if record[0] >= first)
+            yield from (record for record in parsed(text, table.separator, comments) if record[0] >= first)
         except UnicodeDecodeError as error:
-            raise DataError(f"{table.file}: is not {table.encoding} text: {one_line(error)[:80]}") from error
+            raise DataError(
+                f"{table.file}: is not {table.encoding} text: {one_line(error)[:80]}; save it as UTF-8, or say "
+                "`encoding=latin-1`"
+            ) from error
         except csv.Error as error:
             raise DataError(f"{table.file}: is not a table: {one_line(error)[:80]}") from error
 
 
-def parsed(text: io.TextIOWrapper, separator: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """(line number, cells) of every row that is no comment and has anything in it."""
+def parsed(
+    text: io.TextIOWrapper, separator: str, comments: bool = False
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """(line number, cells) of every row that has anything in it and, unless they are wanted, is no comment."""
     if separator in ("", BLANK):
         for number, line in enumerate(text, 1):
-            if line.strip() and not line.startswith("#"):
+            if line.strip() and (comments or not line.startswith("#")):
                 yield number, tuple(cells(line, separator))
         return
     reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
     for row in reader:
         stripped = tuple(cell.strip() for cell in row)
-        if any(stripped) and not stripped[0].startswith("#"):
+        if any(stripped) and (comments or not stripped[0].startswith("#")):
             yield reader.line_num, stripped
