@@ -230,9 +230,8 @@ def test_counts_stand_in_the_ink_that_reads_better(tmp_path: Path) -> None:
 def test_class_names_of_any_kind_reach_the_picture_as_text(tmp_path: Path) -> None:
     svg, _ = drawn(confusion(counts(10), ODD, title="<script>alert('&')</script>"), tmp_path)
     said = texts(svg)
-    assert {"<b>&amp;\"'</b>", "犬", "a ??b", "العربية", "(no name)", "datum['x']", "{{7*7}}", "null", "🙂"} <= set(
-        said
-    )
+    kept = {"<b>&amp;\"'</b>", "a U+0000 U+D800 b", "(no name)", "datum['x']", "{{7*7}}", "null"}
+    assert kept | set(short_names(["犬", "العربية", "🙂"])) <= set(said)
     assert "<script>alert('&')</script>" in said
     assert not list(svg.iter(f"{SVG}script"))
 

@@ -16,6 +16,7 @@ ROOMS = [
     "version",
     "errors",
     "files",
+    "fonts",
     "records",
     "recipes",
     "data",
@@ -41,7 +42,7 @@ ROOMS = [
     "__init__",
     "__main__",
 ]
-LIGHT = ["errors", "files", "records", "recipes", "store", "charts", "report", "cli"]
+LIGHT = ["errors", "files", "fonts", "records", "recipes", "store", "charts", "report", "cli"]
 
 
 def room_of(path: Path) -> str:

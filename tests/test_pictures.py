@@ -176,8 +176,9 @@ def test_ascii_text_is_drawn_as_it_is() -> None:
     assert drawable(text) == text
 
 
-def test_text_that_the_font_lacks_is_spelled_or_asked_about() -> None:
-    assert drawable("Möwe → naïve Straße 犬🙂") == "Mowe > naive Strasse ??"
+def test_text_that_no_font_has_is_spelled_as_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGHTLAB_FONTS", "")
+    assert drawable("Möwe → naïve Straße 犬🙂") == "Möwe → naïve Straße U+72AC U+1F642"
     assert drawable(" \n ") == ""
 
 

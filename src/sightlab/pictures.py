@@ -1,13 +1,14 @@
 """Contact sheets: many small images on one picture, each with its caption.
 
-Drawn with Pillow and the font it carries, so that a sheet looks the same on every machine.
+Drawn with Pillow and the font it carries, so that a sheet looks the same on every machine; words that need more than
+ASCII are drawn as on charts.
 """
 
 from __future__ import annotations
 
 import io
 import math
-import unicodedata
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from sightlab.charts import printable, write_whole
+from sightlab.charts.looks import FONT
 from sightlab.data.imageset import ImageSet
 from sightlab.errors import RunError
+from sightlab.fonts import clusters, layout_text
 
 PAPER, INK, QUIET, HAIRLINE = "#ffffff", "#222222", "#5f6b76", "#d5d9dd"
 WRONG = "#d55e00"  # vermilion of Okabe & Ito 2008, seen with any colour vision
@@ -32,7 +35,7 @@ SHORTEST_TITLE = 420  # a title gets at least this width where it needs it, howe
 LONGEST_NAME = 170
 FINER = 4  # text is drawn this much larger and reduced: at its own size the font's letters stand unevenly
 
-SPELLED = {"→": ">", "←": "<", "≠": "!=", "×": "x", "–": "-", "—": "-", "ß": "ss", "æ": "ae", "ø": "o", "ł": "l"}  # noqa: RUF001
+PILLOW_FONT = re.compile("[ -~…·«»“”]*")  # some of what the font that Pillow carries has
 
 
 def contact_sheet(
@@ -157,25 +160,22 @@ def shown_size(width: int, height: int, cell: int | None) -> tuple[int, int]:
 
 
 def fitted(text: str, size: int, width: float) -> str:
-    """The text as the font can draw it at `size`, cut with … where it would be wider than `width` pixels."""
+    """The text as it is drawn at `size`, cut with … where it would be wider than `width` pixels."""
     text = drawable(text)
     if text_width(text, size) <= width:
         return text
-    shorter = (text[:end].rstrip() + "…" for end in range(len(text) - 1, 0, -1))
+    parts = clusters(text)
+    shorter = ("".join(parts[:end]).rstrip() + "…" for end in range(len(parts) - 1, 0, -1))
     return next((cut for cut in shorter if text_width(cut, size) <= width), "…")
 
 
 def drawable(text: str) -> str:
-    """The text on one line in characters the font has: accents are dropped where they must be, the rest becomes ?.
+    """The text on one line as charts print it (`sightlab.charts.printable`), but "" for nothing.
 
-    >>> drawable("Ankle boot → café 犬")
-    'Ankle boot > cafe ?'
+    >>> drawable("Ankle boot → café"), drawable(" ")
+    ('Ankle boot → café', '')
     """
-    kept = ""
-    for character in printable(text) if text.strip() else "":
-        plain = SPELLED.get(character) or unicodedata.normalize("NFKD", character)[0]
-        kept += next((spelling for spelling in (character, plain) if all(map(_has, spelling))), "?")
-    return kept
+    return printable(text) if text.strip() else ""
 
 
 @cache
@@ -183,25 +183,35 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size * FINER)
 
 
-@cache
-def _has(character: str) -> bool:
-    """True when the font has a shape of its own for the character, not the box it draws for the unknown."""
-    box, shape = _font(NAME_SIZE).getmask("\U0010ffff"), _font(NAME_SIZE).getmask(character)
-    return (shape.size, bytes(shape)) != (box.size, bytes(box))
-
-
 def text_width(text: str, size: int) -> float:
     """Width of a line of drawable text at `size`, in pixels of the sheet."""
-    return _font(size).getlength(text) / FINER
+    return _font(size).getlength(text) / FINER if PILLOW_FONT.fullmatch(text) else layout_text(text, size, FONT).width
 
 
 def _write(sheet: Image.Image, left: float, baseline: int, text: str, size: int, colour: str) -> None:
     """One line of text; `left` and `baseline` in pixels of the sheet."""
     above, below, side = size + 2, size // 2, 2  # room round the letters, which overhang their advance widths
-    mask = Image.new("L", ((math.ceil(text_width(text, size)) + 2 * side) * FINER, (above + below) * FINER))
-    ImageDraw.Draw(mask).text((side * FINER, above * FINER), text, 255, _font(size), anchor="ls")
-    mask = mask.reduce(FINER)
-    sheet.paste(Image.new("RGB", mask.size, colour), (round(left) - side, baseline - above), mask)
+    width = math.ceil(text_width(text, size)) + 2 * side
+    if PILLOW_FONT.fullmatch(text):
+        mask = Image.new("L", (width * FINER, (above + below) * FINER))
+        ImageDraw.Draw(mask).text((side * FINER, above * FINER), text, 255, _font(size), anchor="ls")
+        mask = mask.reduce(FINER)
+        words = Image.new("RGB", mask.size, colour)
+    else:
+        words = _render_text(text, size, colour, (side, above), (width, above + below))
+        mask = words.getchannel("A")
+    sheet.paste(words, (round(left) - side, baseline - above), mask)
+
+
+def _render_text(text: str, size: int, colour: str, start: tuple[int, int], box: tuple[int, int]) -> Image.Image:
+    """A line of text in any script, its baseline beginning at `start` in a box of that width and height; RGBA."""
+    import vl_convert
+
+    root = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="{box[0]}" '
+    words = f'<g fill="{colour}" transform="translate({start[0]},{start[1]})">{layout_text(text, size, FONT).svg}</g>'
+    png = vl_convert.svg_to_png(f'{root}height="{box[1]}">{words}</svg>', scale=1)
+    with Image.open(io.BytesIO(png)) as drawn:
+        return drawn.convert("RGBA")
 
 
 def _write_caption(sheet: Image.Image, lines: list[str], x: int, baseline: int, slot: int) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from sightlab.errors import one_line
+from sightlab.fonts import clusters, escape_missing
 
 # vl-convert carries Liberation Sans; Arial and Helvetica have its widths, so a browser lays the SVG out the same.
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
@@ -74,10 +77,8 @@ def short_names(classes: Sequence[str], most: int = 22) -> list[str]:
     ['cat', 'a very…me: 1', 'a very…me: 2']
     """
     texts = [printable(name) for name in classes]
-    front = most // 2
-    back = most - 1 - front
-    heads = [t if len(t) <= most else t[: most - 1].rstrip() + "…" for t in texts]
-    middles = [t if len(t) <= most else t[:front].rstrip() + "…" + t[-back:].lstrip() for t in texts]
+    heads = [t if len(t) <= most else _shortened(t, most, back=0) for t in texts]
+    middles = [t if len(t) <= most else _shortened(t, most, back=most - 1 - most // 2) for t in texts]
     seen = Counter(heads)
     names: list[str] = []
     taken: set[str] = set()
@@ -93,14 +94,33 @@ def short_names(classes: Sequence[str], most: int = 22) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """The text on one line, without what XML, JSON or a font cannot hold (control characters, lone surrogates).
+    """The text on one line in characters that can be drawn; others, and what XML cannot hold, as codes like U+4E2D.
 
     >>> printable("a\\tb\\x00\\ud800")
-    'a b??'
+    'a b U+0000 U+D800'
     """
-    # Format characters (joiners, direction marks) have no shape of their own, so they leave no trace.
-    kept = "".join(c if c.isprintable() else "?" for c in one_line(text) if unicodedata.category(c) != "Cf")
-    return kept or "(no name)"
+    # Joiners, direction marks and choices between variants have no shape of their own, so they leave no trace.
+    kept = (c for c in one_line(text) if unicodedata.category(c) != "Cf" and not VARIANTS.match(c))
+    return escape_missing(unicodedata.normalize("NFC", "".join(kept))) or "(no name)"
+
+
+VARIANTS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+
+
+def _shortened(text: str, most: int, back: int) -> str:
+    """The text with … for its end, or for its middle where `back` is above 0: at most `most` characters.
+
+    back: how many of them are kept from the end. No character is parted from its marks, and no code is cut.
+    """
+    parts = clusters(text)
+    start = "".join(_fitting(parts, most - 1 - back)).rstrip()
+    end = "".join(reversed(_fitting(parts[::-1], back))).lstrip()
+    return f"{start}…{end}"
+
+
+def _fitting(parts: Sequence[str], most: int) -> list[str]:
+    """As many of the first parts as have at most `most` characters together."""
+    return [part for part, end in zip(parts, accumulate(map(len, parts)), strict=True) if end <= most]
 
 
 # Widths of the characters from space to ~ in thousandths of the font's size: Adobe's metrics of Helvetica, which

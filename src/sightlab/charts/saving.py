@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sightlab.charts.outlines import outline_text
 from sightlab.charts.pages import page_of
 from sightlab.errors import RunError, one_line
 from sightlab.files import write_bytes
@@ -94,9 +95,10 @@ def _painted(svg: str, suffixes: set[str]) -> dict[str, bytes]:
     """The content of a file of each suffix in DRAWN."""
     import vl_convert
 
+    shapes = outline_text(svg) if suffixes - {".svg"} else svg
     painters: dict[str, Callable[[str], bytes]] = {
-        ".svg": str.encode,
+        ".svg": lambda _: svg.encode(),
         ".png": partial(vl_convert.svg_to_png, scale=SHARPNESS),
         ".pdf": vl_convert.svg_to_pdf,
     }
-    return {suffix: paint(svg) for suffix, paint in painters.items() if suffix in suffixes}
+    return {suffix: paint(shapes) for suffix, paint in painters.items() if suffix in suffixes}

@@ -1,0 +1,70 @@
+"""Text that can be drawn: characters that no font has become codes."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from sightlab.fonts.faces import FontList, in_default_font, installed_fonts
+
+CODE = re.compile(r"U\+[0-9A-F]{4,6}")
+SKIN_TONES = re.compile("[\U0001f3fb-\U0001f3ff]")
+
+
+def escape_missing(text: str, fonts: FontList | None = None) -> str:
+    """The text with the code, like U+4E2D, of each character that neither the default font nor another has.
+
+    fonts: those installed if None. Codes stand apart from each other and from letters.
+
+    >>> escape_missing("Ankle boot → café, кошка"), escape_missing("cat猫\\x00", FontList([]))
+    ('Ankle boot → café, кошка', 'cat U+732B U+0000')
+    """
+    if in_default_font(text):
+        return text
+    known = fonts or installed_fonts()
+    parts: list[str] = []
+    for piece in clusters(text):
+        parts += [piece] if piece.isprintable() and known.supports(piece) else _codes(piece, known)
+    return _joined(parts)
+
+
+def clusters(text: str) -> list[str]:
+    """What a text may be cut into: its characters with their marks, and codes as a whole.
+
+    >>> clusters("an U+4E2D")
+    ['a', 'n', ' ', 'U+4E2D']
+    """
+    found: list[str] = []
+    place = 0
+    while place < len(text):
+        code = CODE.match(text, place)
+        piece = code[0] if code else text[place]
+        place += len(piece)
+        if found and not code and _is_mark(piece):
+            found[-1] += piece
+        else:
+            found.append(piece)
+    return found
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M" or SKIN_TONES.match(character) is not None
+
+
+def _codes(piece: str, fonts: FontList) -> list[str]:
+    """A character and its marks, each as itself where it can be drawn alone, else as its code."""
+    return [
+        one if one.isprintable() and not _is_mark(one) and fonts.supports(one) else f"U+{ord(one):04X}" for one in piece
+    ]
+
+
+def _joined(parts: Iterable[str]) -> str:
+    """The parts in one text, a space between a code and a code, letter or digit beside it."""
+    text = before = ""
+    for part in parts:
+        touching = before[:1].isalnum() and part[0].isalnum()
+        text += " " if touching and (CODE.fullmatch(before) or CODE.fullmatch(part)) else ""
+        text += part
+        before = part
+    return text
