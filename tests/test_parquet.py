@@ -174,14 +174,14 @@ def test_sizes_channels_and_broken_pictures_are_as_for_files(tmp_path: Path) -> 
     pictures = [flat(1), flat(2, size=6), b"broken", flat(3, channels=1)]
     table = pa.table({"image": pa.array(pictures), "label": [0, 1, 0, 1]})
     pq.write_table(table, tmp_path / "x.parquet")
-    with pytest.raises(DataError, match=r"x\.parquet, row 1 is 4 x 4 and .*row 2 is 6 x 6 .*size=4 resizes"):
+    with pytest.raises(DataError, match=r"x\.parquet, row 1 is 4 x 4 and .*row 2 is 6 x 6 .*`size=4` resizes"):
         read_parquet(tmp_path / "x.parquet")
     with pytest.raises(DataError, match=r"x\.parquet, row 3 cannot be decoded"):
         read_parquet(tmp_path / "x.parquet", Decoding(size=4))
     parts = read_parquet(tmp_path / "x.parquet", Decoding(size=4, skip_broken=True))
     images = parts.splits["all"]
     assert (values(images), images.labels.tolist(), images.shape) == ([1, 2, 3], [0, 1, 1], (4, 4, 3))
-    assert parts.notes == (f"1 broken picture left out ({tmp_path}/x.parquet, row 3)",)
+    assert parts.notes == ("1 broken picture left out (x.parquet, row 3)",)
 
 
 def bare(path: Path, **columns: Any) -> Path:

@@ -424,7 +424,7 @@ PNG = encoded(noise(8, 8))
         ({"0.png": PNG, "0.cls": b" \n"}, "its label in .cls is ''"),
         ({"0.png": PNG, "0.cls": b"\xff\xfe"}, "no UTF-8 text"),
         ({"0.png": PNG, "0.cls": b"0", "1.png": PNG[:-30], "1.cls": b"1"}, "1.png cannot be decoded"),
-        ({"0.png": PNG, "0.cls": b"0", "1.png": encoded(noise(9, 8)), "1.cls": b"1"}, "size=8 resizes them all"),
+        ({"0.png": PNG, "0.cls": b"0", "1.png": encoded(noise(9, 8)), "1.cls": b"1"}, "`size=8` resizes them all"),
         ({"0.png": PNG, "0.cls": b"0", "1.png": PNG, "1.cls": b"0"}, "a classifier needs at least two"),
         ({"../0.png": PNG, "../0.cls": b"0"}, "leads outside the archive"),
         ({"0.png": PNG, "1.png": PNG, "0.cls": b"0", "1.cls": b"1"}, "stand one after the other"),

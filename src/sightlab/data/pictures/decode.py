@@ -1,33 +1,24 @@
-"""One picture file's bytes -> one array of pixels, whatever its kind; nothing of Pillow's own mishaps escapes."""
+"""One picture file's bytes -> one array of pixels, whatever its kind and its depth."""
 
 from __future__ import annotations
 
-import functools
-import io
-import struct
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from sightlab.errors import DataError, one_line
+from sightlab.data.pictures.bit_depth import FULL, Stored, check_bit_depth, check_fits, scaled, stored
+from sightlab.data.pictures.deep_colour import mend_planes, shrink_colour
+from sightlab.data.pictures.image_file import BROKEN, MAX_PIXELS, opened
+from sightlab.data.pictures.tiff_header import PHOTOMETRIC
+from sightlab.errors import DataError
 
-MAX_PIXELS = 100_000_000
 MAX_SIDE = 10_000
-# The kinds that are opened. Not among them: those that run a program (EPS), or that any bytes at all seem to be (TGA).
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
 IMAGE_WIDTH, IMAGE_LENGTH, ORIENTATION = 256, 257, 274  # tags of TIFF and EXIF
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
-SKIP_HINT = "`--skip-broken` goes on without it"
-# What Pillow's readers raise on bytes that are not what they seem: each plugin has habits of its own.
-BROKEN = (
-    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
-    *(AssertionError, RuntimeError, struct.error, Image.DecompressionBombError, Warning),
-)
 
 
 @dataclass(frozen=True)
@@ -35,16 +26,20 @@ class Decoding:
     """How picture files become arrays of one shape.
 
     size: every picture resized to size x size (see `fit`), or None: as they are. channels: 1, 3, or None: the
-    pictures' own. skip_broken: leave out pictures that cannot be decoded, rather than stop at the first.
+    pictures' own. skip_broken: leave out pictures that cannot be decoded, rather than stop at the first. bit_depth:
+    pictures stored with 16 bits a channel have white at 2**bit_depth - 1, 8 to 16; None takes the smallest of 8, 10,
+    12, 14 and 16 that holds all values of the set.
     """
 
     size: int | None = None
     channels: int | None = None
     skip_broken: bool = False
+    bit_depth: int | None = None
 
     def __post_init__(self) -> None:
         if self.size is not None and not 1 <= self.size <= MAX_SIDE:
             raise DataError(f"size is {self.size}; it takes a whole number from 1 to {MAX_SIDE}")
+        check_bit_depth(self.bit_depth)
 
 
 @dataclass(frozen=True)
@@ -56,32 +51,54 @@ class Header:
     grey: bool
 
 
-def decode(data: bytes, name: str, channels: int | None = None) -> NDArray[np.uint8]:
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """A picture's pixels, uint8 [H, W, C], and what of its own range it uses.
+
+    largest: the largest value of one stored with 16 bits a channel, exact below 16,384; None for others, and where
+    the file declares its range itself (TIFF of 12 bits, JPEG 2000, PPM with a maximum). brightest: the largest value
+    of one stored as floats, 0 to 1; None for others.
+    """
+
+    pixels: NDArray[np.uint8]
+    largest: int | None = None
+    brightest: float | None = None
+
+
+def decode(data: bytes, name: str, channels: int | None = None, bit_depth: int = FULL) -> NDArray[np.uint8]:
     """The picture in `data`, upright, as uint8 [H, W, C].
 
-    EXIF orientation is applied; of several frames the first is taken. 16-bit grey is scaled by 1/257 and rounded
-    (16-bit colour comes from Pillow as its high byte). Transparent pixels are laid on white. channels: 3 repeats
-    grey; 1 makes ITU-R 601 luma of colour; None takes 1 for a grey picture (also one with a palette of greys), else 3.
+    EXIF orientation is applied; of several frames the first is taken. Transparent pixels are laid on white. Grey of
+    16 bits is round(v * 255 / (2**bit_depth - 1)), and so is colour of 16 bits at a smaller bit_depth; at 16 it is
+    its high byte, as Pillow shows it. Floats from 0 to 1 are multiplied by 255. channels: 3 repeats grey; 1 makes
+    ITU-R 601 luma of colour; None takes 1 for a grey picture (also one with a palette of greys), else 3.
 
-    Raises DataError naming `name` when the bytes are not a whole picture, or declare more than 100 million pixels
-    (seen before any pixel is decoded).
+    Raises DataError naming `name` when the bytes are not a whole picture, declare more than 100 million pixels (seen
+    before any pixel is decoded), have more bands than colour, or values that bit_depth does not hold.
 
+    >>> import io
     >>> stream = io.BytesIO()
     >>> Image.new("1", (3, 2), 1).save(stream, "PNG")
     >>> decode(stream.getvalue(), "white.png").ravel().tolist()
     [255, 255, 255, 255, 255, 255]
     """
+    return decode_measured(data, name, channels, bit_depth).pixels
+
+
+def decode_measured(data: bytes, name: str, channels: int | None = None, bit_depth: int = FULL) -> Decoded:
+    """What `decode` gives, and what the picture uses of a range deeper than 8 bits.
+
+    Raises DataError as `decode` does.
+    """
     check_channels(channels)
-    with _opened(data, name) as picture:
-        picture.load()
-        with suppress(*BROKEN):  # EXIF that cannot be read turns nothing; the pixels are whole
-            ImageOps.exif_transpose(picture, in_place=True)
-        pixels = _pixels(picture, data)
-    if channels == 3 and pixels.shape[2] == 1:
-        return np.repeat(pixels, 3, axis=2)
-    if channels == 1 and pixels.shape[2] == 3:
-        return np.array(Image.fromarray(pixels).convert("L"))[..., None]
-    return pixels
+    with opened(data, name) as picture:
+        decoded = _decoded(picture, data, bit_depth)
+    own = decoded.pixels.shape[2]
+    if channels == 3 and own == 1:
+        return replace(decoded, pixels=np.repeat(decoded.pixels, 3, axis=2))
+    if channels == 1 and own == 3:
+        return replace(decoded, pixels=np.array(Image.fromarray(decoded.pixels).convert("L"))[..., None])
+    return decoded
 
 
 def look(data: bytes, name: str) -> Header:
@@ -89,13 +106,23 @@ def look(data: bytes, name: str) -> Header:
 
     Raises DataError as `decode` does.
     """
-    with _opened(data, name) as picture:
+    with opened(data, name) as picture:
         tags = getattr(picture, "tag_v2", None)  # a TIFF's, whose size newer Pillows turn themselves
         width, height = (tags[IMAGE_WIDTH], tags[IMAGE_LENGTH]) if tags else picture.size
         with suppress(*BROKEN):
             if picture.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8):
                 width, height = height, width
         return Header(height, width, _is_grey(picture))
+
+
+def largest_of(data: bytes, name: str) -> int | None:
+    """The largest value of a picture stored with 16 bits a channel, exact below 16,384; None for others.
+
+    Only pictures of more than 8 bits are decoded. Raises DataError as `decode` does.
+    """
+    with opened(data, name) as picture:
+        kept = stored(picture, data)
+    return None if kept is None or kept.declared else decode_measured(data, name).largest
 
 
 def fit(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -132,58 +159,46 @@ def check_channels(channels: int | None) -> None:
         raise DataError(f"channels is {channels}; pictures are decoded to 1 channel or 3")
 
 
-class _PixelLimit:
-    """Lifts Pillow's own limit, which warns or raises as it likes, while any thread is inside; ours is checked."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.inside = 0
-        self.before: int | None = None
-
-    def __enter__(self) -> None:
-        with self.lock:
-            if self.inside == 0:
-                self.before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            self.inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self.lock:
-            self.inside -= 1
-            if self.inside == 0:
-                Image.MAX_IMAGE_PIXELS = self.before
+def _decoded(picture: Image.Image, data: bytes, bit_depth: int) -> Decoded:
+    """An opened picture, upright, with 1 or 3 channels."""
+    kept = stored(picture, data)
+    if kept is not None:
+        mend_planes(picture)
+    picture.load()
+    is_grey = picture.mode == "F" or picture.mode.startswith("I")
+    largest = shrink_colour(picture, data, bit_depth) if kept is not None and not is_grey else None
+    with suppress(*BROKEN):  # EXIF that cannot be read turns nothing; the pixels are whole
+        ImageOps.exif_transpose(picture, in_place=True)
+    if not is_grey:
+        return Decoded(_pixels(picture, data), largest)
+    found = _from_floats(picture) if picture.mode == "F" else _from_whole_numbers(picture, kept, bit_depth)
+    white_is_zero = getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == 0  # which Pillow minds in 8 bits only
+    return replace(found, pixels=255 - found.pixels) if white_is_zero else found
 
 
-_own_limit = _PixelLimit()
+def _from_whole_numbers(picture: Image.Image, kept: Stored | None, bit_depth: int) -> Decoded:
+    """Grey of more than 8 bits, its transparent value white."""
+    values = np.asarray(picture)[..., None]
+    if values.min() < 0 or values.max() > 65535:
+        raise ValueError(f"its pixels run from {values.min()} to {values.max()}; save it with 8 or 16 bits")
+    declared = kept is not None and kept.declared
+    bits = kept.bits if kept is not None and declared else bit_depth
+    shown = values != picture.info.get("transparency", -1)
+    largest = int(values.max(initial=0, where=shown))
+    check_fits(largest, bits)
+    pixels = np.where(shown, scaled(np.minimum(values, (1 << bits) - 1), bits), np.uint8(255))
+    return Decoded(pixels, None if declared else largest)
 
 
-@functools.cache
-def _formats() -> tuple[str, ...]:
-    Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
-
-
-@contextmanager
-def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
-    """The picture, its size checked, its pixels not yet decoded; whatever goes wrong inside is a DataError."""
-    try:
-        with _own_limit, Image.open(io.BytesIO(data), formats=_formats()) as picture:
-            width, height = picture.size
-            if width * height > MAX_PIXELS:
-                raise DataError(
-                    f"{name} declares {width:,} x {height:,} pixels; a picture may have at most {MAX_PIXELS:,}; "
-                    f"shrink it, or {SKIP_HINT}"
-                )
-            yield picture
-    except BROKEN as error:
-        raise DataError(f"{name} cannot be decoded: {_reason(error, data)}; {SKIP_HINT}") from error
-
-
-def _reason(error: BaseException, data: bytes) -> str:
-    if not data:
-        return "it is empty"
-    if isinstance(error, UnidentifiedImageError):
-        return "it is not a picture of a known kind (" + ", ".join(_formats()) + ")"
-    return one_line(error) or type(error).__name__
+def _from_floats(picture: Image.Image) -> Decoded:
+    """Grey of floats from 0 to 1."""
+    values = np.asarray(picture, np.float64)[..., None]
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= 1):  # also where a value is no number
+        raise ValueError(
+            f"its pixels are floating-point numbers from {low:g} to {high:g}; scale them to 0..1, or save 8 or 16 bits"
+        )
+    return Decoded(np.floor(values * 255 + 0.5).astype(np.uint8), brightest=float(high))
 
 
 def _is_grey(picture: Image.Image) -> bool:
@@ -194,13 +209,8 @@ def _is_grey(picture: Image.Image) -> bool:
 
 
 def _pixels(picture: Image.Image, data: bytes) -> NDArray[np.uint8]:
-    """A loaded picture as uint8 [H, W, 1 or 3], transparent pixels on white."""
+    """A loaded picture of 8 bits as uint8 [H, W, 1 or 3], transparent pixels on white."""
     key = _transparent_value(picture, data)
-    if picture.mode == "F":
-        raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits")
-    if picture.mode.startswith("I"):
-        values = np.asarray(picture)
-        return np.where(values == key, np.uint8(255), _eight_bits(values))[..., None]
     if picture.mode in ("1", "L"):
         return _keyed(np.array(picture.convert("L"))[..., None], key)
     if picture.mode in ("LA", "La"):
@@ -216,10 +226,10 @@ def _pixels(picture: Image.Image, data: bytes) -> NDArray[np.uint8]:
 
 def _transparent_value(picture: Image.Image, data: bytes) -> int | tuple[int, ...] | None:
     """The grey or the colour that stands for "transparent" in a picture without alpha, as its pixels show it."""
-    key = picture.info.get("transparency")
+    key: Any = picture.info.get("transparency")
     depth = data[24] if picture.format == "PNG" else 8
     if isinstance(key, tuple):  # of 16-bit colour Pillow keeps the high byte
-        return tuple(int(value) >> 8 if depth == 16 else int(value) for value in key)
+        return tuple(int(value) >> 8 if depth == FULL else int(value) for value in key)
     if picture.mode in ("P", "PA") or not isinstance(key, int):
         return None
     if picture.mode == "1":
@@ -233,14 +243,6 @@ def _keyed(pixels: NDArray[np.uint8], key: int | tuple[int, ...] | None) -> NDAr
     if key is not None:
         pixels[(pixels == np.array(key)).all(axis=2)] = 255
     return pixels
-
-
-def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """16-bit values [H, W] as round(value / 257): 0 stays 0 and 65,535 becomes 255."""
-    wide = values.astype(np.int64)
-    if wide.min() < 0 or wide.max() > 65535:
-        raise ValueError(f"its pixels run from {wide.min()} to {wide.max()}; save it with 8 or 16 bits")
-    return ((wide + 128) // 257).astype(np.uint8)
 
 
 def _on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sightlab.data.imageset import Allocate, ImageSet, Parts, Progress
+from sightlab.data.pictures.bit_depth import FULL
 from sightlab.data.pictures.decode import Decoding
-from sightlab.data.pictures.pipeline import Job, LeftOut, Pictures, pour, survey
+from sightlab.data.pictures.pipeline import Job, Pictures, decode_all, survey
 from sightlab.errors import DataError
 
 NAMED = 3
@@ -21,8 +23,8 @@ MOVED_ROWS = 1024
 class Labelled:
     """Pictures whose labels are known and whose bytes can be streamed.
 
-    source: what messages call it. labels: int64 [N] by split; the pictures' places count on through the splits in
-    this order, while `pictures` may stream them in any order. notes: see `Parts`.
+    source: what messages call it; the names of the pictures begin with it. labels: int64 [N] by split; the pictures'
+    places count on through the splits in this order, while `pictures` may stream them in any order. notes: see `Parts`.
     """
 
     source: str
@@ -47,9 +49,24 @@ def fill(labelled: Labelled, decoding: Decoding, allocate: Allocate, progress: P
             yield Job(name, data, place, _row(arrays, place))
 
     total = sum(len(numbers) for numbers in labelled.labels.values())
-    broken = pour(jobs(), total, seen, decoding, progress)
+    outcome = decode_all(jobs(), total, seen, decoding, progress)
+    left, depth = outcome.left, outcome.depth
+    if decoding.bit_depth is None and depth.bits < FULL:  # known only now that all are decoded
+        again = (job for job in jobs() if job.place in outcome.deep)
+        exact = replace(decoding, bit_depth=depth.bits)
+        left = [*left, *decode_all(again, len(outcome.deep), seen, exact, progress).left]
     kept = np.ones(total, bool)
-    kept[[left.place for left in broken]] = False
+    kept[[one.place for one in left]] = False
+    names = [relative_name(one.name, labelled.source) for one in left]
+    return Parts(
+        _kept_splits(labelled, arrays, kept), (*labelled.notes, *depth.notes(decoding.bit_depth), *broken_notes(names))
+    )
+
+
+def _kept_splits(
+    labelled: Labelled, arrays: Mapping[str, NDArray[np.uint8]], kept: NDArray[np.bool_]
+) -> dict[str, ImageSet]:
+    """The image sets of the pictures kept, bool [N] over all splits. Raises DataError for a class without any."""
     splits: dict[str, ImageSet] = {}
     for split, numbers in labelled.labels.items():
         mine, kept = kept[: len(numbers)], kept[len(numbers) :]
@@ -59,15 +76,29 @@ def fill(labelled: Labelled, decoding: Decoding, allocate: Allocate, progress: P
                 "replace them, or remove the class"
             )
         splits[split] = ImageSet(closed_up(arrays[split], mine), numbers[mine], labelled.classes, labelled.numbered)
-    return Parts(splits, (*labelled.notes, *broken_notes(broken)))
+    return splits
 
 
-def broken_notes(broken: Sequence[LeftOut]) -> tuple[str, ...]:
+def relative_name(name: str, source: str) -> str:
+    """A picture's name below its source: notes are kept in the cache, and shown to callers of other paths.
+
+    >>> relative_name("pets/cat/1.png", "pets"), relative_name("my/pets.zip: cat/1.png", "my/pets.zip")
+    ('cat/1.png', 'cat/1.png')
+    >>> relative_name("my/pets.parquet, row 3", "my/pets.parquet")
+    'pets.parquet, row 3'
+    """
+    for start in (f"{source}/", f"{source}: "):
+        if name.startswith(start):
+            return name.removeprefix(start)
+    return PurePath(source).name + name.removeprefix(source) if name.startswith(source) else name
+
+
+def broken_notes(names: Sequence[str]) -> tuple[str, ...]:
     """The line that counts the broken pictures left out and names the first three; none when there are none."""
-    if not broken:
+    if not names:
         return ()
-    names = ", ".join(left.name for left in broken[:NAMED]) + (", ..." if len(broken) > NAMED else "")
-    return (f"{len(broken):,} broken {'picture' if len(broken) == 1 else 'pictures'} left out ({names})",)
+    first = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+    return (f"{len(names):,} broken {'picture' if len(names) == 1 else 'pictures'} left out ({first})",)
 
 
 def closed_up(images: NDArray[np.uint8], kept: NDArray[np.bool_]) -> NDArray[np.uint8]:

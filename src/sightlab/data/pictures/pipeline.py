@@ -1,4 +1,4 @@
-"""Picture bytes poured into arrays: surveyed for the common shape, decoded on threads, broken ones left out."""
+"""Picture files decoded into arrays: surveyed for their common shape, decoded on threads, broken ones left out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import statistics
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightlab.data.imageset import Progress
-from sightlab.data.pictures.decode import SKIP_HINT, Decoding, check_channels, decode, fit, look
+from sightlab.data.pictures.bit_depth import FULL, Depth, depth_of
+from sightlab.data.pictures.decode import Decoded, Decoding, check_channels, decode_measured, fit, look
+from sightlab.data.pictures.image_file import SKIP_HINT, quiet
 from sightlab.errors import DataError
 
 A = TypeVar("A")
@@ -64,15 +66,46 @@ class LeftOut:
     why: DataError
 
 
-def picture_array(data: bytes, name: str, decoding: Decoding) -> NDArray[np.uint8]:
-    """A picture decoded, and fitted where a size is asked for: uint8 [H, W, C]. Raises DataError naming it."""
-    pixels = decode(data, name, decoding.channels)
+@dataclass
+class Outcome:
+    """What decoding brought to light. left: the broken pictures left out, in order of place.
+
+    deep, floats: the largest value of each picture stored with 16 bits or as floats, by its place (see `Decoded`).
+    """
+
+    left: list[LeftOut] = field(default_factory=list)
+    deep: dict[int, int] = field(default_factory=dict)
+    floats: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def depth(self) -> Depth:
+        """What these pictures use of their ranges."""
+        return depth_of(self.deep.values(), self.floats.values())
+
+    def add(self, other: Outcome) -> None:
+        """Take what another part of the pictures brought to light in."""
+        self.left += other.left
+        self.deep |= other.deep
+        self.floats |= other.floats
+
+
+def fitted_picture(data: bytes, name: str, decoding: Decoding) -> Decoded:
+    """A picture decoded, and fitted where a size is asked for; one of 16 bits at 16 where no bit depth is given.
+
+    Raises DataError naming it.
+    """
+    decoded = decode_measured(data, name, decoding.channels, decoding.bit_depth or FULL)
     if decoding.size is None:
-        return pixels
+        return decoded
     try:
-        return fit(pixels, decoding.size)
+        return replace(decoded, pixels=fit(decoded.pixels, decoding.size))
     except DataError as error:
         raise DataError(f"{name}: {error}; {SKIP_HINT}") from error
+
+
+def picture_array(data: bytes, name: str, decoding: Decoding) -> NDArray[np.uint8]:
+    """The pixels of `fitted_picture`: uint8 [H, W, C]. Raises DataError naming the picture."""
+    return fitted_picture(data, name, decoding).pixels
 
 
 def survey(pictures: Pictures, decoding: Decoding) -> Survey:
@@ -101,40 +134,46 @@ def survey(pictures: Pictures, decoding: Decoding) -> Survey:
     return found
 
 
-def pour(jobs: Iterable[Job], total: int, seen: Survey, decoding: Decoding, progress: Progress | None) -> list[LeftOut]:
-    """Decodes every job into its target; the broken pictures that were left out, in order of place.
+def decode_all(jobs: Iterable[Job], total: int, seen: Survey, decoding: Decoding, progress: Progress | None) -> Outcome:
+    """Decodes every job into its target; pictures of 16 bits at 16 where no bit depth is given.
 
     total: how many jobs there are. Raises DataError for the first broken picture, unless broken ones are skipped,
     and for a picture of another size than the first.
     """
     exact = replace(decoding, channels=seen.shape[2])
 
-    def work(batch: list[Job]) -> tuple[int, list[LeftOut]]:
-        left = []
+    def work(batch: list[Job]) -> tuple[int, Outcome]:
+        outcome = Outcome()
         for job in batch:
             try:
-                pixels = picture_array(job.data, job.name, exact)
+                decoded = fitted_picture(job.data, job.name, exact)
             except DataError as error:
-                left.append(LeftOut(job.place, job.name, error))
+                outcome.left.append(LeftOut(job.place, job.name, error))
                 continue
-            if pixels.shape != job.target.shape:
-                raise _OtherSizeError(job.name, pixels.shape)
-            job.target[:] = pixels
-        return len(batch), left
+            if decoded.pixels.shape != job.target.shape:
+                raise _OtherSizeError(job.name, decoded.pixels.shape)
+            job.target[:] = decoded.pixels
+            if decoded.largest is not None:
+                outcome.deep[job.place] = decoded.largest
+            if decoded.brightest is not None:
+                outcome.floats[job.place] = decoded.brightest
+        return len(batch), outcome
 
-    broken: list[LeftOut] = []
+    whole = Outcome()
     done = 0
     try:
-        for count, left in in_threads(work, batches(jobs), thread_count(seen.first_pixels)):
-            if left and not decoding.skip_broken:
-                raise left[0].why
-            broken += left
-            done += count
-            if progress is not None:
-                progress(done, total)
+        with quiet:
+            for count, outcome in in_threads(work, batches(jobs), thread_count(seen.first_pixels)):
+                if outcome.left and not decoding.skip_broken:
+                    raise outcome.left[0].why
+                whole.add(outcome)
+                done += count
+                if progress is not None:
+                    progress(done, total)
     except _OtherSizeError as odd:
         raise sizes_differ(seen, *odd.args) from None
-    return sorted(broken, key=lambda one: one.place)
+    whole.left.sort(key=lambda one: one.place)
+    return whole
 
 
 class _OtherSizeError(Exception):
@@ -153,7 +192,7 @@ def sizes_differ(seen: Survey, name: str, shape: tuple[int, int, int]) -> DataEr
     height, width = seen.shape[:2]
     return DataError(
         f"the pictures have different sizes: {seen.first} is {width} x {height} and {name} is {shape[1]} x {shape[0]} "
-        f"(width x height); size={round(statistics.median(shorter))} resizes them all"
+        f"(width x height); `size={round(statistics.median(shorter))}` resizes them all"
     )
 
 

@@ -15,7 +15,7 @@ from sightlab.data.pictures.decode import Decoding, check_channels
 from sightlab.data.pictures.fill import Labelled, fill
 from sightlab.data.pictures.layout import Layout, by_folders, counted, pictures_in
 from sightlab.data.pictures.lists import by_lists, by_one_list
-from sightlab.data.pictures.pipeline import picture_array
+from sightlab.data.pictures.stream import each_picture
 from sightlab.data.pictures.tarballs import is_tar, read_tar
 from sightlab.errors import DataError
 
@@ -48,25 +48,22 @@ def read_unlabelled(
     paths: Sequence[Path],
     decoding: Decoding = Decoding(),  # noqa: B008 (frozen)
     on_broken: Callable[[DataError], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """(name, uint8 [H, W, C]) of each picture: files as given, folders at any depth in natural order, archives as
     packed. With `decoding.size` None every picture keeps its own size, with `channels` None its own channels.
 
-    on_broken: called with the error of each picture left out, where `decoding` skips broken ones. Raises DataError as
-    `read_pictures` does, also for a folder without pictures.
+    on_broken: called with the error of each picture left out, where `decoding` skips broken ones. on_note: called
+    with the line that tells a range smaller than 16 bits, see `each_picture`. Raises DataError as `read_pictures`
+    does, also for a folder without pictures.
     """
     check_channels(decoding.channels)
-    for path in paths:
-        for name, data in _unlabelled(path):
-            try:
-                pixels = picture_array(data, name, decoding)
-            except DataError as error:
-                if not decoding.skip_broken:
-                    raise
-                if on_broken is not None:
-                    on_broken(error)
-                continue
-            yield name, pixels
+
+    def pictures() -> Iterator[tuple[int, str, bytes]]:
+        for place, (name, data) in enumerate(chain.from_iterable(_unlabelled(path) for path in paths)):
+            yield place, name, data
+
+    yield from each_picture(pictures, decoding, on_broken, on_note)
 
 
 def open_container(path: Path) -> Container | None:

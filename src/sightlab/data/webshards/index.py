@@ -13,14 +13,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sightlab.data.containers.base import DataFile
+from sightlab.data.containers.tars import read_tar
 from sightlab.data.contents import FORMAT, cache_folder
 from sightlab.data.imageset import Progress, classes_of
+from sightlab.data.pictures.bit_depth import FULL, depth_of
 from sightlab.data.pictures.decode import Decoding
 from sightlab.data.pictures.fill import broken_notes
-from sightlab.data.pictures.layout import PICTURE_SUFFIXES, suffix_of
-from sightlab.data.pictures.pipeline import Job, LeftOut, Survey, pour, survey
-from sightlab.data.pictures.tarballs import read_tar
+from sightlab.data.pictures.pipeline import Job, LeftOut, Survey, decode_all, survey
+from sightlab.data.pictures.suffixes import PICTURE_SUFFIXES, suffix_of
 from sightlab.data.pixels import blocks, digests_of, fingerprints_of, sums_of
+from sightlab.data.webshards.naming import relative_names
 from sightlab.data.webshards.samples import label_of, picture_of, samples
 from sightlab.errors import DataError, one_line
 from sightlab.files import write_bytes
@@ -33,7 +36,7 @@ class Index:
     shape: [H, W, C] of every picture decoded; stored_pixels: of the first one as stored. counts, sizes: int64 [S],
     samples a shard holds and bytes of their pictures, the left-out ones too. shards, places: int64 [N], where a
     picture is. labels: int64 [N]. prints: uint64 [N], digests: uint64 [N, 2], sums and squares: int64 [N, C], see
-    `sightlab.data.pixels`.
+    `sightlab.data.pixels`. bit_depth: at which pictures of 16 bits were decoded.
     """
 
     shape: tuple[int, int, int]
@@ -49,6 +52,7 @@ class Index:
     sums: NDArray[np.int64]
     squares: NDArray[np.int64]
     notes: tuple[str, ...] = field(default=())
+    bit_depth: int = FULL
 
 
 ARRAYS = ("counts", "sizes", "shards", "places", "labels", "prints", "digests", "sums", "squares")
@@ -81,6 +85,7 @@ def write_index(path: Path, index: Index) -> None:
         "stored_pixels": index.stored_pixels,
         "classes": index.classes,
         "notes": index.notes,
+        "bit_depth": index.bit_depth,
     }
     stream = io.BytesIO()
     np.savez(stream, facts=np.array(json.dumps(facts)), **{name: getattr(index, name) for name in ARRAYS})
@@ -94,8 +99,8 @@ def read_index(path: Path) -> Index | None:
             facts = json.loads(str(stored["facts"]))
             arrays = {name: stored[name] for name in ARRAYS}
         height, width, channels = facts["shape"]
-        notes = tuple(facts["notes"])
-        found = Index((height, width, channels), facts["stored_pixels"], tuple(facts["classes"]), notes=notes, **arrays)
+        rest = {"notes": tuple(facts["notes"]), "bit_depth": facts["bit_depth"]}
+        found = Index((height, width, channels), facts["stored_pixels"], tuple(facts["classes"]), **arrays, **rest)
         return found if facts["format"] == FORMAT else None
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
@@ -122,7 +127,7 @@ def entries(shards: Sequence[Path], label: str | None) -> Iterator[Entry]:
 
 def pictures_listed(shard: Path) -> int:
     """How many pictures a shard lists. Raises DataError for one that is torn, or has what no shard should have."""
-    return sum(bool(PICTURE_SUFFIXES.fullmatch(suffix_of(name))) for name in read_tar(shard).files)
+    return sum(bool(PICTURE_SUFFIXES.fullmatch(suffix_of(name))) for name in read_tar(DataFile.at(shard)).sizes)
 
 
 def make_index(shards: Sequence[Path], decoding: Decoding, label: str | None, progress: Progress | None) -> Index:
@@ -135,28 +140,42 @@ def make_index(shards: Sequence[Path], decoding: Decoding, label: str | None, pr
     if not total:
         raise DataError(f"{shards[0]}: no pictures in {'it' if len(shards) == 1 else f'the {len(shards):,} shards'}")
     seen = survey(lambda: ((entry.place, entry.name, entry.data) for entry in entries(shards, label)), decoding)
-    work = Indexing(len(shards), seen, decoding, total, progress)
-    stream = entries(shards, label)
-    rows = len(next(blocks(np.arange(total), (total, *seen.shape))))
-    while work.add(islice(stream, rows), rows):
-        pass
-    return work.index()
+
+    def indexing(decoding: Decoding) -> Indexing:
+        work = Indexing(shards, seen, decoding, total, progress)
+        stream = entries(shards, label)
+        rows = len(next(blocks(np.arange(total), (total, *seen.shape))))
+        while work.add(islice(stream, rows), rows):
+            pass
+        return work
+
+    work = indexing(decoding)
+    depth = depth_of(work.deep, work.floats)
+    if decoding.bit_depth is None and depth.bits < FULL:  # known only now that all are decoded
+        work = indexing(replace(decoding, bit_depth=depth.bits))
+    made = work.index()
+    return replace(made, notes=(*depth.notes(decoding.bit_depth), *made.notes))
 
 
 class Indexing:
     """An index in the making."""
 
-    def __init__(self, shards: int, seen: Survey, decoding: Decoding, total: int, progress: Progress | None) -> None:
+    def __init__(
+        self, files: Sequence[Path], seen: Survey, decoding: Decoding, total: int, progress: Progress | None
+    ) -> None:
+        self.files = files
         self.seen = seen
         self.decoding = decoding
         self.total = total
         self.progress = progress
-        self.counts, self.sizes = np.zeros(shards, np.int64), np.zeros(shards, np.int64)
+        self.counts, self.sizes = np.zeros(len(files), np.int64), np.zeros(len(files), np.int64)
         self.texts: list[str] = []
         self.shards: list[int] = []
         self.places: list[int] = []
         self.facts: list[tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]] = []
         self.left: list[LeftOut] = []
+        self.deep: list[int] = []
+        self.floats: list[float] = []
 
     def add(self, some: Iterable[Entry], rows: int) -> int:
         """Take so many samples in, at most. Gives how many there were."""
@@ -176,8 +195,11 @@ class Indexing:
             if self.progress is not None:
                 self.progress(done + count, self.total)
 
-        left = pour(jobs(), rows, self.seen, self.decoding, tell)
+        outcome = decode_all(jobs(), rows, self.seen, self.decoding, tell)
+        left = outcome.left
         self.left += left
+        self.deep += outcome.deep.values()
+        self.floats += outcome.floats.values()
         count = len(self.texts) - done
         pixels = np.delete(block[:count], [one.place - done for one in left], axis=0) if left else block[:count]
         self.facts.append((fingerprints_of(pixels), digests_of(pixels), *sums_of(pixels)))
@@ -204,8 +226,14 @@ class Indexing:
             digests=digests,
             sums=sums,
             squares=squares,
-            notes=broken_notes(self.left),
+            notes=broken_notes([self.relative(one) for one in self.left]),
+            bit_depth=self.decoding.bit_depth or FULL,
         )
+
+    def relative(self, left: LeftOut) -> str:
+        """A picture's name with its shard's name below the folder that all have in common."""
+        shard = self.shards[left.place]
+        return relative_names(self.files)[shard] + left.name.removeprefix(str(self.files[shard]))
 
 
 def numbered_labels(texts: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:

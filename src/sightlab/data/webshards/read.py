@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sightlab.data.imageset import ImageSet, Parts, Progress
 from sightlab.data.pictures.decode import Decoding
-from sightlab.data.pictures.pipeline import Job, Survey, pour
+from sightlab.data.pictures.pipeline import Job, Survey, decode_all
 from sightlab.data.pixels import Groups, Rows
 from sightlab.data.webshards.index import Index, kept_index, make_index
 from sightlab.data.webshards.naming import split_members
@@ -60,7 +60,7 @@ class ShardPixels:
     def __init__(self, shards: tuple[Path, ...], index: Index, decoding: Decoding, window_bytes: int) -> None:
         self.shards = shards
         self.index = index
-        self.decoding = replace(decoding, channels=index.shape[2], skip_broken=False)
+        self.decoding = replace(decoding, channels=index.shape[2], skip_broken=False, bit_depth=index.bit_depth)
         self.window_bytes = window_bytes
         self.kept: OrderedDict[int, list[bytes]] = OrderedDict()
 
@@ -81,7 +81,7 @@ class ShardPixels:
             return ((job.place, job.name, job.data) for job in self.jobs(rows, images))
 
         seen = Survey(pictures, self.index.shape, str(self.shards[0]), self.index.stored_pixels)
-        pour(self.jobs(rows, images), len(rows), seen, self.decoding, None)
+        decode_all(self.jobs(rows, images), len(rows), seen, self.decoding, None)
         return images
 
     def jobs(self, rows: Rows, images: NDArray[np.uint8]) -> Iterator[Job]:
