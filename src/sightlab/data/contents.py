@@ -13,7 +13,6 @@ from pathlib import Path
 
 from sightlab.data.containers.junk import is_junk
 from sightlab.data.formats.opening import reading
-from sightlab.data.layouts.claim import ReadOptions
 from sightlab.errors import DataError
 from sightlab.files import write_text
 
@@ -49,16 +48,16 @@ class Known:
     layout: str
 
 
-def memo_of(path: Path, options: ReadOptions) -> Path:
+def memo_of(path: Path, options: Mapping[str, object]) -> Path:
     """Where the reading of a source by these options is remembered."""
-    text = json.dumps([FORMAT, str(path.absolute()), options.identity()], sort_keys=True)
+    text = json.dumps([FORMAT, str(path.absolute()), dict(options)], sort_keys=True)
     return cache_folder() / "readings" / f"{hashlib.sha256(text.encode(errors='surrogateescape')).hexdigest()}.json"
 
 
-def remember(path: Path, options: ReadOptions, paths: Sequence[Path], known: Known, *, lazy: bool) -> None:
+def remember(path: Path, options: Mapping[str, object], paths: Sequence[Path], known: Known) -> None:
     """Keep the key of a reading with the state of the files it was made from. It only saves time."""
     states = [state_of(one) for one in paths]
-    if lazy or max(newest for _, newest in states) > time.time_ns() - RACY_NANOSECONDS:
+    if max(newest for _, newest in states) > time.time_ns() - RACY_NANOSECONDS:
         return
     text = json.dumps(
         {
@@ -72,7 +71,7 @@ def remember(path: Path, options: ReadOptions, paths: Sequence[Path], known: Kno
         write_text(memo_of(path, options), text)
 
 
-def remembered(path: Path, options: ReadOptions) -> Known | None:
+def remembered(path: Path, options: Mapping[str, object]) -> Known | None:
     """The reading of a source whose files have not changed since; None where it is to be looked at anew."""
     try:
         kept = json.loads(memo_of(path, options).read_text(encoding="utf-8"))
@@ -162,11 +161,12 @@ def walk_folder(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -
     here = (status.st_dev, status.st_ino)
     if here in above:
         return
+    if prefix:
+        yield prefix, folder
     for entry in entries:
         if is_junk(entry.name):
             continue
         if entry.is_dir():
-            yield f"{prefix}{entry.name}/", Path(entry.path)
             yield from walk_folder(Path(entry.path), f"{prefix}{entry.name}/", (*above, here))
         elif entry.is_file():
             yield prefix + entry.name, Path(entry.path)

@@ -42,7 +42,7 @@ class Inventory:
     """A source's files by what they are.
 
     label: what messages call the source. container: where they lie. only: the one file that is the source itself,
-    None for a folder or an archive. kinds: names by kind, in natural order: picture, text, prose, npy, npz, mat, h5,
+    None for a folder or an archive. kinds: names by kind, in natural order (pictures in plain order): picture, text, prose, npy, npz, mat, h5,
     parquet, arrow, idx, archive, and what else is told by suffix or first bytes; `other` for the rest, `empty` for
     files of no bytes. notes: what was left aside already, a line each.
     """
@@ -152,7 +152,8 @@ def inventory_of(container: Container, only: str | None, encoding: str | None = 
             kinds[kind].append(name)
     for name, head in container.stream(unknown, HEAD_BYTES) if unknown else ():
         kinds[kind_of_bytes(name, head)].append(name)
-    ordered = {kind: tuple(sorted(names, key=natural_key)) for kind, names in kinds.items()}
+    # Of pictures there may be very many: layouts put them in natural order a class at a time.
+    ordered = {k: tuple(sorted(names, key=None if k == "picture" else natural_key)) for k, names in kinds.items()}
     label = container.shown(only) if only else container.label
     return Inventory(label, container, only, ordered, (*container.notes, *left_notes(container, ordered)), encoding)
 

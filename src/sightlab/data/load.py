@@ -93,7 +93,7 @@ def load_parts(source: str | Path, *, progress: Progress | None = None, **read: 
         return from_shards(source, found, options_of(read), progress)
     path, words, notes = described(found.path, read)
     options = options_of(words)
-    known = remembered(path, options)
+    known = remembered(path, options.identity())
     parts = cached_parts(known.key) if known else None
     if known is None or parts is None:
         claim, key = decided(path, options)
@@ -158,7 +158,8 @@ def decided(path: Path, options: ReadOptions) -> tuple[Claim, str]:
     claim = decide(inventory, options_here, LAYOUTS).claim()
     paths = paths_of(path, inventory, claim)
     key = content_key(paths, options.identity() | {"layout": claim.layout, **claim.identity})
-    remember(path, options, paths, Known(key, claim.layout), lazy=claim.lazy)
+    if not claim.lazy:
+        remember(path, options.identity(), paths, Known(key, claim.layout))
     return claim, key
 
 

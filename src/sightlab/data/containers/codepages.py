@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
@@ -46,9 +47,19 @@ def plausibility(page: str, names: Sequence[bytes], texts: Sequence[str]) -> flo
     if page in COMMON:
         return sum(map(common_in(page), pairs(names))) / max(1, sum(1 for _ in pairs(names)))
     letters = sum(unicodedata.category(c) in ("Ll", "Lu", "Lo") for c in foreign)
-    scripts = {unicodedata.name(c, "?").split(" ")[0] for c in foreign if c.isalpha()}
     lower = sum(c.islower() for c in foreign) / len(foreign)
-    return letters / len(foreign) / max(1, len(scripts)) * (0.5 + 0.4 * lower)
+    words = [word for text in texts for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()]
+    of_one_script = sum(len(scripts(word)) == 1 for word in words) / max(1, len(words))
+    return letters / len(foreign) * of_one_script * (0.5 + 0.4 * lower)
+
+
+def scripts(word: str) -> set[str]:
+    """The scripts of a word's letters: people write a word in one.
+
+    >>> scripts("кошка"), sorted(scripts("chиvre"))
+    ({'CYRILLIC'}, ['CYRILLIC', 'LATIN'])
+    """
+    return {unicodedata.name(letter, "?").split(" ")[0] for letter in word}
 
 
 # First bytes of the rows of each page that hold its everyday characters: kana and level 1 of JIS, level 1 of GB 2312,

@@ -35,26 +35,28 @@ UTF8_NAME = 0x800
 
 
 class Zip(Archive):
-    """A zip archive; its files stream in the order of their bytes."""
+    """A zip archive; its files stream in the order of their bytes. members: their places in the archive's directory."""
 
     def file(self, name: str) -> DataFile:
         """See `Container`; a stored member is opened in place, a compressed one unpacked."""
-        info: zipfile.ZipInfo = self.members[name]
         shown = self.shown(name)
 
         def opener() -> BinaryIO:
-            if info.compress_type == zipfile.ZIP_STORED:
-                return window(self.packed.open(), data_offset(self.packed, info), info.file_size)
-            with open_zip(self.packed) as archive, broken_member(shown), archive.open(info) as stream:
-                return unpacked(cast(BinaryIO, stream), info.file_size, shown)
+            with open_zip(self.packed) as archive, broken_member(shown):
+                info = archive.infolist()[self.members[name]]
+                if info.compress_type == zipfile.ZIP_STORED:
+                    return window(self.packed.open(), data_offset(self.packed, info), info.file_size)
+                with archive.open(info) as stream:
+                    return unpacked(cast(BinaryIO, stream), info.file_size, shown)
 
-        return DataFile(shown, name, info.file_size, opener)
+        return DataFile(shown, name, self.sizes[name], opener)
 
     def stream(self, names: Sequence[str], first: int | None = None) -> Iterator[tuple[str, bytes]]:
         """See `Container`."""
         with open_zip(self.packed) as archive:
-            for name in sorted(names, key=lambda n: self.members[n].header_offset):
-                info = self.members[name]
+            infos = archive.infolist()
+            for name in sorted(names, key=lambda n: infos[self.members[n]].header_offset):
+                info = infos[self.members[name]]
                 check_size(self.shown(name), info.file_size if first is None else 0)
                 with broken_member(self.shown(name)), archive.open(info) as file:
                     data = file.read(info.file_size if first is None else first)
@@ -100,7 +102,8 @@ def read_zip(packed: DataFile, encoding: str | None = None) -> Zip:
 
     Raises DataError for encrypted, linked, doubled and outward members, and broken archives.
     """
-    members: dict[str, zipfile.ZipInfo] = {}
+    members: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     folders: set[str] = set()
     ignored = 0
     with open_zip(packed) as archive:
@@ -108,7 +111,7 @@ def read_zip(packed: DataFile, encoding: str | None = None) -> Zip:
     if len(infos) > MOST_MEMBERS:
         raise DataError(f"{packed}: lists {len(infos):,} members; at most {MOST_MEMBERS:,} are read")
     renamed, notes = names_of(infos, packed, encoding)
-    for info, raw in zip(infos, renamed, strict=True):
+    for place, (info, raw) in enumerate(zip(infos, renamed, strict=True)):
         name = member_name(raw.replace("\\", "/"), str(packed))
         kind = checked_kind(info, name, packed)
         if is_ignored(name):
@@ -120,8 +123,7 @@ def read_zip(packed: DataFile, encoding: str | None = None) -> Zip:
             continue
         check_new(name, members, str(packed))
         check_picture(f"{packed}: {one_line(name)}", info.file_size)
-        members[name] = info
-    sizes = {name: info.file_size for name, info in members.items()}
+        members[name], sizes[name] = place, info.file_size
     return Zip(packed, members, sizes, frozenset(folders - {""}), ignored, notes)
 
 

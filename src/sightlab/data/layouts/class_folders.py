@@ -22,8 +22,8 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     if not chosen and (divided(tree, root) or class_first(tree, root)):
         return None
     folders = [f for f in tree.inner(root) if not options.classes or last(f) in options.classes]
-    pairs = {"all": tree.pairs(root, [last(f) for f in folders])}
-    if not folders:
+    pairs = {"all": tree.pairs(root)}
+    if not tree.inner(root):
         return None
     doubts = [] if chosen or options.classes else doubts_of(tree, root, folders)
     return picture_claim(
@@ -59,12 +59,13 @@ def doubts_of(tree: Tree, root: str, folders: list[str]) -> list[str]:
     """Why these folders may be no classes, a line each."""
     label, names = shortened(tree.inventory.label, 120), [last(f) for f in folders]
     found = []
-    same = shared_doubt(tree, folders) or variant_doubt(names)
+    store = storage_doubt(names)
+    same = shared_doubt(tree, folders) or ("" if store else variant_doubt(names))
     if same:
         found.append(
             f"{label}: {same}; {word('config', names[0])} reads one of them, `layout={NAME}` takes them for classes"
         )
-    if store := storage_doubt(names):
+    if store:
         found.append(f"{label}: {store}; give a list of `file,label` lines, or `layout={NAME}` takes them for classes")
     if empty := tree.empty(root):
         found.append(

@@ -44,11 +44,7 @@ def picture_claim(
     fault = fault_of(inventory, chosen, classes, options)
     if fault:
         return refused(layout, next(iter(doubts), fault), strength)
-    number = {text: place for place, text in enumerate(classes)}
-    samples = {
-        split: sorted(((n, number[c]) for n, c in own), key=lambda s: (s[1], natural_key(s[0])))
-        for split, own in chosen.items()
-    }
+    samples = {split: in_order(own, classes) for split, own in chosen.items()}
     said = (*inventory.notes, *notes, *spelling, *left)
     return Claim(
         layout,
@@ -63,6 +59,14 @@ def picture_claim(
         doubts,
         identity={"pairs": digest(samples, classes)},
     )
+
+
+def in_order(pairs: Pairs, classes: Sequence[str]) -> list[tuple[str, int]]:
+    """(file, class number) of these pictures, by class, then in natural order of names."""
+    files: dict[str, list[str]] = {text: [] for text in classes}
+    for file, text in pairs:
+        files[text].append(file)
+    return [(file, label) for label, own in enumerate(files.values()) for file in sorted(own, key=natural_key)]
 
 
 def with_options(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import pairwise
 
@@ -84,12 +84,10 @@ class Tree:
         kinds = self.inventory.kinds
         return frozenset(f for kind, names in kinds.items() if kind != "empty" for name in names for f in parents(name))
 
-    def pairs(self, root: str, classes: Sequence[str] | None = None) -> list[tuple[str, str]]:
+    def pairs(self, root: str) -> list[tuple[str, str]]:
         """(picture, class folder) of every picture in a class folder of `root`, at any depth."""
         start = f"{root}/" if root else ""
-        return [
-            (name, first) for name, first, _ in self.parted(start) if first and (classes is None or first in classes)
-        ]
+        return [(name, first) for name, first, _ in self.parted(start) if first]
 
     def parted(self, start: str) -> Iterator[tuple[str, str, str]]:
         """(picture, first folder below `start`, second one) of every picture there; "" where there is none."""
