@@ -236,6 +236,11 @@ SAMPLES = [
     encoded(noise(9, 9), "BMP"),
     encoded(noise(9, 9), "WEBP"),
     encoded(noise(9, 9, 1), "PPM"),
+    encoded(noise(9, 9, 1)[..., 0].astype(np.uint16) * 15),
+    encoded(noise(9, 9, 1)[..., 0].astype(np.uint16) * 15, "TIFF"),
+    encoded(noise(9, 9, 1)[..., 0].astype(np.float32) / 255, "TIFF"),
+    png(5, 4, 16, 2, [bytes(range(30))] * 4),
+    png(5, 4, 16, 6, [bytes([0, 200] * 20)] * 4),
 ]
 
 
