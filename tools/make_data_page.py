@@ -1,4 +1,4 @@
-"""Writes the layouts of docs/data.md, between its two markers, from the table of layouts: python tools/make_data_page.py"""
+"""Writes the layouts of docs/data.md between its two markers, from their table: python tools/make_data_page.py"""
 
 from __future__ import annotations
 

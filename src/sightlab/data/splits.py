@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightlab.data.imageset import SPLITS, UNDIVIDED, ImageSet, Parts
+from sightlab.data.layouts.claim import classes_word
 from sightlab.errors import DataError, suggestion
 
 TEST_SHARE = 0.15
@@ -155,9 +156,10 @@ def check_enough(images: ImageSet, splits: int, source: str) -> None:
         name, count = images.classes[few[0]], int(counts[few[0]])
         held = "one image" if count == 1 else f"{count} images"
         named = "train, validation, test" if splits > 2 else "train, test"
+        enough = [images.classes[n] for n in np.flatnonzero(counts >= splits)]
+        others = f", or leave it out: {classes_word(enough)}" if len(enough) > 1 else ""
         raise DataError(
-            f"{source}: class {name!r} has {held}, and {splits} splits ({named}) "
-            f"need {splits}; add images of it, or name the other classes with `classes=...`"
+            f"{source}: class {name!r} has {held}, and {splits} splits ({named}) need {splits}; add images of it{others}"
         )
 
 

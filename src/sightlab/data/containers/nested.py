@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sightlab.data.containers.base import Container, DataFile
+from sightlab.data.containers.base import Container, DataFile, check_new
 from sightlab.data.containers.open import opened_archive
 from sightlab.errors import DataError
 
 ARCHIVE_SUFFIX = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
+# What a cloud drive adds to the name of a folder that it packs, in several parts where it is large.
+DRIVE_SUFFIX = re.compile(r"-\d{8}T\d{6}Z(-\d+)*$")
 MOST_ARCHIVES = 20_000
 DEPTH = 3
 
@@ -65,10 +67,10 @@ def is_archive_name(name: str) -> bool:
 def folder_of(archive: str) -> str:
     """The folder that an archive unpacks to: its name without the suffix.
 
-    >>> folder_of("a/train.tar.gz")
-    'a/train'
+    >>> folder_of("a/train.tar.gz"), folder_of("cat-20240501T101500Z-001.zip")
+    ('a/train', 'cat')
     """
-    return ARCHIVE_SUFFIX.sub("", archive)
+    return DRIVE_SUFFIX.sub("", ARCHIVE_SUFFIX.sub("", archive))
 
 
 def with_archives(outer: Container, archives: Sequence[str], depth: int = DEPTH) -> Container:
@@ -93,6 +95,7 @@ def with_archives(outer: Container, archives: Sequence[str], depth: int = DEPTH)
         inner = with_archives(found, [name for name in found.sizes if is_archive_name(name)], depth - 1)
         prefix = prefix_of(archive, inner)
         for own, size in inner.sizes.items():
+            check_new(prefix + own, sizes, outer.label)
             sizes[prefix + own] = size
             inside[prefix + own] = (inner, own)
         folders.update(prefix + own for own in inner.folders)

@@ -135,6 +135,16 @@ def word(key: str, value: str) -> str:
     return f"`{key}={shlex.quote(value)}`"
 
 
+def classes_word(names: Sequence[str]) -> str:
+    """The word that reads these classes alone, whole where it is short, else as its beginning.
+
+    >>> classes_word(["cat", "dog"])
+    '`classes=cat,dog`'
+    """
+    whole = ",".join(names)
+    return word("classes", whole) if len(whole) <= 80 else f"`classes={names[0]},{names[1]},...`"
+
+
 def refused(layout: str, line: str, strength: int = STATED) -> Claim:
     """The claim of a layout that knows the form for certain and cannot read it."""
 

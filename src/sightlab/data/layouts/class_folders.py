@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sightlab.data.inventory import Inventory, counted, shortened
-from sightlab.data.layouts.claim import POSSIBLE, STRUCTURE, Claim, Layout, ReadOptions, word
+from sightlab.data.layouts.claim import POSSIBLE, STRUCTURE, Claim, Layout, ReadOptions, classes_word, word
 from sightlab.data.layouts.doubts import masks, shared_doubt, storage_doubt, variant_doubt
 from sightlab.data.layouts.pictures import left_pictures, picture_claim
 from sightlab.data.layouts.split_words import partial_family, split_family
@@ -45,8 +45,7 @@ def divided(tree: Tree, root: str) -> bool:
     if split_family(names):
         return True
     family, _ = partial_family(names)
-    with_classes = [f for f in tree.inner(root) if last(f) in family and tree.inner(f)]
-    return len(with_classes) > 1
+    return len(family) > 1 and any(tree.inner(f) for f in tree.inner(root) if last(f) in family)
 
 
 def class_first(tree: Tree, root: str) -> bool:
@@ -70,7 +69,7 @@ def doubts_of(tree: Tree, root: str, folders: list[str]) -> list[str]:
     if empty := tree.empty(root):
         found.append(
             f"{tree.inventory.shown(empty[0])}: the class folder holds no pictures; fill or remove it, or "
-            f"name the classes, as in {word('classes', ','.join(names[:4]))}"
+            f"name the classes: {classes_word(names)}"
         )
     loose = tree.direct[root]
     if loose > sum(tree.within[f] for f in folders):

@@ -12,7 +12,7 @@ import numpy as np
 from sightlab.data.class_names import composed, in_one_spelling
 from sightlab.data.imageset import SPLITS, UNDIVIDED, Allocate, Parts, Progress, classes_of, natural_key
 from sightlab.data.inventory import Inventory, counted
-from sightlab.data.layouts.claim import STRUCTURE, Claim, Pairs, ReadOptions, refused
+from sightlab.data.layouts.claim import STRUCTURE, Claim, Pairs, ReadOptions, classes_word, refused
 from sightlab.data.pictures.fill import Labelled, fill
 from sightlab.errors import DataError
 
@@ -45,7 +45,7 @@ def picture_claim(
     if fault:
         return refused(layout, next(iter(doubts), fault), strength)
     samples = {split: in_order(own, classes) for split, own in chosen.items()}
-    said = (*inventory.notes, *notes, *spelling, *left)
+    said = (*inventory.notes, *notes, *spelling, *left, *absent(samples, classes))
     return Claim(
         layout,
         reader(inventory, options, samples, classes, said),
@@ -67,6 +67,15 @@ def in_order(pairs: Pairs, classes: Sequence[str]) -> list[tuple[str, int]]:
     for file, text in pairs:
         files[text].append(file)
     return [(file, label) for label, own in enumerate(files.values()) for file in sorted(own, key=natural_key)]
+
+
+def absent(samples: Mapping[str, Sequence[tuple[str, int]]], classes: Sequence[str]) -> Iterator[str]:
+    """A line for each split that has no picture of some class that train has."""
+    known = {label for _, label in samples.get("train", ())}
+    for split, own in samples.items():
+        if missing := sorted(known - {label for _, label in own}):
+            held = counted([classes[label] for label in missing], "class", "classes")
+            yield f"the {split} split has no picture of {held}"
 
 
 def with_options(
@@ -125,7 +134,7 @@ def fault_of(inventory: Inventory, pairs: Mapping[str, Pairs], classes: Sequence
             place = next(file for file, text in own if text == new[0])
             return (
                 f"{inventory.shown(place)}: class `{new[0]}` of the {split} split has no picture in train; "
-                "every class needs training pictures (`classes=...` names the classes to read)"
+                f"{classes_word(classes_of(known))} reads the classes of train alone"
             )
     return ""
 
