@@ -19,7 +19,7 @@ from measure import keep, show
 
 from sightlab.training.workers import cpu_name, physical_cores
 
-SECTIONS = ("training", "step", "data-path", "start-up", "memory", "scaling", "accuracy")
+SECTIONS = ("training", "step", "data-path", "inventory", "start-up", "memory", "scaling", "accuracy")
 BY_NAME = ("tune",)
 
 
