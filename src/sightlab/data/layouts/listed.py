@@ -1,0 +1,223 @@
+"""One list of pictures, read whole: which picture has which label, by which column, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from weakref import WeakKeyDictionary
+
+from sightlab.data.inventory import Inventory, shortened
+from sightlab.data.layouts.claim import ReadOptions
+from sightlab.data.layouts.list_pairs import missing_line, pair_notes, paired, raw_labels
+from sightlab.data.pictures.suffixes import suffix_of
+from sightlab.data.tables.finder import Finder
+from sightlab.data.tables.heads import table_in
+from sightlab.data.tables.json_sheet import document_of, is_json, json_sheet
+from sightlab.data.tables.label_column import LabelChoice, label_choice
+from sightlab.data.tables.list_names import says_several_splits, split_of_list
+from sightlab.data.tables.loose_lines import loose_sheet, meant, turned, ways
+from sightlab.data.tables.picture_column import PictureColumn, has_heading, picture_column
+from sightlab.data.tables.resolution import resolved
+from sightlab.data.tables.search import Place, place_of
+from sightlab.data.tables.sheet import Sheet, head_of, whole_of
+from sightlab.data.tables.split_column import NoColumnError, folds, split_column
+from sightlab.errors import DataError
+
+# Labels of pictures whose class is kept secret, where all of a list have them.
+SECRET = frozenset(("-1", "?"))
+_FINDERS: WeakKeyDictionary[Inventory, Finder] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """What one list says.
+
+    name: the list's, relative to the source. pairs: (picture, label) in the order of the rows, each picture once; the
+    label is "" where the list has none. split: which the list's name or folder says, None for none. splits: by
+    picture, where a column says them. column: what messages call the labels' column, "" where the list has no labels.
+    problem: the line that says why it cannot be read, "" where it can. certain: whether it is a list for certain.
+    doubt: why its labels may be none. notes: a line each. order: the classes in their official order, () for none.
+    """
+
+    name: str
+    pairs: tuple[tuple[str, str], ...] = ()
+    split: str | None = None
+    splits: Mapping[str, str] = field(default_factory=dict)
+    column: str = ""
+    problem: str = ""
+    certain: bool = True
+    doubt: str = ""
+    notes: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it gives labels."""
+        return bool(self.column)
+
+
+def finder_of(inventory: Inventory) -> Finder:
+    """The finder of an inventory's pictures, made once."""
+    if inventory not in _FINDERS:
+        _FINDERS[inventory] = Finder(inventory.pictures)
+    return _FINDERS[inventory]
+
+
+def listed(inventory: Inventory, name: str, options: ReadOptions, *, chosen: bool = False) -> Listed | None:
+    """What a file of the source lists; None where it is no list of pictures. Nothing is decoded.
+
+    chosen: whether the user has named this file. What is wrong with a list is its `problem`.
+    """
+    place = place_of(name, split_of_list(name))
+    try:
+        sheet = sheet_in(inventory, name, place)
+    except DataError as error:
+        return Listed(name, problem=str(error), certain=chosen)
+    return None if sheet is None else read_sheet(inventory, sheet, place, options, chosen=chosen)
+
+
+def sheet_in(inventory: Inventory, name: str, place: Place) -> Sheet | None:
+    """The rows of a file; None where its first ones name no pictures. Raises DataError for what cannot be read."""
+    file, shown = inventory.file(name), shortened(inventory.shown(name), 90)
+    if "json" in suffix_of(name):
+        found = document_of(file, inventory.encoding) if is_json(name, file.head(64)) else None
+        return json_sheet(name, shown, *found) if found else None
+    table = None if suffix_of(name) == "xml" else table_in(inventory, name)
+    if table is None:
+        return None
+    finder = finder_of(inventory)
+    column = picture_column(head_of(table, shown), finder, place)
+    if (column is None or column.found < 0.5) and (loose := loose_sheet(table, shown, finder, place)):
+        return loose
+    return whole_of(table, shown) if column else None
+
+
+def read_sheet(
+    inventory: Inventory, sheet: Sheet, place: Place, options: ReadOptions, *, chosen: bool = False
+) -> Listed | None:
+    """What the rows of a list say; None where they name no pictures."""
+    column = picture_column(sheet, finder_of(inventory), place)
+    if column is None:
+        return None
+    try:
+        return listed_rows(inventory, *with_heading(sheet, column, options.label), options, chosen=chosen)
+    except NoColumnError as error:
+        return Listed(sheet.name, problem=str(error), certain=chosen)
+    except DataError as error:
+        return Listed(sheet.name, problem=str(error), split=place.split)
+
+
+def with_heading(sheet: Sheet, column: PictureColumn, asked: str | None) -> tuple[Sheet, PictureColumn]:
+    """The list without comments, its heading told from its rows. Raises DataError where that cannot be told."""
+    if column.rival is not None:
+        one, two = column.place, column.rival
+        raise DataError(
+            f"{sheet.shown}: columns `{sheet.named(one)[:40]}` and `{sheet.named(two)[:40]}` both name pictures, "
+            "and not the same ones; keep one of them, or `ignore=` the folder of the others"
+        )
+    if sheet.heading:
+        return sheet, column
+    rows = [row for place, row in enumerate(sheet.rows) if not place or not is_comment(row[1], column)]
+    sheet = replace(sheet, rows=rows)
+    headed = has_heading(sheet, column, asked)
+    if headed is None:
+        text = shortened(",".join(rows[0][1]), 50)
+        raise DataError(
+            f"{sheet.at(rows[0][0])}: `{text}` may be a heading, or name a picture that is not there; correct it, "
+            f"or name the label column, as in `label={rows[0][1][-1][:30]}`"
+        )
+    if headed:
+        sheet = replace(sheet, rows=rows[1:], heading=tuple(cell.lstrip("#") for cell in rows[0][1]))
+    elif rows and is_comment(rows[0][1], column):
+        sheet = replace(sheet, rows=rows[1:])
+    return replace(sheet, rows=[repaired(sheet, row, column) for row in sheet.rows]), column
+
+
+def is_comment(cells: Sequence[str], column: PictureColumn) -> bool:
+    """Whether a row begins with `#` and names no picture that is there."""
+    named = cells[column.place] if column.place < len(cells) else ""
+    return cells[0].startswith("#") and not column.search.find(named).names
+
+
+def repaired(sheet: Sheet, row: tuple[int, tuple[str, ...]], column: PictureColumn) -> tuple[int, tuple[str, ...]]:
+    """A row of more cells than the others: the one way to part it in two whose picture is there. Raises DataError."""
+    number, cells = row
+    while len(cells) > sheet.width and not cells[-1]:
+        cells = cells[:-1]
+    if len(cells) <= sheet.width:
+        return number, cells
+    if sheet.width == 2:
+        text = sheet.separator.join(cells)
+        found = meant(text, turned if column.place else ways, column.search)
+        if len({file for file, _ in found}) == 1:
+            return number, (found[0][::-1] if column.place else found[0])
+    raise DataError(
+        f"{sheet.at(number)}: has {len(cells)} cells where others have {sheet.width}, as `{shortened(cells[-1], 40)}`; "
+        "put cells with a separator in them in quotes"
+    )
+
+
+def listed_rows(
+    inventory: Inventory, sheet: Sheet, column: PictureColumn, options: ReadOptions, *, chosen: bool
+) -> Listed | None:
+    """What the rows say, a heading left out. Raises DataError for rows that cannot be read."""
+    said, meaning = split_column(sheet, column.place, options.split if not options.split_places else None)
+    splits = [meaning[cell] for cell in sheet.column(said)] if said is not None else None
+    choice = label_choice(sheet, {column.place} | ({said} if said is not None else set()), options.label)
+    labels = raw_labels(sheet, choice)
+    if not chosen and options.label is None and not_of_pictures(sheet, column, choice, labels):
+        return None
+    if set(labels) <= SECRET:
+        choice, labels = None, [""] * len(labels)
+    cells = sheet.column(column.place)
+    found = resolved(sheet, column.place, column.search, splits)
+    for line in found.problems.values():
+        raise DataError(line)
+    skip = options.decoding.skip_broken
+    if found.missing and not (skip and any(found.names)):
+        raise DataError(missing_line(sheet, found, cells, inventory.pictures))
+    pairs = paired(sheet, found, labels, splits)
+    if pairs.unlabelled and not skip:
+        raise DataError(no_label(sheet, pairs.unlabelled[0], cells))
+    return Listed(
+        sheet.name,
+        tuple(pairs.labels.items()),
+        column.search.place.split,
+        pairs.splits,
+        "" if choice is None or not any(labels) else described(choice),
+        doubt="" if choice is None else choice.doubt,
+        notes=(*sheet.notes, *pair_notes(sheet, found, pairs), *column_notes(sheet, choice)),
+    )
+
+
+def not_of_pictures(sheet: Sheet, column: PictureColumn, choice: LabelChoice | None, labels: Sequence[str]) -> bool:
+    """Whether a table that could name pictures by ids is a key of classes, or tells splits by numbers."""
+    if choice is None or not column.by_id:
+        return False
+    flags = set(labels) <= {"0", "1"} and says_several_splits(sheet.name)
+    return flags or (len(labels) > 1 and len(set(labels)) == len(labels))
+
+
+def no_label(sheet: Sheet, row: int, cells: Sequence[str]) -> str:
+    """The line on a row without a label."""
+    return (
+        f"{sheet.at(sheet.rows[row][0])}: `{shortened(cells[row], 60)}` has no label; correct the line, or "
+        "`skip_broken=true` leaves it out"
+    )
+
+
+def described(choice: LabelChoice) -> str:
+    """What messages call the columns of labels."""
+    if len(choice.columns) > 1:
+        return f"{len(choice.columns)} columns of 0 and 1"
+    return f"column {choice.name[:40]}"
+
+
+def column_notes(sheet: Sheet, choice: LabelChoice | None) -> list[str]:
+    """What the user should know of the columns that were taken, and of those that were not."""
+    notes = []
+    if choice is not None and choice.guessed:
+        notes.append(f"{sheet.name}: labels are those of column `{choice.name[:40]}` (`label=` names another)")
+    if found := folds(sheet):
+        notes.append(f"{sheet.name}: column `{found[0][:40]}` numbers folds, which are no splits: not used")
+    return notes
