@@ -156,6 +156,30 @@ def test_a_class_of_another_spelling_in_test_is_the_one_of_train(tmp_path: Path)
     assert any("`cat` of the test split is taken for `Cat` of train" in note for note in parts.notes)
 
 
+GROUPS = pictures("mammals/cat", "mammals/dog", "birds/owl", "birds/gull")
+
+
+def test_classes_in_groups_are_refused_and_read_as_said(tmp_path: Path) -> None:
+    root = spread(tmp_path, GROUPS)
+    refusal = decision(root).refusal
+    assert "`layout=class-folders` takes the outer folders for classes, `layout=leaf-folders` the inner" in refusal
+    assert claim(root, layout="class-folders").classes == ("birds", "mammals")
+    assert claim(root, layout="leaf-folders").classes == ("cat", "dog", "gull", "owl")
+
+
+def test_classes_in_groups_in_splits(tmp_path: Path) -> None:
+    root = spread(tmp_path, {f"{split}/{name}": data for split in ("train", "test") for name, data in GROUPS.items()})
+    assert "`layout=split-folders` takes the outer folders" in decision(root).refusal
+    parts = read(root, layout="leaf-folders")
+    assert list(parts.splits) == ["train", "test"] and parts.classes == ("cat", "dog", "gull", "owl")
+    assert read(root, layout="split-folders").classes == ("birds", "mammals")
+
+
+def test_folders_by_date_in_class_folders_are_no_classes(tmp_path: Path) -> None:
+    root = spread(tmp_path, pictures("cat/2019-05", "cat/2020-06", "dog/2021", "dog/batch 2"))
+    assert claim(root).classes == ("cat", "dog")
+
+
 def test_masks_are_told_and_left_aside_by_ignore(tmp_path: Path) -> None:
     files = pictures("benign", "malignant") | {f"{c}/0_mask.png": flat(99) for c in ("benign", "malignant")}
     root = spread(tmp_path, files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sightlab.data.inventory import Inventory, counted, shortened
 from sightlab.data.layouts.claim import POSSIBLE, STRUCTURE, Claim, Layout, ReadOptions, classes_word, word
-from sightlab.data.layouts.doubts import masks, shared_doubt, storage_doubt, variant_doubt
+from sightlab.data.layouts.doubts import deeper_doubt, masks, shared_doubt, storage_doubt, variant_doubt
 from sightlab.data.layouts.pictures import left_pictures, picture_claim
 from sightlab.data.layouts.split_words import partial_family, split_family
 from sightlab.data.layouts.tree import Tree, last
@@ -59,10 +59,15 @@ def doubts_of(tree: Tree, root: str, folders: list[str]) -> list[str]:
     label, names = shortened(tree.inventory.label, 120), [last(f) for f in folders]
     found = []
     store = storage_doubt(names)
+    deeper = deeper_doubt(tree, folders)
     same = shared_doubt(tree, folders) or ("" if store else variant_doubt(names))
     if same:
         found.append(
             f"{label}: {same}; {word('config', names[0])} reads one of them, `layout={NAME}` takes them for classes"
+        )
+    elif deeper:
+        found.append(
+            f"{label}: {deeper}; `layout={NAME}` takes the outer folders for classes, `layout=leaf-folders` the inner"
         )
     if store:
         found.append(f"{label}: {store}; give a list of `file,label` lines, or `layout={NAME}` takes them for classes")

@@ -110,6 +110,21 @@ def shared_doubt(tree: Tree, folders: Sequence[str]) -> str:
     return _listed([last(folder) for folder, _ in several], f"hold folders of the same names ({shown})")
 
 
+def deeper_doubt(tree: Tree, folders: Sequence[str]) -> str:
+    """Why the folders in these may be the classes: most of these hold several, and no pictures; "" where they are not.
+
+    Numbers, dates and parts of a store in them are no classes.
+    """
+    outer = [folder for folder in folders if not tree.direct[folder] and len(tree.inner(folder)) > 1]
+    inner = [name for folder in outer for name in tree.inner_names(folder)]
+    if 2 * len(outer) <= len(folders) or not all(any(map(str.isalpha, name)) for name in inner):
+        return ""
+    if any(storage_doubt(tree.inner_names(folder)) for folder in outer):
+        return ""
+    shown = ", ".join(f"`{shortened(name, 24)}`" for name in tree.inner_names(outer[0])[:3])
+    return f"{_listed([last(folder) for folder in outer], 'hold folders of their own')} ({shown}, ...)"
+
+
 def _listed(names: Sequence[str], what: str) -> str:
     shown = ", ".join(f"`{shortened(name, 32)}`" for name in names[:3])
     return f"{shown}{', ...' if len(names) > 3 else ''} {what}"

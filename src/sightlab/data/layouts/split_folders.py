@@ -8,7 +8,7 @@ from sightlab.data.imageset import SPLITS
 from sightlab.data.inventory import Inventory, shortened
 from sightlab.data.layouts.claim import POSSIBLE, STATED, STRUCTURE, Claim, Layout, ReadOptions, refused, word
 from sightlab.data.layouts.class_folders import notes_of
-from sightlab.data.layouts.doubts import storage_doubt
+from sightlab.data.layouts.doubts import deeper_doubt, storage_doubt
 from sightlab.data.layouts.pictures import picture_claim
 from sightlab.data.layouts.split_words import exact_split, partial_family, plain
 from sightlab.data.layouts.tree import Tree, last
@@ -127,6 +127,10 @@ def doubts_of(
     for split, root in labelled.items():
         if split == "train" and (empty := tree.empty(root)):
             found.append(f"{tree.inventory.shown(empty[0])}: the class folder holds no pictures; fill or remove it")
+    if "train" in labelled and (deeper := deeper_doubt(tree, tree.inner(labelled["train"]))):
+        found.append(
+            f"{label}: {deeper}; `layout={NAME}` takes the outer folders for classes, `layout=leaf-folders` the inner"
+        )
     if "train" in labelled and (store := storage_doubt(tree.inner_names(labelled["train"]))):
         found.append(f"{label}: {store}; `layout={NAME}` takes them for classes")
     return found
