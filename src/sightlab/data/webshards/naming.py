@@ -9,15 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sightlab.data.imageset import SPLITS, UNDIVIDED, natural_key, split_name
-from sightlab.data.pictures.containers import is_ignored
+from sightlab.data.containers.base import DataFile
+from sightlab.data.imageset import SPLITS, UNDIVIDED
+from sightlab.data.layouts.split_files import grouped
+from sightlab.data.webshards.first import first_sample
 from sightlab.errors import DataError, one_line
 
 PATTERN = re.compile(r"\{[^{}]*(\.\.|,)[^{}]*\}")
-TAR = re.compile(r"\.(tar|tar\.gz|tgz)", re.IGNORECASE)
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-BESIDE = (".json", ".jsonl", ".txt", ".md", ".yaml", ".yml", ".idx")
-OFFICIAL = ("cifar-10-binary.tar.gz", "cifar-100-binary.tar.gz")
 MOST = 100_000
 
 
@@ -63,17 +62,12 @@ def expanded(pattern: str) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def shards_in(folder: Path) -> tuple[Path, ...]:
-    """The shards of a folder that holds tar files and nothing else but notes beside them; else none."""
-    try:
-        files = [entry for entry in folder.iterdir() if not is_ignored(entry.name)]
-    except OSError:  # told by the reader that tries it next
-        return ()
-    tars = [file for file in files if TAR.fullmatch("".join(file.suffixes[-2:])) or TAR.fullmatch(file.suffix)]
-    rest = set(files) - set(tars)
-    if not all(file.is_file() for file in files) or not all(file.name.casefold().endswith(BESIDE) for file in rest):
-        return ()
-    return () if any(file.name in OFFICIAL for file in tars) else tuple(sorted(tars, key=lambda f: natural_key(f.name)))
+def is_shard(file: DataFile) -> bool:
+    """Whether a tar is a WebDataset shard: its first members are a picture and its label, under one name.
+
+    Quick, and False for whatever else it may be.
+    """
+    return first_sample(file) is not None
 
 
 def relative_names(shards: Sequence[Path]) -> list[str]:
@@ -94,12 +88,16 @@ def split_members(shards: Sequence[Path]) -> dict[str, list[int]]:
     >>> split_members([Path("a-train-0.tar"), Path("a-train-1.tar"), Path("a-val-0.tar")])
     {'train': [0, 1], 'validation': [2]}
     """
+    names = relative_names(shards)
+    configs = grouped(names).configs.values()
     found: dict[str, list[int]] = {}
-    for place, name in enumerate(relative_names(shards)):
-        found.setdefault(split_name(name) or UNDIVIDED, []).append(place)
+    for split in (*SPLITS, UNDIVIDED):
+        own = {name for config in configs for name in config.get(split, ())}
+        if own:
+            found[split] = [place for place, name in enumerate(names) if name in own]
     if UNDIVIDED in found and len(found) > 1:
         raise DataError(
             f"{shards[found[UNDIVIDED][0]]}: its name says no split, while others do; "
             "name it as in train-0000.tar, or leave it out"
         )
-    return {split: found[split] for split in (*SPLITS, UNDIVIDED) if split in found}
+    return found

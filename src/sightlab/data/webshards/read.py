@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,22 +29,48 @@ def read_shards(
     label: str | None = None,
     progress: Progress | None = None,
     *,
+    members: Mapping[str, Sequence[int]] | None = None,
+    names: Mapping[str, str] | None = None,
+    only: Sequence[str] = (),
     window_bytes: int = WINDOW_BYTES,
 ) -> Parts:
-    """The labelled pictures of shards, in the order they are stored; splits by the words in the shards' names.
+    """The labelled pictures of shards, in the order they are stored.
 
-    key: of the shards' content and these options, by which the index is kept. label: see `label_of`. window_bytes:
-    see `Groups`. Raises DataError as `make_index` does, and where some names say a split and others do not.
+    key: of the shards' content and these options, by which the index is kept. label: see `label_of`. members: the
+    places of each split's shards; None tells them by the words in the shards' names. names: the class of a label,
+    where it is to have another name. only: the classes that are read, () for all. window_bytes: see `Groups`. Raises
+    DataError as `make_index` does, where some names say a split and others do not, and for classes that are not there.
     """
-    members = split_members(shards)
+    members = split_members(shards) if members is None else members
     index = kept_index(key, lambda: make_index(shards, decoding, label, progress))
     pixels = ShardPixels(tuple(shards), index, decoding, window_bytes)
-    numbered = index.classes == tuple(str(n) for n in range(len(index.classes)))
+    classes, target = chosen_classes(index.classes, names or {}, only, str(shards[0]))
+    labels = target[index.labels]
+    numbered = classes == tuple(str(n) for n in range(len(classes))) and not names and not only
     splits = {}
     for split, own in members.items():
-        rows = np.flatnonzero(np.isin(index.shards, own))
-        splits[split] = ImageSet(pixels, index.labels[rows], index.classes, numbered, rows)
-    return Parts(splits, index.notes)
+        rows = np.flatnonzero(np.isin(index.shards, list(own)) & (labels >= 0))
+        if len(rows) or not only:
+            splits[split] = ImageSet(pixels, labels[rows], classes, numbered, rows)
+    left = int((labels < 0).sum())
+    notes = (f"{left:,} pictures of classes not asked for left aside",) if left else ()
+    return Parts(splits, (*index.notes, *notes))
+
+
+def chosen_classes(
+    found: tuple[str, ...], names: Mapping[str, str], only: Sequence[str], shown: str
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The classes that are read, and the place of each of the found ones among them, -1 for those left aside.
+
+    >>> chosen_classes(("0", "1", "2"), {"0": "cat", "2": "dog"}, ("dog", "cat"), "pets.tar")
+    (('dog', 'cat'), array([ 1, -1,  0]))
+    """
+    texts = [names.get(name, name) for name in found]
+    if unknown := [name for name in only if name not in texts]:
+        held = ", ".join(texts[:8])
+        raise DataError(f"{shown}: there is no class {unknown[0]!r}, which `classes` names; found {held}")
+    classes = tuple(only) or tuple(dict.fromkeys(texts))
+    return classes, np.array([classes.index(text) if text in classes else -1 for text in texts], np.int64)
 
 
 class ShardPixels:

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sightlab.data.pictures.containers import is_ignored, member_name
-from sightlab.data.pictures.layout import PICTURE_SUFFIXES
-from sightlab.data.pictures.tarballs import BROKEN, open_bytes
+from sightlab.data.containers.base import DataFile, member_name
+from sightlab.data.containers.junk import is_ignored
+from sightlab.data.containers.tars import BROKEN, open_bytes
+from sightlab.data.webshards.first import CLASS_EXTENSIONS, LABEL_KEYS, is_label_text, is_picture
 from sightlab.data.webshards.naming import library
 from sightlab.errors import DataError, one_line
 
-LABEL_KEYS = ("label", "class", "cls")
 LONGEST = 200
 
 
@@ -44,7 +44,7 @@ def samples(shard: Path) -> Iterator[Sample]:
         return member_name(name, str(shard))
 
     # The library could open the file too, but it takes a name like `pipe:...` for a command to run.
-    with open_bytes(shard) as stream:
+    with open_bytes(DataFile.at(shard)) as stream:
         try:
             files = tars.tar_file_expander(
                 [{"url": str(shard), "stream": stream}],
@@ -57,15 +57,6 @@ def samples(shard: Path) -> Iterator[Sample]:
         except BROKEN as error:
             reason = one_line(error.args[0] if error.args else error).partition(" @ ")[0]
             raise DataError(f"{shard}: not a whole shard: {reason}; fetch or write it again") from error
-
-
-def is_picture(extension: str) -> bool:
-    """Whether a member is a picture by its extension.
-
-    >>> is_picture("jpg"), is_picture("left.png"), is_picture("cls")
-    (True, True, False)
-    """
-    return bool(PICTURE_SUFFIXES.fullmatch(extension.rpartition(".")[2].casefold()))
 
 
 def picture_of(sample: Sample) -> tuple[str, bytes]:
@@ -81,10 +72,11 @@ def picture_of(sample: Sample) -> tuple[str, bytes]:
 def label_of(sample: Sample, label: str | None = None) -> str:
     """A sample's label as text; a whole number in its digits.
 
-    label: the extension of the member, or the key in the JSON, that holds it; None for a member `.cls`, else `label`,
-    `class` or `cls` in `.json`, else `.txt` where that is the only member beside the picture. Raises DataError.
+    label: the extension of the member, or the key in the JSON, that holds it; None for a member `.cls` or the like,
+    else `label`, `class`, `cls` or `target` in `.json`, else `.txt` where that is the only member beside the picture
+    and no caption. Raises DataError.
     """
-    for extension in ("cls",) if label is None else (label,):
+    for extension in CLASS_EXTENSIONS if label is None else (label,):
         if extension in sample.members:
             return label_text(sample, f".{extension}", sample.members[extension])
     if "json" in sample.members:
@@ -93,7 +85,7 @@ def label_of(sample: Sample, label: str | None = None) -> str:
             if key in values:
                 return label_value(sample, f"`{key}` in .json", values[key])
     others = [extension for extension in sample.members if not is_picture(extension)]
-    if label is None and others == ["txt"]:
+    if label is None and others == ["txt"] and is_label_text(sample.members["txt"].decode("utf-8", "replace")):
         return label_text(sample, ".txt", sample.members["txt"])
     wanted = f".{label}, or `{label}` in .json" if label else ".cls, or `label` in .json"
     raise DataError(
