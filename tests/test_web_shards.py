@@ -20,12 +20,17 @@ from numpy.typing import NDArray
 
 import sightlab
 from sightlab.data.batches import Batches, epoch_order, images_at, windows
-from sightlab.data.imageset import ImageSet, Parts
+from sightlab.data.containers.base import DataFile
+from sightlab.data.imageset import ImageSet, Parts, in_memory
+from sightlab.data.inventory import look
+from sightlab.data.layouts import webdataset as layout
+from sightlab.data.layouts.claim import KNOWN, ReadOptions
 from sightlab.data.load import load, load_parts
 from sightlab.data.pictures.decode import Decoding
 from sightlab.data.pixels import Groups
 from sightlab.data.splits import Splits, divide, fingerprints
-from sightlab.data.webshards.naming import is_pattern, split_members
+from sightlab.data.webshards.first import first_sample
+from sightlab.data.webshards.naming import is_pattern, is_shard, split_members
 from sightlab.data.webshards.read import ShardPixels, read_shards
 from sightlab.errors import DataError
 from sightlab.store.folder import run_folders
@@ -35,7 +40,7 @@ from sightlab.training.loop import Paused
 from sightlab.training.prepare import prepare, stepper_of
 from sightlab.training.step import share_bounds
 from tests.conftest import Cli, refused_with
-from tests.picture_files import encoded, noise
+from tests.picture_files import encoded, flat, noise, spread, zipped
 from tests.test_engine import Plain
 from tests.test_training import run_loop, same, weights, without_times
 
@@ -158,6 +163,9 @@ def test_compressed_shards_are_read_too(tmp_path: Path, real: ImageSet, shards: 
         ({"json": b'{"label": "cat"}'}, None),
         ({"json": b'{"class": "cat", "cls": 3}'}, None),
         ({"txt": b" cat"}, None),
+        ({"label": b"cat"}, None),
+        ({"cls.txt": b"cat"}, None),
+        ({"json": b'{"target": "cat", "id": 3}'}, None),
         ({"cls": b"cat", "json": b'{"label": "dog"}', "txt": b"a caption"}, None),
         ({"cls": b"dog", "species": b"cat"}, "species"),
         ({"cls": b"dog", "json": b'{"species": "cat"}'}, "species"),
@@ -199,6 +207,215 @@ def test_a_pattern_is_told_by_braces_and_suffix(word: str, number: int, suffix: 
     assert not is_pattern(f"{word}-{{{number}}}{suffix}")
     expected = {"train": "train", "val": "validation", "test": "test", "x": "all"}[word]
     assert split_members([Path("test") / f"{word}-{number}{suffix}"]) == {expected: [0]}
+
+
+# Which tars are shards
+
+
+def claim_of(path: Path, **options: Any) -> Any:
+    return layout.matches(look(path), ReadOptions(**options))
+
+
+def read(path: Path, **options: Any) -> Parts:
+    """What the layout reads of a path."""
+    claim = claim_of(path, **options)
+    assert claim is not None
+    if claim.refusal:
+        raise DataError(claim.refusal)
+    assert claim.lazy and claim.strength == KNOWN and claim.pairs is None
+    parts: Parts = claim.read(in_memory, None)
+    assert list(claim.splits) == list(parts.splits)
+    return parts
+
+
+def first_pixels(parts: Parts) -> dict[str, list[int]]:
+    return {split: [int(image.flat[0]) for image in images.images] for split, images in parts.splits.items()}
+
+
+def samples_of(numbers: Sequence[int], extension: str = "cls") -> dict[str, bytes]:
+    """A sample a number: a picture of that value, labelled by whether it is odd."""
+    files: dict[str, bytes] = {}
+    for number in numbers:
+        files |= {f"{number:04}.png": flat(number), f"{number:04}.{extension}": b"%d" % (number % 2)}
+    return files
+
+
+@pytest.mark.parametrize(
+    ("members", "label"),
+    [
+        (samples_of([1, 2]), ".cls"),
+        ({"0.cls": b"1", "0.jpg": b"?"}, ".cls"),
+        ({"./a/b/0.image.jpg": b"?", "./a/b/0.cls": b"1"}, ".cls"),
+        ({"0.jpg": b"?", "0.json": b'{"label": 3}', "0.txt": b"a photo of a cat"}, "`label` in .json"),
+        ({"0.jpg": b"?", "0.txt": b"cat"}, ".txt"),
+        ({"notes.md": b"?", "0.webp": b"?", "0.cls.txt": b"cat"}, ".cls.txt"),
+        ({"0.jpg": b"?", "0.json": b'{"caption": "a cat", "url": "https://host"}', "0.txt": b"a cat"}, ""),
+        ({"0.jpg": b"?", "0.json": b'{"species": "cat"}'}, ""),
+        ({"0.jpg": b"?", "0.txt": b"a photo of a cat that sleeps on a sofa"}, ""),
+        # no shards
+        ({"cat/0.jpg": b"?", "cat/1.jpg": b"?", "dog/0.jpg": b"?"}, None),
+        ({"cat/0.jpg": b"?", "cat/0.txt": b"cat", "dog/1.jpg": b"?"}, None),
+        ({"0.jpg": b"?", "1.jpg": b"?", "0.cls": b"0", "1.cls": b"1"}, None),
+        ({"0.jpg": b"?", "0.json": b'{"shapes": [], "imagePath": "0.jpg"}'}, None),
+        ({"0.jpg": b"?", "0.xml": b"<annotation/>"}, None),
+        ({"n01440764.tar": b"?", "n01443537.tar": b"?"}, None),
+        ({"train.csv": b"1,2", "0.npy": b"?"}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_shard_is_told_by_its_first_sample(
+    tmp_path: Path, members: dict[str, bytes], label: str | None, packed: bool
+) -> None:
+    path = tar(tmp_path / "0.tar", members)
+    if packed:
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    found = first_sample(DataFile.at(path))
+    assert (None if found is None else found.label) == label
+    assert is_shard(DataFile.at(path)) == (label is not None)
+
+
+def hostile() -> Iterator[tuple[str, bytes]]:
+    """Files that are no tar, or one that asks for more memory than there is."""
+    info = tarfile.TarInfo("pax")
+    info.type, info.size = tarfile.XHDTYPE, 2**40
+    yield "huge header", info.tobuf() + bytes(1024)
+    yield "cut", tarfile.TarInfo("0.jpg").tobuf()[:300]
+    yield "zip", b"PK\x03\x04" + bytes(600)
+    yield "torn gzip", gzip.compress(bytes(5000))[:20]
+    yield "text", b"hello " * 200
+    yield "empty", b""
+
+
+@pytest.mark.parametrize(("name", "data"), list(hostile()), ids=[name for name, _ in hostile()])
+def test_no_file_makes_the_question_fail(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / "0.tar").write_bytes(data)
+    assert not is_shard(DataFile.at(tmp_path / "0.tar"))
+
+
+def test_few_bytes_of_a_large_shard_are_read(tmp_path: Path) -> None:
+    path = tar(tmp_path / "0.tar", {f"{n}.{kind}": bytes(3_000_000) for n in range(9) for kind in ("jpg", "cls")})
+    told = []
+
+    class Counting(io.FileIO):
+        def readinto(self, buffer: Any, /) -> int:
+            count = super().readinto(buffer)
+            told.append(count)
+            return count or 0
+
+    file = DataFile(str(path), "0.tar", path.stat().st_size, lambda: io.BufferedReader(Counting(path)))
+    assert is_shard(file)
+    assert sum(told) < 2_500_000  # of 54 million; a label's first 1 MiB is looked at
+
+
+def test_one_shard_is_a_source(tmp_path: Path) -> None:
+    path = tar(tmp_path / "train-0000.tar", samples_of([1, 2, 3]))
+    assert first_pixels(read(path)) == {"train": [1, 2, 3]}
+    loaded = load_parts(path)
+    assert loaded.layout == "webdataset" and loaded.lazy
+    assert first_pixels(loaded.parts) == {"train": [1, 2, 3]}
+    path.rename(tmp_path / "0000.tar")
+    assert first_pixels(read(tmp_path / "0000.tar")) == {"all": [1, 2, 3]}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"train": ["train-0.tar", "train-1.tar"], "test": ["test-0.tar"]},
+        {"train": ["train/0.tar", "train/1.tar"], "validation": ["val/0.tar"]},
+        {
+            "train": ["imagenet1k-train-0000.tar", "imagenet1k-train-0001.tar"],
+            "validation": ["imagenet1k-validation-00.tar"],
+        },
+        {"train": ["pets-train-000000.tgz", "pets-train-000001.tgz"], "test": ["pets-test-000000.tgz"]},
+        {"train": ["data/train.0.tar", "data/train.1.tar"], "test": ["data/test.0.tar"]},
+    ],
+)
+def test_a_folder_of_shards_is_read_by_split(tmp_path: Path, names: dict[str, list[str]]) -> None:
+    expected: dict[str, list[int]] = {}
+    number = 1
+    for split, own in names.items():
+        for name in own:
+            path = tar(tmp_path / "set" / name, samples_of([number, number + 1]))
+            if name.endswith(".tgz"):
+                path.write_bytes(gzip.compress(path.read_bytes()))
+            expected.setdefault(split, []).extend([number, number + 1])
+            number += 2
+    spread(tmp_path / "set", {"_index.json": b"{}", "README.md": b"shards", "sizes.txt": b"2"})
+    assert first_pixels(read(tmp_path / "set")) == expected
+
+
+def test_places_and_configurations_can_be_named(tmp_path: Path) -> None:
+    for number, name in enumerate(("small/a.tar", "large/a.tar")):
+        tar(tmp_path / name, samples_of([2 * number, 2 * number + 1]))
+    with pytest.raises(DataError, match="holds 2 configurations, `large` and `small`; `config=large`"):
+        read(tmp_path)
+    assert first_pixels(read(tmp_path, config="large")) == {"all": [2, 3]}
+    assert first_pixels(read(tmp_path, split="train:large,test:small/a.tar")) == {"train": [2, 3], "test": [0, 1]}
+
+
+def test_classes_of_shards_may_be_picked_and_named(tmp_path: Path) -> None:
+    files = {f"{n}.{kind}": flat(n) if kind == "png" else b"%d" % (n % 3) for n in range(9) for kind in ("png", "cls")}
+    path = tar(tmp_path / "a.tar", files)
+    picked = read(path, classes=("2", "0"))
+    images = picked.splits["all"]
+    assert images.classes == ("2", "0") and images.labels.tolist() == [1, 0, 1, 0, 1, 0] and not images.numbered
+    assert first_pixels(picked) == {"all": [0, 2, 3, 5, 6, 8]}
+    assert picked.notes == ("3 pictures of classes not asked for left aside",)
+    named = read(path, names=(("0", "cat"), ("1", "dog"), ("2", "dog"))).splits["all"]
+    assert named.classes == ("cat", "dog") and named.labels.tolist() == [0, 1, 1] * 3
+    with pytest.raises(DataError, match="there is no class '9', which `classes` names; found 0, 1, 2"):
+        read(path, classes=("9", "0"))
+    assert read(path, classes=("2",), one_class=True).classes == ("2",)
+    with pytest.raises(DataError, match="all labels are `2`; a classifier needs at least two classes"):
+        read(path, classes=("2",))
+
+
+def test_a_class_that_train_lacks_is_refused(tmp_path: Path) -> None:
+    tar(tmp_path / "train-0.tar", samples_of([1, 2]))
+    tar(tmp_path / "test-0.tar", {"0.png": flat(1), "0.cls": b"7"})
+    with pytest.raises(DataError, match="class `7` of the test split has no picture in train"):
+        read(tmp_path)
+
+
+def test_captions_are_no_labels(tmp_path: Path) -> None:
+    facts = b'{"caption": "a cat", "url": "https://host/0.jpg", "key": "0", "status": "success", "kind": "%s"}'
+    files: dict[str, bytes] = {}
+    for n in range(4):
+        files |= {f"{n}.png": flat(n), f"{n}.txt": b"a cat", f"{n}.json": facts % (b"cat" if n % 2 else b"dog")}
+    tar(tmp_path / "00000.tar", files)
+    with pytest.raises(
+        DataError, match=r"00000\.tar: its samples \(\.png, \.txt, \.json\) have no label; captions are no"
+    ) as caught:
+        read(tmp_path)
+    assert "`label=KEY`" in str(caught.value)
+    assert read(tmp_path, label="kind").classes == ("cat", "dog")
+
+
+def test_shards_in_an_archive_are_refused(tmp_path: Path) -> None:
+    shard = tar(tmp_path / "0.tar", samples_of([1, 2]))
+    packed = zipped(tmp_path / "set.zip", {"set/train-0.tar": shard.read_bytes()})
+    with pytest.raises(
+        DataError, match=r"set\.zip: set/train-0\.tar: is a shard within an archive; unpack the archive"
+    ):
+        read(packed)
+
+
+@pytest.mark.parametrize("name", ["pets.tar", "pets.tar.gz"])
+def test_a_folder_with_an_ordinary_tar_holds_no_shards(tmp_path: Path, name: str) -> None:
+    path = tar(tmp_path / name, {f"pets/{'cat' if n % 2 else 'dog'}/{n}.png": flat(n) for n in range(6)})
+    if name.endswith("gz"):
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    assert claim_of(tmp_path) is None and claim_of(path) is None
+    parts = load_parts(tmp_path).parts
+    assert parts.classes == ("cat", "dog") and first_pixels(parts) == {"all": [1, 3, 5, 0, 2, 4]}
+
+
+def test_an_empty_shard_is_refused(tmp_path: Path) -> None:
+    tar(tmp_path / "train-0.tar", samples_of([1, 2]))
+    (tmp_path / "train-1.tar").write_bytes(b"")
+    with pytest.raises(DataError, match=r"train-1\.tar: is empty; fetch it again"):
+        read(tmp_path)
 
 
 # The order
@@ -416,6 +633,7 @@ PNG = encoded(noise(8, 8))
         ({"0.png": PNG, "0.jpg": PNG, "0.cls": b"1"}, "sample `0` has 2 pictures"),
         ({"0.png": PNG}, "sample `0` has no label (.cls, or `label` in .json); it has .png"),
         ({"0.png": PNG, "0.json": b"{}", "0.txt": b"cat"}, "sample `0` has no label"),
+        ({"0.png": PNG, "0.txt": b"a photo of a small cat on a sofa"}, "sample `0` has no label"),
         ({"0.png": PNG, "0.json": b'{"label": [1]}'}, "its label in `label` in .json is '[1]'"),
         ({"0.png": PNG, "0.json": b'{"label": true}'}, "whole number from 0 or a class name"),
         ({"0.png": PNG, "0.json": b'{"label": 1'}, "its .json is broken"),

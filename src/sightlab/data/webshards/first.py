@@ -75,7 +75,7 @@ def runs(file: DataFile) -> Iterator[tuple[str, dict[str, bytes]]]:
         for number, info in enumerate(archive):
             if number >= MEMBERS_SEEN:
                 break
-            if not info.isreg() or is_ignored(info.name):
+            if not info.isreg() or is_ignored(info.name.removeprefix("./")):
                 continue
             own, extension = key_and_extension(info.name)
             if own != key:
