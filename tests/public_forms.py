@@ -511,3 +511,287 @@ def svhn_numbers() -> Made:
         made.pictures(f"{split}/{n}.png" for n in range(1, 5))
         made.files[f"{split}/digitStruct.mat"] = b"MATLAB 7.3 MAT-file, Platform: GLNXA64"
     return made
+
+
+def class_folders(made: Made, split: str, *roots: str, classes: Iterable[str] = ("cat", "dog"), each: int = 3) -> None:
+    """Class folders in one or several places."""
+    for root in roots:
+        for text in classes:
+            made.pictures((f"{root}{text}/{n}.jpg" for n in range(each)), split, text)
+
+
+def intel() -> Made:
+    """seg_pred holds pictures to classify."""
+    made = Made()
+    class_folders(made, "train", "seg_train/seg_train/", classes=("buildings", "forest"))
+    class_folders(made, "test", "seg_test/seg_test/", classes=("buildings", "forest"))
+    made.pictures(f"seg_pred/seg_pred/{n}.jpg" for n in range(3))
+    return made
+
+
+def chest_xray() -> Made:
+    made = Made()
+    for folder, split in (("train", "train"), ("val", "validation"), ("test", "test")):
+        class_folders(made, split, f"chest_xray/{folder}/", classes=("NORMAL", "PNEUMONIA"))
+    return made
+
+
+def cinic10() -> Made:
+    made = Made()
+    for folder, split in (("train", "train"), ("valid", "validation"), ("test", "test")):
+        class_folders(made, split, f"{folder}/", classes=("airplane", "automobile"))
+    made.text("README.md", "# CINIC-10")
+    return made
+
+
+def imagenette() -> Made:
+    """noisy_imagenette.csv tells labels that are wrong on purpose, beside the folders."""
+    made, rows = Made(), []
+    for folder, split in (("train", "train"), ("val", "validation")):
+        for place, wnid in enumerate(sorted(WNIDS)):
+            for n in range(4):
+                name = f"{folder}/{wnid}/{wnid}_{n}.JPEG"
+                made.picture(f"imagenette2/{name}", split, wnid)
+                noisy = sorted(WNIDS)[(place + (n == 0)) % 3]
+                rows.append(",".join((name, wnid, wnid, noisy, noisy, noisy, str(folder == "val"))))
+    heading = "path,noisy_labels_0,noisy_labels_1,noisy_labels_5,noisy_labels_25,noisy_labels_50,is_valid"
+    made.text("imagenette2/noisy_imagenette.csv", heading, *rows)
+    return made
+
+
+def seedlings() -> Made:
+    """Class folders for training, and a sample submission that gives all test pictures one class."""
+    made = Made()
+    class_folders(made, "train", "train/", classes=("Charlock", "Sugar beet"))
+    made.pictures(f"test/{n}.png" for n in range(4))
+    made.text("sample_submission.csv", "file,species", *(f"{n}.png,Sugar beet" for n in range(4)))
+    return made
+
+
+def state_farm() -> Made:
+    made, rows = Made(), []
+    for text in ("c0", "c1", "c2"):
+        for n in range(3):
+            made.picture(f"imgs/train/{text}/img_{text}{n}.jpg", "train", text)
+            rows.append(f"p00{n},{text},img_{text}{n}.jpg")
+    made.pictures(f"imgs/test/img_{n}.jpg" for n in range(1, 6))
+    made.text("driver_imgs_list.csv", "subject,classname,img", *rows)
+    made.text("sample_submission.csv", "img,c0,c1,c2", *(f"img_{n}.jpg,0.1,0.1,0.1" for n in range(1, 6)))
+    return made
+
+
+def ham10000() -> Made:
+    made, rows = Made(), []
+    for n in range(16):
+        label, kind = ("nv", "mel", "bkl", "df")[n % 4], "histo" if n % 3 else "consensus"
+        made.picture(f"HAM10000_images_part_{1 + n // 8}/ISIC_00243{n:02}.jpg", "all", label)
+        rows.append(f"HAM_0000{n // 2:03},ISIC_00243{n:02},{label},{kind},{40 + 5 * (n % 5)}.0,male,back")
+    made.text("HAM10000_metadata.csv", "lesion_id,image_id,dx,dx_type,age,sex,localization", *rows)
+    return made
+
+
+def cassava() -> Made:
+    made, rows = Made(), []
+    names = ("Cassava Bacterial Blight (CBB)", "Cassava Brown Streak Disease (CBSD)", "Healthy")
+    for n in range(12):
+        made.picture(f"train_images/100{n:02}.jpg", "train", names[n % 3])
+        rows.append(f"100{n:02}.jpg,{n % 3}")
+    made.pictures(f"test_images/221{n}.jpg" for n in range(3))
+    made.text("train.csv", "image_id,label", *rows)
+    made.text("sample_submission.csv", "image_id,label", *(f"221{n}.jpg,2" for n in range(3)))
+    made.text("label_num_to_disease_map.json", "{" + ", ".join(f'"{n}": "{t}"' for n, t in enumerate(names)) + "}")
+    return made
+
+
+def kaggle_ids(table: str, heading: str, train: str, test: str, labels: tuple[str, ...]) -> Made:
+    """Pictures called by ids, a table of ids without suffix, and a sample submission of the test pictures' ids."""
+    made, rows = Made(), []
+    for n in range(12):
+        made.picture(f"{train}/a{n:02}f.png", "train", labels[n % len(labels)])
+        rows.append(f"a{n:02}f,{labels[n % len(labels)]}")
+    made.pictures(f"{test}/b{n}e.png" for n in range(4))
+    made.text(table, heading, *rows)
+    made.text("sample_submission.csv", heading, *(f"b{n}e,{labels[0]}" for n in range(4)))
+    return made
+
+
+def dog_breeds() -> Made:
+    """The sample submission has a column of probabilities for each breed."""
+    made = kaggle_ids("labels.csv", "id,breed", "train", "test", ("boston_bull", "dingo", "pekinese"))
+    made.text("sample_submission.csv", "id,boston_bull,dingo,pekinese", *(f"b{n}e,0.3,0.3,0.4" for n in range(4)))
+    return made
+
+
+def aptos() -> Made:
+    made = kaggle_ids("train.csv", "id_code,diagnosis", "train_images", "test_images", ("0", "1", "2", "4"))
+    made.text("test.csv", "id_code", *(f"b{n}e" for n in range(4)))
+    return made
+
+
+def histopathology() -> Made:
+    return kaggle_ids("train_labels.csv", "id,label", "train", "test", ("0", "1"))
+
+
+def cifar_kaggle() -> Made:
+    made, rows = Made(), []
+    labels = ("frog", "truck", "deer")
+    for n in range(1, 13):
+        made.picture(f"train/{n}.png", "train", labels[n % 3])
+        rows.append(f"{n},{labels[n % 3]}")
+    made.pictures(f"test/{n}.png" for n in range(1, 6))
+    made.text("trainLabels.csv", "id,label", *rows)
+    made.text("sampleSubmission.csv", "id,label", *(f"{n},cat" for n in range(1, 6)))
+    return made
+
+
+def plant_pathology() -> Made:
+    made, rows = Made(), []
+    names = ("healthy", "multiple_diseases", "rust", "scab")
+    for n in range(12):
+        made.picture(f"images/Train_{n}.jpg", "train", names[n % 4])
+        rows.append(",".join((f"Train_{n}", *("1" if place == n % 4 else "0" for place in range(4)))))
+    made.pictures(f"images/Test_{n}.jpg" for n in range(4))
+    made.text("train.csv", "image_id," + ",".join(names), *rows)
+    made.text("test.csv", "image_id", *(f"Test_{n}" for n in range(4)))
+    answers = (f"Test_{n},0.25,0.25,0.25,0.25" for n in range(4))
+    made.text("sample_submission.csv", "image_id," + ",".join(names), *answers)
+    return made
+
+
+def isic2019() -> Made:
+    made, rows = Made(), []
+    names = ("MEL", "NV", "BCC", "UNK")
+    for n in range(12):
+        made.picture(f"ISIC_2019_Training_Input/ISIC_2019_Training_Input/ISIC_00000{n:02}.jpg", "train", names[n % 3])
+        rows.append(",".join((f"ISIC_00000{n:02}", *("1.0" if place == n % 3 else "0.0" for place in range(4)))))
+    made.text("ISIC_2019_Training_GroundTruth.csv", "image," + ",".join(names), *rows)
+    lines = (f"ISIC_00000{n:02},{55 + n % 3}.0,anterior torso,,female" for n in range(12))
+    made.text("ISIC_2019_Training_Metadata.csv", "image,age_approx,anatom_site_general,lesion_id,sex", *lines)
+    return made
+
+
+def mini_imagenet() -> Made:
+    """Made for few-shot learning: the splits share no class."""
+    made = Made()
+    for place, split in enumerate(("train", "val", "test")):
+        rows = []
+        for n in range(6):
+            name = f"n0{place}{n % 2}0000{n:02}.jpg"
+            made.picture(f"images/{name}")
+            rows.append(f"{name},n0{place}{n % 2}")
+        made.text(f"{split}.csv", "filename,label", *rows)
+    return made
+
+
+def chest_xray14() -> Made:
+    made, rows = Made(), []
+    labels = ("No Finding", "Cardiomegaly|Emphysema", "Emphysema", "Cardiomegaly")
+    for n in range(12):
+        made.picture(f"images_{1 + n // 6:03}/images/0000{n:04}_000.png")
+        rows.append(f"0000{n:04}_000.png,{labels[n % 4]},0,{n},058Y,M,PA,2682,2749,0.143,0.143,")
+    heading = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position"
+    made.text("Data_Entry_2017.csv", f"{heading},OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],", *rows)
+    box = "00000002_000.png,Emphysema,225.0,547.0,86.7,79.1,,,"
+    made.text("BBox_List_2017.csv", "Image Index,Finding Label,Bbox [x,y,w,h],,,", box)
+    made.text("train_val_list.txt", *(f"0000{n:04}_000.png" for n in range(8)))
+    made.text("test_list.txt", *(f"0000{n:04}_000.png" for n in range(8, 12)))
+    return made
+
+
+def fruits360() -> Made:
+    made = Made()
+    class_folders(made, "train", "fruits-360/Training/", classes=("Apple Braeburn", "Lemon"))
+    class_folders(made, "test", "fruits-360/Test/", classes=("Apple Braeburn", "Lemon"))
+    made.pictures(f"fruits-360/test-multiple_fruits/apples{n}.jpg" for n in range(3))
+    return made
+
+
+def plant_village() -> Made:
+    made = Made()
+    for variant in ("color", "grayscale", "segmented"):
+        folder = f"plantvillage dataset/{variant}/"
+        class_folders(made, "", folder, classes=("Tomato___healthy", "Tomato___Late_blight"))
+    return made
+
+
+def again(made: Made, folder: str, inside: str) -> Made:
+    """All pictures of a folder once more in a folder inside it, as badly packed archives have them."""
+    copies = {f"{folder}/{inside}/{name[len(folder) + 1 :]}": data for name, data in made.files.items()}
+    made.files |= copies
+    return made
+
+
+def malaria() -> Made:
+    made = Made()
+    class_folders(made, "all", "cell_images/", classes=("Parasitized", "Uninfected"))
+    return again(made, "cell_images", "cell_images")
+
+
+def brain_tumour() -> Made:
+    made = Made()
+    class_folders(made, "all", "archive/", classes=("no", "yes"))
+    return again(made, "archive", "brain_tumor_dataset")
+
+
+def chest_xray_twice() -> Made:
+    return again(chest_xray(), "chest_xray", "chest_xray")
+
+
+def other_pictures_within() -> Made:
+    """A folder beside the class folders holds folders of their names, with other pictures in them."""
+    made = Made()
+    for root in ("cell_images/", "cell_images/cell_images/"):
+        class_folders(made, "", root, classes=("Parasitized", "Uninfected"))
+    return made
+
+
+def covid_radiography() -> Made:
+    """Each class folder holds pictures and their masks."""
+    made = Made()
+    for text in ("COVID", "Normal"):
+        made.pictures((f"COVID-19_Radiography_Dataset/{text}/images/{text}-{n}.png" for n in range(3)), "all", text)
+        made.pictures(f"COVID-19_Radiography_Dataset/{text}/masks/{text}-{n}.png" for n in range(3))
+    return made
+
+
+def busi() -> Made:
+    made = Made()
+    for text in ("benign", "malignant"):
+        for n in range(1, 4):
+            made.picture(f"Dataset_BUSI_with_GT/{text}/{text} ({n}).png", "all", text)
+            made.picture(f"Dataset_BUSI_with_GT/{text}/{text} ({n})_mask.png")
+    return made
+
+
+def dogs_vs_cats() -> Made:
+    made = Made()
+    for n in range(8):
+        label = "dog" if n % 2 else "cat"
+        made.picture(f"train/{label}.{n}.jpg", "train", label)
+    made.pictures(f"test1/{n}.jpg" for n in range(1, 5))
+    made.text("sampleSubmission.csv", "id,label", *(f"{n},0" for n in range(1, 5)))
+    return made
+
+
+def eurosat() -> Made:
+    made = Made()
+    class_folders(made, "all", "2750/", classes=("AnnualCrop", "Forest"))
+    return made
+
+
+def flower_folders() -> Made:
+    """Kaggle's copy of the flowers: class folders called by numbers, test pictures without."""
+    made = Made()
+    class_folders(made, "train", "dataset/train/", classes=("1", "2", "10"))
+    class_folders(made, "validation", "dataset/valid/", classes=("1", "2", "10"))
+    made.pictures(f"dataset/test/image_0{n}.jpg" for n in range(3))
+    made.text("cat_to_name.json", '{"1": "pink primrose", "10": "globe thistle", "2": "canterbury bells"}')
+    return made
+
+
+def gtsrb_twice() -> Made:
+    """The folders once more under small letters, as Kaggle's archive has them."""
+    made = gtsrb_kaggle()
+    copies = {name[0].lower() + name[1:]: data for name, data in made.files.items() if name.endswith(".png")}
+    made.files |= copies
+    return made

@@ -47,12 +47,8 @@ def flat_labels(
     found: list[FlatLabels] = []
     for name, table in tables.items():
         rows, heading = named_rows(table, name, finder)
-        if (
-            rows
-            and 2 * len(rows) > len(pictures)
-            and (said := from_rows(inventory, name, rows, heading, classes, label))
-        ):
-            found.append(said)
+        said = from_rows(inventory, name, rows, heading, classes, label) if 2 * len(rows) > len(pictures) else None
+        found += [said] if said else []
     best = max(found, key=lambda one: len(one.pairs), default=None)
     other = next((one for one in found if best and contradicts(best, one)), None)
     if best is None or other is None:
@@ -105,9 +101,20 @@ def from_rows(
             if len(set(own)) > 1 or len(rows) == 1
         }
         if chosen := chosen_columns(found, label):
-            return FlatLabels(
-                table, chosen[0][0], tuple(dict(chosen[0][1]).items()), doubt_of(inventory, table, chosen)
-            )
+            name, pairs = chosen[0]
+            return FlatLabels(table, name, tuple(dict(pairs).items()), doubt_of(inventory, table, chosen))
+    return unknown_numbers(inventory, table, dict(zip(called, columns, strict=True)), headed=bool(heading))
+
+
+def unknown_numbers(
+    inventory: Inventory, table: str, columns: Mapping[str, Sequence[str]], *, headed: bool
+) -> FlatLabels | None:
+    """The doubt about a column of labels that are numbers, where nothing says which class each one is."""
+    for name, cells in columns.items():
+        may_be = key_of(name) in LABELS or (len(columns) == 2 and not headed)
+        if may_be and all(map(str.isdigit, cells)) and 1 < len(set(cells)) < len(cells):
+            line = "numbers the classes, and no list says which is which; write their names in order to classes.txt"
+            return FlatLabels(table, name, (), f"{shortened(inventory.shown(table), 80)}: {line}")
     return None
 
 
@@ -116,7 +123,7 @@ def chosen_columns(found: Collection[Column], label: str | None) -> list[Column]
     fitting = sorted(column for column in found if label in (None, column[0]))
     if label is None:
         fitting = [column for column in fitting if key_of(column[0]) in LABELS] or fitting
-    return list({pairs: (name, pairs) for name, pairs in reversed(fitting)}.values())
+    return list({pairs: (name, pairs) for name, pairs in reversed(fitting)}.values())[::-1]
 
 
 def doubt_of(inventory: Inventory, table: str, chosen: Sequence[Column]) -> str:

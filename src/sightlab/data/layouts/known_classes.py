@@ -39,9 +39,14 @@ class KnownClasses:
         return self.names.get(first) if boxes else None
 
     def by_name(self, cells: Sequence[str]) -> list[tuple[str, ...]]:
-        """The classes of a column that names them, in a list of one; empty where a cell names none."""
-        found = tuple(name for cell in cells if (name := self.of(cell)) is not None)
-        return [found] if len(found) == len(cells) else []
+        """The classes of a column that names them, in a list of one; empty for a column that does not.
+
+        Where most classes occur by name, cells may name others: classes that the folders lack.
+        """
+        found = [self.of(cell) for cell in cells]
+        if None in found and (self.whole or 2 * len({*found} - {None}) <= len({*self.names.values()})):
+            return []
+        return [tuple(name or cell.partition(" ")[0] for name, cell in zip(found, cells, strict=True))]
 
     def by_number(self, cells: Sequence[str]) -> list[tuple[str, ...]]:
         """The classes of a column that numbers them, by each list of classes that has all numbers in it."""

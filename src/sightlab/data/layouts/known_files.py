@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from sightlab.data.formats.mat import BROKEN, broken, variables
 from sightlab.data.imageset import natural_key
 from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import KNOWN, Claim, ReadOptions, refused
 from sightlab.data.tables.finder import Finder, as_path
 from sightlab.data.tables.sheet import lines_of as text_lines
-from sightlab.errors import DataError, one_line
+from sightlab.errors import DataError
 
-MOST_BYTES = 2**28
 WORDS = ("label", "split", "list", "label_from", "shape")
+
+_BY_LAST: WeakKeyDictionary[Inventory, dict[str, list[str]]] = WeakKeyDictionary()
 
 Matches = Callable[[Inventory, ReadOptions], Claim | None]
 
@@ -57,10 +62,15 @@ def folder_of(name: str) -> str:
 
 
 def called(inventory: Inventory, *lasts: str) -> list[str]:
-    """The files whose last part is one of these, in small letters, the least deep first."""
-    every = [name for kind, names in inventory.kinds.items() if kind != "picture" for name in names]
-    found = [name for name in every if name.rpartition("/")[2].casefold() in lasts]
-    return sorted(found, key=lambda name: (name.count("/"), natural_key(name)))
+    """The files, pictures apart, whose last part is one of these, in small letters; the least deep first."""
+    if inventory not in _BY_LAST:
+        found: dict[str, list[str]] = defaultdict(list)
+        for kind, names in inventory.kinds.items():
+            for name in names if kind != "picture" else ():
+                found[name.rpartition("/")[2].casefold()].append(name)
+        _BY_LAST[inventory] = dict(found)
+    fitting = [name for last in lasts for name in _BY_LAST[inventory].get(last, ())]
+    return sorted(fitting, key=lambda name: (name.count("/"), natural_key(name)))
 
 
 def together(inventory: Inventory, *lasts: str) -> str | None:
@@ -107,15 +117,14 @@ def mat_of(inventory: Inventory, name: str) -> dict[str, Any]:
     from scipy.io import loadmat
 
     file = inventory.file(name)
-    if file.size > MOST_BYTES:
-        raise UnreadableError(f"{file}: has {file.size:,} bytes; a list of labels has far fewer")
     try:
-        with file.open() as stream:
-            return dict(loadmat(stream, squeeze_me=True, struct_as_record=False, chars_as_strings=True))
-    except NotImplementedError as error:
-        raise UnreadableError(f"{file}: is a MATLAB 7.3 file; save it with `-v7`") from error
-    except Exception as error:  # scipy raises many kinds for damaged files
-        raise UnreadableError(f"{file}: cannot be read as a MATLAB file: {one_line(error)[:80]}") from error
+        variables(file)  # refuses what claims to hold more than it can
+        with warnings.catch_warnings(action="ignore"), file.open() as stream:
+            return dict(loadmat(stream, squeeze_me=True, struct_as_record=False))
+    except DataError as error:
+        raise UnreadableError(str(error)) from None
+    except BROKEN as error:
+        raise UnreadableError(str(broken(file, error))) from None
 
 
 def as_list(value: Any) -> Sequence[Any]:

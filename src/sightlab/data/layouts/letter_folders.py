@@ -49,7 +49,7 @@ def lettered(tree: Tree, folder: str) -> bool:
         bool(inner)
         and all(len(last(letter)) == 1 and last(letter).isalpha() and not tree.direct[letter] for letter in letters)
         and all(name.casefold().startswith(letter.casefold()) for letter, name in inner)
-        and all(len(name) > 1 for _, name in inner)
+        and all(sum(map(str.isalpha, name)) > 2 for _, name in inner)  # `A/A1` is a writer's letter
     )
 
 

@@ -9,6 +9,7 @@ from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import KNOWN, STATED, Claim, Layout, ReadOptions, refused
 from sightlab.data.layouts.class_folders import notes_of
 from sightlab.data.layouts.flat_labels import FlatLabels, flat_labels
+from sightlab.data.layouts.known_classes import small
 from sightlab.data.layouts.pictures import picture_claim
 from sightlab.data.layouts.split_folders import (
     asked_roots,
@@ -20,6 +21,7 @@ from sightlab.data.layouts.split_folders import (
 )
 from sightlab.data.layouts.split_words import parsed
 from sightlab.data.layouts.tree import Tree, last
+from sightlab.data.tables.sheet import whole_of
 
 NAME = "split-labels"
 MOST = 0.9
@@ -112,15 +114,15 @@ def remarks(
         lambda n: n not in used
     )
     pairs = [pair for root in labelled.values() for pair in tree.pairs(root)]
-    return [*notes, *bare_notes(tree, still), *notes_of(inside, pairs), *wordnet_note(tree)], doubts
+    return [*notes, *bare_notes(tree, still), *notes_of(inside, pairs), *wordnet_note(tree, pairs[0][1])], doubts
 
 
-def wordnet_note(tree: Tree) -> list[str]:
-    """Which list names the classes that are called by WordNet ids."""
-    for name, table in tree.inventory.tables.items():
-        for _, cells in table.records[:3]:
+def wordnet_note(tree: Tree, wnid: str) -> list[str]:
+    """Which list names the classes that are called by WordNet ids, as this one."""
+    for name, table in tree.inventory.tables.items() if WNID.fullmatch(wnid) else ():
+        for _, cells in whole_of(table, "").rows if small(table) else ():
             words = " ".join(cells).split(maxsplit=1)
-            if len(words) == 2 and WNID.fullmatch(words[0]) and not re.search(r"\d", words[1]):
+            if len(words) == 2 and words[0] == wnid and not re.search(r"\d", words[1]):
                 return [f"classes are called by WordNet ids; {name} names them ({words[0]}: {words[1].split(',')[0]})"]
     return []
 

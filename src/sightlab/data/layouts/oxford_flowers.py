@@ -19,9 +19,12 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     if not can_honour(options, NAME):
         return None
     labels, sets = called(inventory, "imagelabels.mat"), called(inventory, "setid.mat")
-    pictures = {int(found[2]): name for name in inventory.pictures if (found := PICTURE.fullmatch(name))}
+    named = [(int(found[2]), name) for name in inventory.pictures if (found := PICTURE.fullmatch(name))]
+    pictures = dict(named)
     if not labels or not pictures:
         return None
+    if len(named) > len(pictures):
+        raise UnreadableError(f"{inventory.label}: holds two pictures of one number, as {named[0][1]}; keep one folder")
     if not sets:
         raise UnreadableError(
             f"{inventory.label}: there is imagelabels.mat and no setid.mat, which has the splits; fetch it too"

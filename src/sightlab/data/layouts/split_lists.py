@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from sightlab.data.imageset import SPLITS, UNDIVIDED
 from sightlab.data.inventory import Inventory, counted, shortened
 from sightlab.data.layouts import class_folders, letter_folders
-from sightlab.data.layouts.claim import KNOWN, STATED, Claim, Layout, ReadOptions
+from sightlab.data.layouts.claim import KNOWN, STATED, Claim, Layout, ReadOptions, refused
 from sightlab.data.layouts.known_files import UnreadableError, can_honour, folder_of, known_form, lines_of, the_picture
 from sightlab.data.layouts.pictures import picture_claim
 from sightlab.data.layouts.split_words import parsed, split_family
@@ -48,17 +48,19 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     if not pairs:
         return None
     if len(lists.families) > 1:
+        if not lists.known:
+            return refused(NAME, several_partitions(inventory, lists.families), KNOWN)
         notes = [partition_note(lists.families, number), *notes]
-    doubts = [*base.doubts, *partition_doubt(inventory, lists)]
+    named = [split for split in pairs if split in lists.families[number]]
     return picture_claim(
         inventory,
         options,
         NAME,
         pairs,
-        labels=f"the folders' names, divided by {' and '.join(lists.families[number].values())}",
+        labels=f"the folders' names, divided by {' and '.join(lists.families[number][split] for split in named)}",
         strength=KNOWN if lists.known else STATED,
         notes=notes,
-        doubts=[] if options.layout == NAME else doubts,
+        doubts=[] if options.layout == NAME else base.doubts,
     )
 
 
@@ -99,7 +101,8 @@ def by_split(names: Mapping[str, str]) -> dict[str, str]:
     whole = [name for name in names if "trainval" not in name.casefold()]
     some = whole if len(whole) > 1 else list(names)
     splits = split_family(some) or {}
-    return {splits[name]: names[name] for name in some} if len(splits) > 1 else {}
+    lists = {splits[name]: names[name] for name in some} if len(splits) > 1 else {}
+    return {split: lists[split] for split in SPLITS if split in lists}
 
 
 def divided(
@@ -136,15 +139,12 @@ def partition_note(every: Mapping[str, Mapping[str, str]], number: str) -> str:
     return f"partition {number} of {len(every)}; `split={places(every[other])}` reads another"
 
 
-def partition_doubt(inventory: Inventory, lists: Lists) -> list[str]:
-    """Why one of several partitions is not taken without a word."""
-    if len(lists.families) < 2 or lists.known:
-        return []
-    first = next(iter(lists.families.values()))
-    return [
-        f"{shortened(inventory.label, 60)}: lists divide the pictures in {len(lists.families)} ways; "
-        f"`split={places(first)}` takes the first, `layout=class-folders` none"
-    ]
+def several_partitions(inventory: Inventory, every: Mapping[str, Mapping[str, str]]) -> str:
+    """The line on lists that divide the pictures in several ways, of which none is known to be meant."""
+    return (
+        f"{shortened(inventory.label, 60)}: lists divide the pictures in {len(every)} ways; "
+        f"`split={places(next(iter(every.values())))}` takes the first, `layout=class-folders` none"
+    )
 
 
 def places(lists: Mapping[str, str]) -> str:
