@@ -13,6 +13,10 @@ from sightlab.data.tables.sheet import Sheet
 from sightlab.errors import DataError
 
 LONGEST_LABEL = 200
+LOOSE = {
+    "case": ("name is written otherwise than its file", "names are written otherwise than their files"),
+    "suffix": ("name has another suffix than its file", "names have another suffix than their files"),
+}
 
 
 @dataclass(eq=False)
@@ -133,13 +137,13 @@ def missing_line(sheet: Sheet, found: Resolution, cells: Sequence[str], pictures
 def pair_notes(sheet: Sheet, found: Resolution, pairs: Pairs) -> list[str]:
     """What is said of rows that were left out, said twice, or found whatever the spelling."""
     notes = []
-    kinds = {"case": "are written otherwise than their files", "suffix": "have another suffix than their files"}
     for how, (count, cell, name) in found.loose.items():
-        notes.append(f"{sheet.name}: {count:,} names {kinds[how]} (`{shortened(cell, 40)}` is {shortened(name, 60)})")
+        said = LOOSE[how][0 if count == 1 else 1]
+        notes.append(f"{sheet.name}: {count:,} {said} (`{shortened(cell, 40)}` is {shortened(name, 60)})")
     if pairs.again:
-        notes.append(f"{sheet.name}: {counted_rows(pairs.again)} that say the same again counted once")
+        notes.append(f"{sheet.name}: {counted_rows(pairs.again)} said again counted once")
     if found.missing:
-        notes.append(f"{sheet.name}: {counted_rows(len(found.missing))} whose pictures are not there left out")
+        notes.append(f"{sheet.name}: {counted_rows(len(found.missing))} without a picture there left out")
     if pairs.unlabelled:
         notes.append(f"{sheet.name}: {counted_rows(len(pairs.unlabelled))} without a label left out")
     return notes

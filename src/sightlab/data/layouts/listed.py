@@ -16,9 +16,9 @@ from sightlab.data.tables.json_sheet import document_of, is_json, json_sheet
 from sightlab.data.tables.label_column import LabelChoice, label_choice
 from sightlab.data.tables.list_names import says_several_splits, split_of_list
 from sightlab.data.tables.loose_lines import loose_sheet, meant, turned, ways
-from sightlab.data.tables.picture_column import PictureColumn, has_heading, picture_column
+from sightlab.data.tables.picture_column import FILES, PictureColumn, has_heading, picture_column, words_of
 from sightlab.data.tables.resolution import resolved
-from sightlab.data.tables.search import Place, place_of
+from sightlab.data.tables.search import Place, Search, place_of
 from sightlab.data.tables.sheet import Sheet, head_of, whole_of
 from sightlab.data.tables.split_column import NoColumnError, folds, split_column
 from sightlab.errors import DataError
@@ -87,7 +87,7 @@ def sheet_in(inventory: Inventory, name: str, place: Place) -> Sheet | None:
         return None
     finder = finder_of(inventory)
     column = picture_column(head_of(table, shown), finder, place)
-    if (column is None or column.found < 0.5) and (loose := loose_sheet(table, shown, finder, place)):
+    if (column is None or column.found <= 0.5) and (loose := loose_sheet(table, shown, finder, place)):
         return loose
     return whole_of(table, shown) if column else None
 
@@ -130,7 +130,8 @@ def with_heading(sheet: Sheet, column: PictureColumn, asked: str | None) -> tupl
         sheet = replace(sheet, rows=rows[1:], heading=tuple(cell.lstrip("#") for cell in rows[0][1]))
     elif rows and is_comment(rows[0][1], column):
         sheet = replace(sheet, rows=rows[1:])
-    return replace(sheet, rows=[repaired(sheet, row, column) for row in sheet.rows]), column
+    sheet = replace(sheet, rows=[repaired(sheet, row, column) for row in sheet.rows])
+    return sheet, replace(column, search=Search(column.search.finder, column.search.place, sheet.column(column.place)))
 
 
 def is_comment(cells: Sequence[str], column: PictureColumn) -> bool:
@@ -147,8 +148,9 @@ def repaired(sheet: Sheet, row: tuple[int, tuple[str, ...]], column: PictureColu
     if len(cells) <= sheet.width:
         return number, cells
     if sheet.width == 2:
-        text = sheet.separator.join(cells)
-        found = meant(text, turned if column.place else ways, column.search)
+        mark = sheet.separator.strip(" ")
+        texts = [f"{mark} ".join(cells), mark.join(cells)] if mark else [" ".join(cells)]
+        found = [way for text in texts for way in meant(text, turned if column.place else ways, column.search)]
         if len({file for file, _ in found}) == 1:
             return number, (found[0][::-1] if column.place else found[0])
     raise DataError(
@@ -192,7 +194,7 @@ def listed_rows(
 
 def not_of_pictures(sheet: Sheet, column: PictureColumn, choice: LabelChoice | None, labels: Sequence[str]) -> bool:
     """Whether a table that could name pictures by ids is a key of classes, or tells splits by numbers."""
-    if choice is None or not column.by_id:
+    if choice is None or not column.by_id or words_of(sheet.named(column.place)) & FILES:
         return False
     flags = set(labels) <= {"0", "1"} and says_several_splits(sheet.name)
     return flags or (len(labels) > 1 and len(set(labels)) == len(labels))

@@ -14,7 +14,8 @@ from sightlab.data.tables.sheet import Sheet
 
 SAMPLE = 400
 # Words of headings over columns of pictures, and over columns of pictures that are not the ones to classify.
-PICTURES = frozenset(
+FILES = frozenset(("image", "img", "picture", "photo", "file", "filename", "filepath", "path"))
+PICTURES = FILES | frozenset(
     (
         *("image", "images", "img", "imgs", "picture", "photo", "file", "files", "filename", "filenames", "filepath"),
         *(
@@ -72,25 +73,24 @@ class PictureColumn:
     @property
     def by_id(self) -> bool:
         """Whether the cells are names without a suffix."""
-        return self.looks < 0.5
+        return self.looks <= 0.5
 
 
 def picture_column(sheet: Sheet, finder: Finder, place: Place) -> PictureColumn | None:
     """The column that names pictures that are there, else one that names pictures that are not; None for neither."""
     rows = sampled(sheet)
     columns = [found for c in range(min(sheet.width, 1024)) if (found := examined(sheet, rows, c, finder, place))]
-    there = [column for column in columns if column.found >= 0.5]
+    there = [column for column in columns if column.found > 0.5]
     if not there:
-        lost = [column for column in columns if column.looks >= 0.5]
+        lost = [column for column in columns if column.looks > 0.5]
         return lost[0] if lost else None
     named = [column for column in there if not column.by_id] or there
     return preferred(rows, named)
 
 
 def sampled(sheet: Sheet) -> list[tuple[str, ...]]:
-    """Rows of all of a sheet, the first one left out where it may be a heading."""
-    rows = sheet.rows if sheet.heading or len(sheet.rows) < 2 else sheet.rows[1:]
-    return [row for _, row in rows[:: max(1, len(rows) // SAMPLE)]]
+    """Rows of all of a sheet, the first one among them."""
+    return [row for _, row in sheet.rows[:: max(1, len(sheet.rows) // SAMPLE)]]
 
 
 def examined(
@@ -100,13 +100,19 @@ def examined(
     cells = [row[c] for row in rows if c < len(row) and row[c]]
     if 2 * len(cells) < len(rows) or not cells:
         return None
-    looks = sum(is_picture_name(as_path(cell)) for cell in cells) / len(cells)
-    if looks < 0.5 and len(set(cells)) < 0.9 * len(cells):
+    looks = share([is_picture_name(as_path(cell)) for cell in cells], headed=not sheet.heading)
+    if looks <= 0.5 and len(set(cells)) < 0.9 * len(cells):
         return None
     heading = sheet.heading[c] if c < len(sheet.heading) else "" if sheet.heading else first_cell(sheet, c)
     search = Search(finder, replace(place, column=heading), cells)
-    found = sum(bool(search.find(cell).names) for cell in cells) / len(cells)
-    return PictureColumn(c, found, looks, search) if found >= 0.5 or looks >= 0.5 else None
+    found = share([bool(search.find(cell).names) for cell in cells], headed=not sheet.heading)
+    return PictureColumn(c, found, looks, search) if found > 0.5 or looks > 0.5 else None
+
+
+def share(true: Sequence[bool], *, headed: bool) -> float:
+    """The share of rows of which something is true; the first one, which may be a heading, does not count against it."""
+    count = len(true) - (headed and not true[0] and len(true) > 1)
+    return sum(true) / count
 
 
 def first_cell(sheet: Sheet, c: int) -> str:
@@ -158,7 +164,7 @@ def has_heading(sheet: Sheet, column: PictureColumn, asked: str | None) -> bool 
     if column.place >= len(first):
         return bool(asked and asked in first) or None
     cell = first[column.place]
-    if column.search.find(cell).names or is_picture_name(as_path(cell)):
+    if column.search.find(cell).names or any(is_picture_name(as_path(one)) for one in first):
         return False
     if (asked and asked in first) or len(sheet.rows) < 2:
         return asked is not None and asked in first

@@ -123,8 +123,8 @@ def refuse_strays(
     for row in rows:
         if splits[place[row]] in odd:
             found.problems[row] = (
-                f"{sheet.at(sheet.rows[row][0])}: `{shortened(cells[row], 40)}` is only in {shortened(place[row], 36)}, "
-                f"and other pictures of the list lie elsewhere; {without(place[row])} leaves that folder aside"
+                f"{sheet.at(sheet.rows[row][0])}: `{shortened(cells[row], 40)}` is only in "
+                f"{shortened(place[row], 36)}, and others lie elsewhere; {without(place[row])} leaves that folder aside"
             )
             found.names[row] = ""
 

@@ -56,7 +56,7 @@ class Search:
     """Finds the pictures of one column. The rule, how much of a path is left out, is chosen once for all cells.
 
     A path is looked for as it stands. Only where no cell's path is there as it stands are leading folders left out,
-    as few as will do: those are folders of the machine where the list was made.
+    as few as will do, or all folders: those of the machine where the list was made.
     """
 
     def __init__(self, finder: Finder, place: Place, cells: Sequence[str]) -> None:
@@ -68,13 +68,13 @@ class Search:
     def _choose(self, paths: Sequence[str]) -> None:
         deepest = max((path.count("/") for path in paths), default=0)
         for self.drop in range(deepest + 1):
-            if any(self.looked_up(path).names for path in paths):
+            found = [match.kept for path in paths if (match := self.looked_up(path)).names]
+            if found and self.drop and not any("/" in kept for kept in found):
+                break  # no folder of theirs is known here
+            if found:
                 return
+        self.keep = int(self.drop > 0)
         self.drop = 0
-        for self.keep in range(deepest, 0, -1):
-            if any(self.looked_up(path).names for path in paths):
-                return
-        self.keep = 0
 
     def find(self, cell: str, split: str | None = None) -> Match:
         """What a cell means. split: which its row says."""
@@ -109,7 +109,7 @@ class Search:
         """What of a path is looked for."""
         parts = [part for part in path.split("/") if part != ".."]
         if self.keep:
-            return "/".join(parts[-self.keep :])
+            return parts[-1] if parts else ""
         return "/".join(parts[self.drop :] or parts[-1:])
 
     def _below_stem(self, kept: str) -> list[str]:
