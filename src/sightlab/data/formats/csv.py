@@ -1,201 +1,225 @@
-"""CSV files of pictures: a row a picture, a label column, and pixel columns in row order, channels last."""
+"""Tables of pictures as text: a row a picture, with its label and its pixels, row by row and channels last."""
 
 from __future__ import annotations
 
 import csv
-import io
 import math
-import re
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sightlab.data.formats.digits import Labels, Table, read_table
-from sightlab.data.formats.labels import encode, is_numbered, one_class_list
-from sightlab.data.formats.opening import GZIP, opened, reading
-from sightlab.data.formats.rows import as_text, read_rows, records
-from sightlab.data.imageset import SPLITS, ImageSet, Parts, split_name
-from sightlab.errors import DataError, suggestion
+from sightlab.data.containers.base import DataFile
+from sightlab.data.formats.array_classes import Classified, ClassWords, check_splits, classified
+from sightlab.data.formats.digits import Rows
+from sightlab.data.formats.labels import size_text
+from sightlab.data.formats.pixel_values import scale_of, together
+from sightlab.data.formats.sheets import Raw, Sheet, read_raw, scaled, sheet_of
+from sightlab.data.formats.table_labels import Distinct, as_numbers, distinct, labels_of
+from sightlab.data.imageset import SPLITS, UNDIVIDED, Allocate, ImageSet, Parts, Progress, in_memory
+from sightlab.data.tables.column_names import called
+from sightlab.data.tables.roles import UnclearError, Wish
+from sightlab.data.tables.shapes import Shape
+from sightlab.data.tables.split_column import meaning_of
+from sightlab.errors import DataError
 from sightlab.files import whole
 
-DELIMITERS = ",;\t"
-LABEL = "label"
-MANY_COLUMNS = 12
 ROWS_AT_ONCE = 4096  # images in memory while a file is written
-BOM = b"\xef\xbb\xbf"
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+MOVED_ROWS = 1024
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """A CSV file with its first row seen. header: its column names, () where it has none."""
+@dataclass(frozen=True, eq=False)
+class TableSet:
+    """Tables of one data set, and how they are to be read.
 
-    path: Path
-    table: Table
-    header: tuple[str, ...]
-
-
-def read_csv(path: Path, label: str | None = None, channels: int | None = None) -> ImageSet:
-    """The labelled square images of a CSV file, plain or gzip, with a header or without.
-
-    label: name of the label column, or its number from 0; None takes the column called `label`, else the first.
-    Labels are whole numbers or words; classes are in natural order. channels: None tells 1 or 3 from the number of
-    pixel columns, and so does a number that does not fit it.
-
-    Raises DataError with line and column: empty file, no rows, ragged row, missing label, no such label column, a
-    pixel that is no whole number from 0 to 255, pixel columns that make no square picture.
+    sheets: by split; or one of the split `all`, which a column of it may divide. words: what is known of the classes.
+    bit_depth: see `scale_of`. on_side: whether pictures are stored transposed, as EMNIST's. label_asked: whether the
+    user has named the label's column. notes: see `Parts`.
     """
-    sheet = open_sheet(path, label)
-    shape = picture_shape(path, sheet.table.pixels, channels)
-    pixels, pieces = read_pixels(sheet)
-    labels, classes = encode(pieces)
-    return ImageSet(pixels.reshape(-1, *shape), labels, classes, is_numbered(classes))
+
+    sheets: Mapping[str, Sheet]
+    words: ClassWords
+    bit_depth: int | None = None
+    on_side: bool = False
+    label_asked: bool = False
+    notes: tuple[str, ...] = ()
 
 
-def read_csv_pair(folder: Path, label: str | None = None, channels: int | None = None) -> Parts:
-    """The data set of a folder with train.csv and, if there, test.csv and val.csv (or .csv.gz) under one class list.
+@dataclass(frozen=True, eq=False)
+class Unlabelled:
+    """Pictures without labels. images: uint8 [N, H, W, C]. names: what the table calls each, () for nothing."""
 
-    A word in the name is enough: fashion-mnist_train.csv. Raises DataError: no training file, two files for one
-    split, a label that the training file lacks, images of different shapes, or what `read_csv` raises.
+    images: NDArray[np.uint8]
+    names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def read_csv(file: DataFile, label: str | None = None, shape: Sequence[int] = (), encoding: str | None = None) -> Parts:
+    """The labelled pictures of one table, plain or gzip: the split `all`, or those that a column of it says.
+
+    label: the label's column by name, or by number from 0; None leaves it to the evidence. shape: of a picture, as in
+    (28, 28) or (3, 32, 32); () for square ones. Labels are whole numbers or words; classes are in natural order.
+
+    Raises DataError: what `sheet_of` and `read_tables` raise, and a table without labels.
     """
-    with reading(folder):
-        names = sorted(p for p in folder.iterdir() if re.fullmatch(r"[^.].*\.csv(\.gz)?", p.name, re.IGNORECASE))
-    files: dict[str, Path] = {}
-    for path in names:
-        split = split_name(path.name.partition(".")[0])
-        if split in files:
-            raise DataError(f"{folder}: {files[split].name} and {path.name} are both the {split} split; keep one")
-        if split:
-            files[split] = path
-    if "train" not in files:
-        raise DataError(f"{folder}: no train.csv; found {', '.join(p.name for p in names) or 'no CSV files'}")
-    order = [split for split in SPLITS if split in files]
-    return Parts(one_class_list({split: read_csv(files[split], label, channels) for split in order}, files))
+    sheet = sheet_of(file, Wish(label=label, shape=tuple(shape), given=bool(shape)), encoding)
+    if not sheet.columns.labels:
+        raise DataError(f"{file}: has no labels; `sightlab predict RUN {file.name}` answers it")
+    tables = TableSet({UNDIVIDED: sheet}, ClassWords(str(file)), label_asked=label is not None)
+    return read_tables(tables, in_memory)
 
 
-def read_unlabelled_csv(path: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Images without labels, uint8 [N, H, W, C], from a CSV file of H*W*C pixel columns, header or none.
+def read_tables(tables: TableSet, allocate: Allocate, progress: Progress | None = None) -> Parts:
+    """The pictures and labels of tables, uint8 [N, H, W, C] and int64 [N] by split, under one list of classes.
 
-    Raises DataError: another number of columns (one more looks like labels), or what `read_csv` raises.
+    Values have one scale in all of them. Raises DataError with line and column for rows that cannot be read, and for
+    tables that do not belong together.
     """
-    sheet = open_sheet(path, None, labelled=False)
-    height, width, channels = shape
-    wanted, found = math.prod(shape), sheet.table.columns
-    if found == wanted + 1:
+    check_shapes(tables.sheets)
+    orders = {split: order_of(sheet, tables.on_side) for split, sheet in tables.sheets.items()}
+    in_place = {
+        split: not len(orders[split]) and sheet.columns.split is None and not tables.words.chosen
+        for split, sheet in tables.sheets.items()
+    }
+
+    def rows_for(split: str) -> Rows:
+        shape = picture_shape(tables.sheets[split], tables.on_side)
+        if in_place[split]:
+            return lambda count: allocate(split, (count, *shape)).reshape(count, math.prod(shape))
+        return lambda count: np.empty((count, math.prod(shape)), np.uint8)
+
+    raws = {split: read_raw(sheet, rows_for(split)) for split, sheet in tables.sheets.items()}
+    scale = scale_of(together(raw.seen for raw in raws.values()), tables.bit_depth)
+    rows, coded = divided(tables, raws)
+    splits: dict[str, ImageSet] = {}
+    total, done = sum(raw.count for raw in raws.values()), 0
+    for source, raw in raws.items():
+        sheet = tables.sheets[source]
+        pixels = scaled(sheet, raw, scale, rows_for(source))
+        for split, places in rows[source].items():
+            keep = places[coded.numbers[split] >= 0]
+            if not len(keep):
+                continue
+            shape = (len(keep), *picture_shape(sheet, tables.on_side))
+            images = pixels if in_place[source] else gathered(pixels, keep, orders[source], allocate(split, shape))
+            labels = coded.numbers[split][coded.numbers[split] >= 0]
+            splits[split] = ImageSet(images.reshape(shape), labels, coded.classes, coded.numbered)
+        done += raw.count
+        if progress is not None:
+            progress(done, total)
+    ordered = {split: splits[split] for split in (*SPLITS, UNDIVIDED) if split in splits}
+    return Parts(ordered, tuple(filter(None, (*tables.notes, scale.note, *coded.notes))))
+
+
+def check_shapes(sheets: Mapping[str, Sheet]) -> None:
+    """Raises DataError where the tables hold pictures of different shapes."""
+    first = next(iter(sheets.values()))
+    for sheet in sheets.values():
+        if sheet.columns.shape != first.columns.shape:
+            own, others = size_text(sheet.columns.shape), size_text(first.columns.shape)
+            raise DataError(f"{sheet.file}: images are {own}, those of {first.file.name} are {others}")
+
+
+def divided(tables: TableSet, raws: Mapping[str, Raw]) -> tuple[dict[str, dict[str, NDArray[np.int64]]], Classified]:
+    """The rows of each split in each table, int64 [n], and the class number of each row of a split."""
+    rows = {source: rows_by_split(tables.sheets[source], source, raw) for source, raw in raws.items()}
+    labels: dict[str, Distinct] = {}
+    for source, raw in raws.items():
+        values, codes = labels_of(tables.sheets[source], raw, asked=tables.label_asked)
+        labels |= {split: (values, codes[places]) for split, places in rows[source].items()}
+    coded = coded_classes(tables.words, labels)
+    check_splits(coded, {split: str(sheet_for(tables, split).file) for split in labels})
+    return rows, coded
+
+
+def sheet_for(tables: TableSet, split: str) -> Sheet:
+    """The table that holds a split."""
+    return tables.sheets.get(split) or next(iter(tables.sheets.values()))
+
+
+def coded_classes(words: ClassWords, labels: Mapping[str, Distinct]) -> Classified:
+    """The labels of all splits as numbers of one list of classes, each different one looked at but once."""
+    used = {split: np.unique(codes) for split, (_, codes) in labels.items()}
+    few = {split: as_numbers([values[n] for n in used[split]]) for split, (values, _) in labels.items()}
+    found = classified(words, few)
+    numbers = {}
+    for split, (values, codes) in labels.items():
+        places = np.zeros(len(values), np.int64)
+        places[used[split]] = found.numbers[split]
+        numbers[split] = places[codes]
+    left = int(sum((own < 0).sum() for own in numbers.values()))
+    counted = (f"{left:,} pictures of classes not asked for left aside",) if left else ()
+    notes = tuple(note for note in found.notes if "not asked for" not in note)
+    return Classified(numbers, found.classes, found.numbered, (*notes, *counted))
+
+
+def rows_by_split(sheet: Sheet, source: str, raw: Raw) -> dict[str, NDArray[np.int64]]:
+    """The rows of each split, int64 [n]: all of one, or as a column of the table says."""
+    column = sheet.columns.split
+    if column is None:
+        return {source: np.arange(raw.count)}
+    values, codes = distinct(raw.words[column])
+    name = sheet.columns.header[column] if sheet.columns.header else ""
+    meaning = meaning_of(name, values)
+    if meaning is None:
+        shown = ", ".join(f"`{value[:20]}`" for value in values[:3])
+        raise DataError(f"{sheet.file}: {called(sheet.columns.header, column)} says {shown}, which are not all splits")
+    splits = np.array([SPLITS.index(meaning[value]) for value in values], np.int64)[codes]
+    return {split: rows for n, split in enumerate(SPLITS) if len(rows := np.flatnonzero(splits == n))}
+
+
+def picture_shape(sheet: Sheet, on_side: bool) -> Shape:
+    """Height, width and channels of the pictures, upright."""
+    height, width, channels = sheet.columns.shape
+    return (width, height, channels) if on_side else (height, width, channels)
+
+
+def order_of(sheet: Sheet, on_side: bool) -> NDArray[np.int64]:
+    """The place in a row's values of each value of a picture; empty for the order they are in."""
+    order = np.array(sheet.columns.order, np.int64)
+    if not on_side:
+        return order
+    turned = np.arange(sheet.values).reshape(sheet.columns.shape).transpose(1, 0, 2).ravel()
+    return order[turned] if len(order) else turned
+
+
+def gathered(
+    pixels: NDArray[np.uint8], rows: NDArray[np.int64], order: NDArray[np.int64], target: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Some pictures' values in their order, written to `target`. pixels: [N, P]; target: [rows, H, W, C]."""
+    flat = target.reshape(len(rows), -1)
+    for start in range(0, len(rows), MOVED_ROWS):
+        block = pixels[rows[start : start + MOVED_ROWS]]
+        flat[start : start + MOVED_ROWS] = block[:, order] if len(order) else block
+    return target
+
+
+def read_unlabelled_csv(
+    file: DataFile, shape: Shape, *, encoding: str | None = None, bit_depth: int | None = None
+) -> Unlabelled:
+    """Pictures without labels from a table of their pixels, with a heading or none; a column of ids names them.
+
+    shape: what the model takes. Raises DataError: a table with labels, or of other pictures, or what `read_raw` raises.
+    """
+    try:
+        sheet = sheet_of(file, Wish(shape=shape, given=True, unlabelled=True), encoding, verbatim=True)
+    except UnclearError as error:
+        raise DataError(f"{error}; if one of its columns is a label, `sightlab test` takes it") from None
+    columns = sheet.columns
+    if columns.labels:
         raise DataError(
-            f"{path}: has {found} columns, one more than the {wanted} pixels of a {height} x {width} x {channels} "
-            "picture, so it looks as if it holds labels; use `sightlab test`"
+            f"{file}: holds labels ({called(columns.header, columns.labels[0])}); `sightlab test` takes it, or remove "
+            "that column"
         )
-    if found != wanted:
-        raise DataError(f"{path}: has {found} columns; {height} x {width} x {channels} pictures need {wanted}")
-    return read_pixels(sheet)[0].reshape(-1, *shape)
-
-
-def read_pixels(sheet: Sheet) -> tuple[NDArray[np.uint8], list[Labels]]:
-    """The pixels uint8 [N, P] and the labels in pieces, by the fast road where it can be taken."""
-    with reading(sheet.path):
-        fast = read_table(sheet.table)
-        if fast is not None:
-            return fast
-        pixels, labels = read_rows(sheet.path, sheet.table, sheet.header)
-        return pixels, [labels]
-
-
-def open_sheet(path: Path, label: str | None, labelled: bool = True) -> Sheet:
-    """Look at a CSV file's first row: its delimiter, its header, its label column. Raises DataError."""
-    reopen, size = source_of(path)
-    with reading(path), reopen() as stream:
-        head = stream.readline()
-    delimiter = max(DELIMITERS, key=head.decode("utf-8", "replace").count)
-    with reading(path), as_text(reopen()) as text:
-        line, row = next(records(path, text, delimiter), (0, []))
-    if not row:
-        raise DataError(f"{path}: empty file; expected rows of a label and pixels")
-    header = tuple(cell.strip() for cell in row) if is_header(row, label) else ()
-    start = len(head) if header else len(BOM) if head.startswith(BOM) else 0
-    table = Table(
-        reopen,
-        size,
-        start if line == 1 else size,  # a first row further down: no plain file
-        head.endswith(b"\r\n"),
-        delimiter,
-        len(row),
-        label_column(path, header, len(row), label) if labelled else None,
-    )
-    return Sheet(path, table, header)
-
-
-def source_of(path: Path) -> tuple[Callable[[], BinaryIO], int]:
-    """How to open a file's text, unpacked in memory when it is gzip, and its length in bytes."""
-    with reading(path), path.open("rb") as stream:
-        if stream.read(len(GZIP)) != GZIP:
-            return (lambda: path.open("rb")), path.stat().st_size
-    with opened(path) as (unpacked, _):
-        text = unpacked.read()
-    return (lambda: io.BytesIO(text)), len(text)
-
-
-def is_header(row: list[str], label: str | None) -> bool:
-    """Whether a first row holds names. One word among numbers is a label, more words than numbers are names.
-
-    Names can be numbers themselves, 0 to 783 or 1 to 784: told by running on past 255, or by a word `label`.
-
-    >>> is_header(["label", "pixel1", "pixel2"], None), is_header(["cat", "0", "17"], None)
-    (True, False)
-    """
-    words = [cell.strip() for cell in row if cell.strip() and not NUMBER.fullmatch(cell.strip())]
-    if 2 * len(words) > len(row):
-        return True
-    numbers = [int(cell) for cell in row if cell.strip().isdecimal()]
-    if not numbers or len(words) > 1 or len(numbers) + len(words) != len(row) or numbers[0] not in (0, 1):
-        return False
-    in_order = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    called = bool(words) and words[0].casefold() in (LABEL, (label or LABEL).casefold())
-    return in_order and (called or numbers[-1] > 255)
-
-
-def label_column(path: Path, header: tuple[str, ...], columns: int, label: str | None) -> int:
-    """The number of the label column. Raises DataError when there is none of this name or number."""
-    folded = [name.casefold() for name in header]
-    if label is None:
-        return folded.index(LABEL) if LABEL in folded else 0
-    if label in header:
-        return header.index(label)
-    if label.casefold() in folded:
-        return folded.index(label.casefold())
-    if re.fullmatch("[0-9]+", label):
-        if int(label) < columns:
-            return int(label)
-        raise DataError(f"{path}: no label column {label}; its columns have the numbers 0 to {columns - 1}")
-    if not header:
-        raise DataError(f"{path}: no label column {label!r}: it has no header; give the column's number from 0")
-    near = suggestion(label, header)
-    if not near.startswith("did you mean") and columns > MANY_COLUMNS:
-        near = f"known: {', '.join(header[:3])}, ... {header[-1]}"
-    raise DataError(f"{path}: no label column {label!r}; {near}")
-
-
-def picture_shape(path: Path, pixels: int, channels: int | None) -> tuple[int, int, int]:
-    """Height, width and channels of square pictures with so many pixel columns. Raises DataError.
-
-    >>> picture_shape(Path("a.csv"), 784, None), picture_shape(Path("a.csv"), 3072, None)
-    ((28, 28, 1), (32, 32, 3))
-    """
-    known = tuple(dict.fromkeys((channels or 1, 1, 3)))
-    for depth in known:
-        side = math.isqrt(pixels // depth)
-        if pixels and side * side * depth == pixels:
-            return side, side, depth
-    sides = ((math.isqrt(pixels // depth) + more, depth) for depth in known for more in (0, 1))
-    side, depth = min(sides, key=lambda s: (s[0] == 0, abs(s[0] ** 2 * s[1] - pixels)))
-    raise DataError(
-        f"{path}: has {pixels} pixel columns, which is neither H*W nor H*W*3 of a square picture; "
-        f"the nearest is {side * side * depth} ({side} x {side} x {depth})"
-    )
+    raw = read_raw(sheet, lambda count: np.empty((count, sheet.values), np.uint8))
+    scale = scale_of(raw.seen, bit_depth)
+    pixels = scaled(sheet, raw, scale, lambda count: np.empty((count, sheet.values), np.uint8))
+    target = np.empty((raw.count, *shape), np.uint8)
+    images = gathered(pixels, np.arange(raw.count), order_of(sheet, False), target)
+    names = () if columns.ids is None else tuple(text for piece in raw.words[columns.ids] for text in map(str, piece))
+    return Unlabelled(images, names, (scale.note,) if scale.note else ())
 
 
 def write_csv(images: ImageSet, target: Path, rows: int | None = None) -> Path:

@@ -1,7 +1,8 @@
 """The fast road from CSV text to bytes: whole blocks of plain numbers parsed by vectorised byte arithmetic.
 
-It takes what most files are, unquoted numbers of 0 to 255 in lines of equal length (the label may also be a word),
-and gives None for everything else: `rows.py` then reads the file row by row, exactly, and finds the mistakes.
+It takes what most files are, unquoted numbers of 0 to 255 in lines of equal length (other columns may hold words, or
+one column all pixels), and gives None for everything else: `rows.py` then reads the file row by row, exactly, and
+finds the mistakes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from sightlab.data.formats.labels import label_text
+from sightlab.data.formats.fields import Table, take_words
 
 BLOCK_BYTES = 1 << 19  # a block and its work arrays stay near the second-level cache
 SPARE_BYTES = 1 << 16  # a block ends at a line's end, so it may be longer than BLOCK_BYTES
@@ -24,24 +25,18 @@ PAD = 8  # line ends before a block, so that its first number has something befo
 NEWLINE = 10
 
 Labels = NDArray[np.uint8] | list[str]
+Rows = Callable[[int], NDArray[np.uint8]]
 
 
-@dataclass(frozen=True)
-class Table:
-    """A CSV file's layout: its bytes, where the first row begins, its fields, and which of them is the label."""
+@dataclass(frozen=True, eq=False)
+class Fast:
+    """What the fast road has read. pixels: uint8 [N, P]. pieces: for each block, the cells of each used field, in the
+    order of `used`. highest: the highest pixel.
+    """
 
-    reopen: Callable[[], BinaryIO]
-    size: int
-    start: int
-    crlf: bool
-    delimiter: str
-    columns: int
-    label: int | None
-
-    @property
-    def pixels(self) -> int:
-        """Pixel columns."""
-        return self.columns - (self.label is not None)
+    pixels: NDArray[np.uint8]
+    pieces: list[list[Labels]]
+    highest: int
 
 
 class Work:
@@ -63,12 +58,15 @@ class Work:
 Task = Callable[[Work, BinaryIO, int], bool]
 
 
-def read_table(table: Table) -> tuple[NDArray[np.uint8], list[Labels]] | None:
-    """The pixels uint8 [N, P] and the labels in pieces; None when the file is not of the plain kind."""
+def read_table(table: Table, rows: Rows) -> Fast | None:
+    """The pixels and the other cells; None when the file is not of the plain kind.
+
+    rows: gives the array for so many pictures, uint8 [N, P].
+    """
     end = end_of_rows(table)
-    if end is None:
+    if end is None or end <= table.start:
         return None
-    size = max(BLOCK_BYTES, 16 * table.columns)
+    size = max(BLOCK_BYTES, 16 * table.span)
     starts: list[int] = [*range(table.start, end, size), end]
     blocks = len(starts) - 1
     cuts, counts = [*starts], [0] * blocks
@@ -88,22 +86,25 @@ def read_table(table: Table) -> tuple[NDArray[np.uint8], list[Labels]] | None:
         return None
     # a row belongs to the block it begins in, though its end is counted in the next one
     firsts = [0, *(int(n) + 1 for n in np.cumsum(counts))]
-    if firsts[-1] * table.columns * 2 > end - table.start + 1:
-        return None  # a field has a digit and a byte that ends it: some are missing
-    pixels = np.empty((firsts[-1], table.pixels), np.uint8)
-    pieces: list[Labels] = [[] for _ in range(blocks)]
+    if firsts[-1] * table.pixels * 2 > end - table.start + 1:
+        return None  # a number has a digit and a byte that ends it: some are missing
+    pixels = rows(firsts[-1])
+    pieces: list[list[Labels]] = [[] for _ in range(blocks)]
+    highest = [0] * blocks
 
     def parse(work: Work, stream: BinaryIO, block: int) -> bool:
         """Reads the rows that begin in a block."""
         if cuts[block] == cuts[block + 1]:
             return True
         length = fill(work, stream, cuts[block], cuts[block + 1], table.crlf)
-        piece = parse_block(work, length, table, pixels[firsts[block] : firsts[block + 1]]) if length else None
-        if piece is not None:
-            pieces[block] = piece
-        return piece is not None
+        mine = pixels[firsts[block] : firsts[block + 1]]
+        piece = parse_block(work, length, table, mine) if length else None
+        if piece is None:
+            return False
+        pieces[block], highest[block] = piece, int(mine.max())
+        return True
 
-    return (pixels, pieces) if in_threads(table, size, blocks, parse) else None
+    return Fast(pixels, pieces, max(highest)) if in_threads(table, size, blocks, parse) else None
 
 
 def in_threads(table: Table, size: int, blocks: int, task: Task) -> bool:
@@ -113,7 +114,7 @@ def in_threads(table: Table, size: int, blocks: int, task: Task) -> bool:
     refused: list[int] = []
 
     def worker() -> None:
-        work = Work(size + 8 * table.columns + SPARE_BYTES)
+        work = Work(size + 8 * table.span + SPARE_BYTES)
         with table.reopen() as stream:
             for block in todo:
                 if refused:
@@ -161,57 +162,33 @@ def read_into(stream: BinaryIO, view: memoryview) -> int:
     return int(stream.readinto(view))  # type: ignore[attr-defined]
 
 
-def parse_block(work: Work, length: int, table: Table, pixels: NDArray[np.uint8]) -> Labels | None:
-    """Write the block's pixels, uint8 [n, P]; gives its labels, or None when it is not plain."""
-    fields = parse_numbers(work, length, table.columns, table.delimiter)
-    if fields is not None and len(fields) == len(pixels):
-        if table.label is None:
-            pixels[:] = fields
-            return []
-        pixels[:, : table.label] = fields[:, : table.label]
-        pixels[:, table.label :] = fields[:, table.label + 1 :]
-        return fields[:, table.label].copy()
-    if table.label is None:
+def parse_block(work: Work, length: int, table: Table, pixels: NDArray[np.uint8]) -> list[Labels] | None:
+    """Write the block's pixels, uint8 [n, P]; gives the cells of its used fields, or None when it is not plain."""
+    if not table.inner and not table.verbatim:
+        fields = parse_numbers(work, length, table.columns, table.delimiter)
+        if fields is not None and len(fields) == len(pixels):
+            copy_pixels(fields, table.words, pixels)
+            return [fields[:, column].copy() for column in table.used]
+    if not table.inner and not table.words:
         return None
     text = work.block[PAD : PAD + length].tobytes()
-    words = take_words(text.split(b"\n")[:-1], table.label, table.columns, table.delimiter.encode())
-    if words is None or len(words[0]) != len(pixels):
+    found = take_words(text.split(b"\n")[:-1], table)
+    if found is None or len(found[1]) != len(pixels):
         return None
-    fields = parse_numbers(work, work.put(words[1]), table.columns - 1, table.delimiter)
+    cells, lines = found
+    fields = parse_numbers(work, work.put(b"\n".join([*lines, b""])), table.pixels, table.inner or table.delimiter)
     if fields is None:
         return None
     pixels[:] = fields
-    return words[0]
+    return list(cells)
 
 
-def take_words(lines: list[bytes], label: int, columns: int, delimiter: bytes) -> tuple[list[str], bytes] | None:
-    """The labels of these lines, and the lines without them."""
-    from_front = label * 2 < columns
-    known: dict[bytes, str] = {}
-    names, rest = [], []
-    for line in lines:
-        cells = line.split(delimiter, label + 1) if from_front else line.rsplit(delimiter, columns - label)
-        if len(cells) != (label + 2 if from_front else columns - label + 1):
-            return None
-        raw = cells.pop(label if from_front else 1)
-        if raw not in known:
-            known[raw] = plain_word(raw)
-        if not known[raw]:
-            return None
-        names.append(known[raw])
-        rest.append(delimiter.join(cells))
-    return names, b"\n".join([*rest, b""])
-
-
-def plain_word(raw: bytes) -> str:
-    """A label's name; "" where it is missing or where quotes ask for a closer look."""
-    try:
-        text = raw.decode().strip()
-    except UnicodeDecodeError:
-        return ""
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        text = text[1:-1]
-    return "" if '"' in text or "\r" in text else label_text(text)
+def copy_pixels(fields: NDArray[np.uint8], words: tuple[int, ...], pixels: NDArray[np.uint8]) -> None:
+    """Copy the fields that are pixels: what lies between those that are none."""
+    place = 0
+    for start, stop in zip((0, *(n + 1 for n in words)), (*words, fields.shape[1]), strict=True):
+        pixels[:, place : place + stop - start] = fields[:, start:stop]
+        place += stop - start
 
 
 def parse_numbers(work: Work, length: int, columns: int, delimiter: str) -> NDArray[np.uint8] | None:

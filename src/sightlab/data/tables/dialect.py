@@ -8,13 +8,18 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.opening import opened
 from sightlab.errors import DataError, one_line
 
 HEAD_BYTES = 1 << 18
+MOST_HEAD_BYTES = 1 << 24  # of lines so long that few lie in HEAD_BYTES
+LEAST_LINES = 8
 HEAD_ROWS = 200
+HEAD_CHARACTERS = 1 << 15  # of the first rows, where they are long
+LEAST_ROWS = 12
 SEPARATORS = (",", ";", "\t", "|")
 BLANK = " "  # stands for any run of white space
 BOMS = (
@@ -25,6 +30,8 @@ BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
+CONTROLS = bytes((*range(1, 9), *range(14, 27), *range(28, 32), 127))
+NUMBER_LINES = 3  # that tell whether a separator leaves numbers
 SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 csv.field_size_limit(2**27)
@@ -59,24 +66,49 @@ def text_table(file: DataFile, encoding: str | None = None) -> TextTable | None:
     encoding that is not said, and for a name of an encoding that there is none of.
     """
     with opened(file) as (stream, _):
-        data = stream.read(HEAD_BYTES + 1)
+        data, whole = head_of(stream)
     found = encoding_of(data, encoding, file)
     if found is None:
         return None
-    whole = len(data) <= HEAD_BYTES
     text = codecs.getincrementaldecoder(found)("strict" if encoding is None else "replace").decode(data, final=whole)
-    lines = text.splitlines(keepends=True)
-    if not whole and len(lines) > 1:
+    lines = list(io.StringIO(text, newline=""))  # `splitlines` also parts at marks that only text has
+    if not whole:
         lines = lines[:-1]  # cut in the middle
-    kept = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not is_comment(line, lines)]
+    kept = [(n, line) for n, line in enumerate(lines, 1) if line.strip()]
     declared = SEP_LINE.fullmatch(kept[0][1].strip()) if kept else None
     if declared:
         kept = kept[1:]
-    if not kept:
+    plain = [(n, line) for n, line in kept if not line.startswith("#")] or kept
+    if not plain:
         return None
-    separator = declared[1] if declared else separator_of([line for _, line in kept[:HEAD_ROWS]])
-    records = tuple(islice_records(kept, separator))
-    return TextTable(file, found, separator, records, whole and len(records) < HEAD_ROWS) if records else None
+    separator = declared[1] if declared else separator_of(in_short([line for _, line in plain]))
+    records = tuple(islice_records(kept, separator, len(plain) < len(kept)))
+    return TextTable(file, found, separator, records, whole and len(records) == len(kept)) if records else None
+
+
+def head_of(stream: BinaryIO) -> tuple[bytes, bool]:
+    """A file's first bytes, several whole lines where it has them, and whether they are all of it."""
+    data = stream.read(HEAD_BYTES + 1)
+    if len(data) <= HEAD_BYTES:
+        return data, True
+    while data.count(b"\n") < LEAST_LINES and len(data) < MOST_HEAD_BYTES:
+        more = stream.read(len(data))
+        if not more:
+            return data, True
+        data += more
+    return data, False
+
+
+def in_short(lines: Sequence[str]) -> list[str]:
+    """The first of these lines: as many as are not too long together, and a few at least."""
+    kept: list[str] = []
+    room = HEAD_CHARACTERS // 2
+    for line in lines[:HEAD_ROWS]:
+        if room < 0 and len(kept) >= LEAST_LINES:
+            break
+        kept.append(line)
+        room -= len(line)
+    return kept
 
 
 def encoding_of(data: bytes, asked: str | None, file: DataFile) -> str | None:
@@ -103,13 +135,7 @@ def encoding_of(data: bytes, asked: str | None, file: DataFile) -> str | None:
 
 def printable_share(data: bytes) -> float:
     """The share of bytes that are no control characters, as in text of any 8-bit encoding."""
-    controls = sum(data.count(bytes([n])) for n in (*range(1, 9), *range(14, 27), *range(28, 32), 127))
-    return 1 - controls / max(1, len(data))
-
-
-def is_comment(line: str, lines: Sequence[str]) -> bool:
-    """Whether a line is a comment: it begins with `#`, while not most lines do."""
-    return line.startswith("#") and 2 * sum(other.startswith("#") for other in lines[:50]) <= len(lines[:50])
+    return len(data.translate(None, CONTROLS)) / max(1, len(data))
 
 
 def separator_of(lines: Sequence[str]) -> str:
@@ -120,16 +146,27 @@ def separator_of(lines: Sequence[str]) -> str:
     """
     best, most = "", 0.0
     for rank, mark in enumerate((*SEPARATORS, BLANK)):
-        counts = [len(cells(line, mark)) for line in lines]
-        usual = max(set(counts), key=lambda n: (counts.count(n), n))
-        even = counts.count(usual) / len(counts)
-        # A heading may have blanks in its names and a label commas, so a mark that parts nine lines of ten will do.
-        score = even - 0.01 * rank if usual > 1 and even >= 0.6 else 0.0
-        if mark == BLANK:
-            score -= 0.3  # names of files and classes have blanks in them
+        score = evenness(lines, mark) - 0.01 * rank
         if score > most:
             best, most = mark, score
     return best
+
+
+def evenness(lines: Sequence[str], mark: str) -> float:
+    """How well a separator parts these lines into one number of fields: at most 1, more for fields of numbers."""
+    if mark != BLANK and 2 * sum(mark in line for line in lines) < len(lines):
+        return 0.0
+    parted = [cells(line, mark) for line in lines]
+    counts = [len(row) for row in parted]
+    usual = max(set(counts), key=lambda n: (counts.count(n), n))
+    even = counts.count(usual) / len(counts)
+    # A heading may have blanks in its names and a label commas, so a mark that parts six lines of ten will do.
+    if usual < 2 or even < 0.6:
+        return 0.0
+    # In `5;0,25;0,5` the comma parts as evenly as the semicolon, which alone leaves numbers.
+    some = [cell for row in parted[:NUMBER_LINES] for cell in row]
+    numbers = sum(NUMBER.fullmatch(cell) is not None for cell in some) / len(some)
+    return even + 0.05 * numbers - (0.3 if mark == BLANK else 0.0)  # names of files and classes have blanks in them
 
 
 def cells(line: str, separator: str) -> list[str]:
@@ -150,45 +187,89 @@ def cells(line: str, separator: str) -> list[str]:
     return [cell.strip() for cell in row]
 
 
-def islice_records(lines: Sequence[tuple[int, str]], separator: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """(line, cells) of the first rows that have anything in them."""
-    for number, line in lines[:HEAD_ROWS]:
+def islice_records(
+    lines: Sequence[tuple[int, str]], separator: str, comments: bool
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """(line, cells) of the first rows that have anything in them. comments: whether some lines may be comments.
+
+    A line that begins with `#` is a comment unless it has as many fields as the others: then it is a heading as numpy
+    writes it, or a row whose first field begins so.
+    """
+    room = HEAD_CHARACTERS
+    width = len(cells(next(line for _, line in lines if not line.startswith("#")), separator)) if comments else 0
+    for place, (number, line) in enumerate(lines[:HEAD_ROWS]):
+        if room < 0 and place >= LEAST_ROWS:
+            return
+        room -= len(line)
         row = tuple(cells(line, separator))
+        if comments and row[0].startswith("#"):
+            row = as_heading(row, separator)
+            if len(row) != width:
+                continue
         if any(row):
             yield number, row
 
 
-def all_records(table: TextTable, *, comments: bool = False) -> Iterator[tuple[int, tuple[str, ...]]]:
+def as_heading(row: tuple[str, ...], separator: str) -> tuple[str, ...]:
+    """A row without the `#` that stands before a heading as numpy writes it.
+
+    >>> as_heading(("# label", "p0"), ","), as_heading(("#", "label", "p0"), " "), as_heading(("#1", "7"), ",")
+    (('label', 'p0'), ('label', 'p0'), ('#1', '7'))
+    """
+    if separator == BLANK and row[0] == "#":
+        return row[1:]
+    return (row[0].removeprefix("#").strip(), *row[1:]) if row[0].startswith("# ") else row
+
+
+def all_records(table: TextTable) -> Iterator[tuple[int, tuple[str, ...]]]:
     """(line number, cells) of every row of a table, a heading among them. Cells may hold line ends in quotes.
 
-    comments: whether rows that begin with `#` are among them. Raises DataError for text that is not of the table's
-    encoding, naming the line.
+    Raises DataError for text that is not of the table's encoding, naming the line.
     """
+    first, width = table.records[0][0], table.width
+    for number, cells_as_written in raw_records(table):
+        row = tuple(cell.strip() for cell in cells_as_written)
+        if not row[0].startswith("#"):
+            yield number, row
+        elif len(row) == width:
+            yield number, as_heading(row, table.separator) if number == first else row
+
+
+def raw_records(table: TextTable) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells with the blanks around them) of every row from the first one on that has anything in it.
+
+    Comments are among them. Raises DataError as `all_records` does.
+    """
+    number, first = 0, table.records[0][0]
     with opened(table.file) as (stream, _):
         text = io.TextIOWrapper(stream, encoding=table.encoding, newline="")
-        first = 1 if comments else table.records[0][0]
         try:
-            yield from (record for record in parsed(text, table.separator, comments) if record[0] >= first)
+            for number, row in parsed(text, table.separator):
+                if number >= first:
+                    yield number, row
         except UnicodeDecodeError as error:
-            raise DataError(
-                f"{table.file}: is not {table.encoding} text: {one_line(error)[:80]}; save it as UTF-8, or say "
-                "`encoding=latin-1`"
-            ) from error
+            raise DataError(not_of_encoding(table, number)) from error
         except csv.Error as error:
-            raise DataError(f"{table.file}: is not a table: {one_line(error)[:80]}") from error
+            raise DataError(f"{table.file}: is not a table after line {number}: {one_line(error)[:80]}") from error
+        finally:
+            text.detach()  # the stream is closed where it was opened
 
 
-def parsed(
-    text: io.TextIOWrapper, separator: str, comments: bool = False
-) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """(line number, cells) of every row that has anything in it and, unless they are wanted, is no comment."""
+def not_of_encoding(table: TextTable, line: int) -> str:
+    """The line that says where a text is not of its table's encoding. line: the last one that could be read."""
+    if table.encoding.startswith("utf-8"):
+        return f"{table.file}: is not UTF-8 text after line {line}; save it as UTF-8, or say `encoding=latin-1`"
+    return f"{table.file}: is not {table.encoding} text after line {line}; say another `encoding=`, or save it as UTF-8"
+
+
+def parsed(text: io.TextIOWrapper, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of every row that has anything in it."""
     if separator in ("", BLANK):
         for number, line in enumerate(text, 1):
-            if line.strip() and (comments or not line.startswith("#")):
-                yield number, tuple(cells(line, separator))
+            if line.strip():
+                yield number, cells(line, separator)
         return
     reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
     for row in reader:
-        stripped = tuple(cell.strip() for cell in row)
-        if any(stripped) and (comments or not stripped[0].startswith("#")):
-            yield reader.line_num, stripped
+        if row and (row[0] or any(map(str.strip, row))):
+            yield reader.line_num, row

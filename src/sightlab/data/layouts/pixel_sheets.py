@@ -1,0 +1,161 @@
+"""Which texts of a source are tables of pixels: with labels, without, or unclear; and the split of each by its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sightlab.data.formats.idx import same_content
+from sightlab.data.formats.sheets import Sheet
+from sightlab.data.imageset import natural_key
+from sightlab.data.inventory import Inventory
+from sightlab.data.layouts.claim import ReadOptions
+from sightlab.data.layouts.split_files import Grouping, grouped
+from sightlab.data.pictures.suffixes import is_picture_name, suffix_of
+from sightlab.data.tables.column_names import is_id, is_label
+from sightlab.data.tables.columns import LEAST_NAMED, columns_of
+from sightlab.data.tables.dialect import TextTable
+from sightlab.data.tables.grid import Grid, grid_of
+from sightlab.data.tables.headings import is_packed
+from sightlab.data.tables.roles import NoColumnError, UnclearError, Wish
+from sightlab.errors import DataError
+
+FIRST_ROWS = 3
+SPLIT_SUFFIXES = {"tra": "train", "trn": "train", "training": "train", "train": "train"} | {
+    "tes": "test",
+    "tst": "test",
+    "test": "test",
+    "val": "val",
+    "valid": "val",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The tables of pixels of a source, by name.
+
+    labelled, bare: with labels, and without. faults: why others, which are tables of pixels for certain, cannot be
+    read. forms: tables of an id and a label and no pixels, as are handed in as answers. copies: tables left aside
+    because another one holds the same bytes.
+    """
+
+    labelled: dict[str, Sheet] = field(default_factory=dict)
+    bare: dict[str, Sheet] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    forms: list[str] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
+
+
+def tables_in(inventory: Inventory, options: ReadOptions) -> Found:
+    """The tables of pixels of a source. Raises DataError where the user names a column that none of them has."""
+    wish = Wish(
+        options.label,
+        None if options.split_places else options.split,
+        options.shape,
+        given=options.layout is not None or bool(options.shape),
+    )
+    found, lost = Found(), []
+    for name, table in texts_of(inventory, found).items():
+        if not may_hold_pixels(table):
+            continue
+        grid = grid_of(table)
+        try:
+            add(found, inventory, name, grid, wish)
+        except NoColumnError as error:
+            lost.append((name, f"{inventory.shown(name)}: {error}"))
+            add(found, inventory, name, grid, Wish(shape=wish.shape, given=wish.given))
+            found.labelled.pop(name, None)
+        except UnclearError as error:
+            found.faults[name] = f"{inventory.shown(name)}: {error}"
+    if lost and not found.labelled:
+        raise DataError(lost[0][1])
+    return found
+
+
+def texts_of(inventory: Inventory, found: Found) -> Mapping[str, TextTable]:
+    """The source's text tables; those whose encoding is not known are faults."""
+    try:
+        return inventory.tables
+    except DataError:
+        tables = {}
+        for name in inventory.texts:
+            try:
+                table = None if "json" in suffix_of(name) else inventory.table(name)
+            except DataError as error:
+                found.faults[name] = str(error)
+                continue
+            if table is not None:
+                tables[name] = table
+        return tables
+
+
+def may_hold_pixels(table: TextTable) -> bool:
+    """Whether a table is wide enough for pixels, has a column with all of a picture's, or may be a form for answers."""
+    rows = [row for _, row in table.records[: FIRST_ROWS + 1]]
+    return len(rows[-1]) >= LEAST_NAMED or any(is_packed(cell) for cell in rows[-1]) or is_form(rows)
+
+
+def is_form(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a table has two columns, called as ids and labels are."""
+    return len(rows[0]) == 2 and is_id(rows[0][0]) and is_label(rows[0][1])
+
+
+def add(found: Found, inventory: Inventory, name: str, grid: Grid, wish: Wish) -> None:
+    """Take a table in under what it is. Raises UnclearError."""
+    if is_form([grid.header or grid.rows[0], *grid.rows]):
+        found.forms.append(name)
+        return
+    columns = columns_of(grid, wish)
+    if columns is None or names_pictures(grid, columns.doubts, inventory):
+        return
+    (found.labelled if columns.labels else found.bare)[name] = Sheet(grid, columns)
+
+
+def names_pictures(grid: Grid, doubts: Sequence[str], inventory: Inventory) -> bool:
+    """Whether a table with columns of names of their own is a list of pictures, with what is known of each."""
+    some = grid.rows[:FIRST_ROWS]
+    return bool(doubts and inventory.pictures) and any(is_picture_name(cell) for row in some for cell in row)
+
+
+def without_copies(found: Found) -> Found:
+    """The tables without those that hold the same bytes as another one, as archives that were unpacked beside it do."""
+    kept: dict[str, Sheet] = {}
+    copies = []
+    for name in sorted(found.labelled, key=lambda name: (name.count("/"), len(name), natural_key(name))):
+        sheet = found.labelled[name]
+        same = [other for other in kept.values() if other.file.size == sheet.file.size]
+        if any(same_content(other.file, sheet.file) for other in same):
+            copies.append(name)
+        else:
+            kept[name] = sheet
+    return Found(kept, found.bare, found.faults, found.forms, copies)
+
+
+def grouping_of(names: Sequence[str]) -> Grouping:
+    """Tables by configuration and split, as their names, suffixes and folders say.
+
+    >>> dict(grouping_of(["optdigits.tra", "optdigits.tes"]).configs)
+    {'default': {'train': ('optdigits.tra',), 'test': ('optdigits.tes',)}}
+    """
+    keys = {split_key(name): name for name in names}
+    if len(keys) < len(names):  # train.csv beside train.txt
+        keys = {name: name for name in names}
+    whole = grouped(list(keys))
+    configs = {
+        config: {split: tuple(keys[key] for key in own) for split, own in splits.items()}
+        for config, splits in whole.configs.items()
+    }
+    return Grouping(configs, whole.shared)
+
+
+def split_key(name: str) -> str:
+    """A table's path without its suffix, which may say the split.
+
+    >>> split_key("d/optdigits.tra"), split_key("mnist_train.csv.gz"), split_key("zip.test.gz")
+    ('d/optdigits-train', 'mnist_train', 'zip-test')
+    """
+    plain = re.sub(r"\.gz$", "", name, flags=re.IGNORECASE)
+    suffix = suffix_of(plain)
+    stem = plain[: len(plain) - len(suffix) - 1] if suffix else plain
+    return f"{stem}-{SPLIT_SUFFIXES[suffix]}" if suffix in SPLIT_SUFFIXES else stem
