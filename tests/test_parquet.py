@@ -16,6 +16,7 @@ from sightlab.data.imageset import ImageSet, Parts, Progress, in_memory
 from sightlab.data.inventory import filtered, look
 from sightlab.data.layouts import parquet
 from sightlab.data.layouts.claim import Claim, ReadOptions
+from sightlab.data.load import load_parts
 from sightlab.data.pictures.decode import Decoding
 from sightlab.data.pictures.parquet import write_parquet
 from sightlab.errors import DataError
@@ -453,6 +454,15 @@ def test_the_card_says_configurations_splits_and_class_names(tmp_path: Path) -> 
         read(tmp_path)
 
 
+def test_class_names_of_a_configuration_alone_come_from_the_card_above(tmp_path: Path) -> None:
+    for name in ("colour/train.parquet", "grey/train.parquet"):
+        shard(tmp_path / name, [1, 2], [0, 1])
+    card = CARD.partition(b"dataset_info:")[2]
+    spread(tmp_path, {"README.md": b"---\ndataset_info:" + card})
+    parts = [load_parts(tmp_path, config=config).parts for config in ("colour", "grey")]
+    assert [part.classes for part in parts] == [("zebra", "ant"), ("0", "1")]
+
+
 def test_older_repositories_keep_class_names_in_json(tmp_path: Path) -> None:
     shard(tmp_path / "data/train.parquet", [1, 2], [0, 1])
     features = {"label": {"names": ["zebra", "ant"], "_type": "ClassLabel"}, "image": {"_type": "Image"}}
@@ -562,7 +572,7 @@ def test_a_class_that_train_lacks_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
     parts = read(tmp_path, classes=("b", "a"))
     assert parts.classes == ("b", "a") and parts.splits["train"].labels.tolist() == [1, 0]
-    assert values(parts.splits["test"]) == [1] and parts.notes == ("1 pictures of classes not asked for left aside",)
+    assert values(parts.splits["test"]) == [1] and parts.notes == ("1 picture of classes not asked for left aside",)
 
 
 def test_classes_may_be_picked_and_named(tmp_path: Path) -> None:

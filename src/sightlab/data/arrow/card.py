@@ -9,13 +9,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.split_files import Grouping, ordered_splits, split_in
+from sightlab.data.layouts.split_files import Grouping, ordered_splits, says_config, split_in
 from sightlab.errors import DataError
 
 MOST_BYTES = 4 * 2**20
 CARD = "README.md"
 INFOS = "dataset_infos.json"
-NAMELESS = frozenset(("default", ""))
+UNNAMED = "default"
 
 Names = Mapping[str, tuple[str, ...]]
 """Class names by column."""
@@ -34,11 +34,17 @@ class Card:
     files: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     preferred: str = ""
 
-    def names_of(self, config: str) -> Names:
-        """Class names by column of one configuration; of the only one, where either has no name."""
-        if config not in self.names and len(self.names) == 1 and NAMELESS & {config, *self.names}:
-            return next(iter(self.names.values()))
-        return self.names.get(config, {})
+    def names_of(self, config: str, file: str) -> Names:
+        """Class names by column of one configuration; of the only one, where either has no name.
+
+        file: one of its files, whose folders may say what the configuration is called.
+        """
+        folders = file.removeprefix(f"{self.root}/").split("/")[:-1]
+        for name in (config, *folders):
+            if name in self.names:
+                return self.names[name]
+        nameless = UNNAMED in self.names or (config == UNNAMED and not any(map(says_config, folders)))
+        return next(iter(self.names.values())) if len(self.names) == 1 and nameless else {}
 
     def grouping(self, names: Sequence[str]) -> Grouping | None:
         """The files by configuration and split as the repository says; None where it does not say it of all of them."""
@@ -66,8 +72,9 @@ def fits(name: str, pattern: str) -> bool:
 
 def read_card(inventory: Inventory) -> Card:
     """What the repository says of itself; an empty card where it says nothing that can be read."""
-    cards = [n for n in inventory.kinds.get("prose", ()) if n.rpartition("/")[2] == CARD]
-    infos = [n for n in inventory.texts if n.rpartition("/")[2] == INFOS]
+    everywhere = inventory.container.sizes  # a configuration's folder may be all that is read, its card lies above
+    cards = [n for n in everywhere if n.rpartition("/")[2] == CARD and not inventory.only]
+    infos = [n for n in everywhere if n.rpartition("/")[2] == INFOS and not inventory.only]
     if cards:
         name = min(cards, key=lambda n: n.count("/"))
         front = front_matter(inventory, name)
@@ -112,7 +119,7 @@ def card_names(front: Mapping[str, Any]) -> dict[str, Names]:
             if isinstance(names, list) and names:
                 columns[str(feature.get("name"))] = tuple(map(str, names))
         if columns:
-            found[str(info.get("config_name", "default"))] = columns
+            found[str(info.get("config_name", UNNAMED))] = columns
     return found
 
 
@@ -125,15 +132,15 @@ def card_files(front: Mapping[str, Any]) -> dict[str, dict[str, list[str]]]:
             paths = one.get("path")
             splits[str(one.get("split", "train"))] = [str(p) for p in (paths if isinstance(paths, list) else [paths])]
         if splits:
-            found[str(config.get("config_name", "default"))] = splits
+            found[str(config.get("config_name", UNNAMED))] = splits
     return found
 
 
 def preferred_of(front: Mapping[str, Any]) -> str:
     """The configuration that is marked as the default, or called so; "" for none."""
     for config in dicts(front.get("configs")):
-        if config.get("default") is True or config.get("config_name") == "default":
-            return str(config.get("config_name", "default"))
+        if config.get("default") is True or config.get("config_name") == UNNAMED:
+            return str(config.get("config_name", UNNAMED))
     return ""
 
 

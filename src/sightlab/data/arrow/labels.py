@@ -170,7 +170,7 @@ def chosen(
         left += int((whole < 0).sum())
     check_classes(final, numbers, options, label)
     if left:
-        notes = (*notes, f"{left:,} pictures of classes not asked for left aside")
+        notes = (*notes, f"{left:,} {'picture' if left == 1 else 'pictures'} of classes not asked for left aside")
     return Labels(final, numbered and not renamed and not options.classes, numbers, kept, notes)
 
 

@@ -21,7 +21,8 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
         check_not_empty(inventory, (".parquet",))
         card = read_card(inventory)
         config, splits, notes = chosen_splits(inventory, options, names, card.grouping(names), card.preferred)
-        return table_claim(inventory, options, NAME, splits, card.names_of(config), notes)
+        first = next(name for own in splits.values() for name in own)
+        return table_claim(inventory, options, NAME, splits, card.names_of(config, first), notes)
     except DataError as error:
         return refused(NAME, str(error))
 

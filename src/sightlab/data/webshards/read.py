@@ -53,7 +53,7 @@ def read_shards(
         if len(rows) or not only:
             splits[split] = ImageSet(pixels, labels[rows], classes, numbered, rows)
     left = int((labels < 0).sum())
-    notes = (f"{left:,} pictures of classes not asked for left aside",) if left else ()
+    notes = (f"{left:,} {'picture' if left == 1 else 'pictures'} of classes not asked for left aside",) if left else ()
     return Parts(splits, (*index.notes, *notes))
 
 
