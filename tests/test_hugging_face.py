@@ -227,6 +227,24 @@ def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300 + len(str(tmp_path))
 
 
+def test_no_damaged_byte_does_more_than_refuse_the_file(tmp_path: Path) -> None:
+    """Lengths in a damaged file would lead out of the memory if they were believed."""
+    path = arrow(tmp_path / "x.arrow", [1, 2, 3], metadata=True)
+    whole, draw = path.read_bytes(), np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for place in draw.integers(0, len(whole), 3):
+            damaged[place] = draw.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            outcomes.add(len(read(path).splits["all"]))
+        except DataError as error:
+            assert "\n" not in str(error)
+            outcomes.add("refused")
+    assert outcomes >= {"refused", 3}
+
+
 def test_a_file_without_pictures_is_refused_in_one_line(tmp_path: Path) -> None:
     table = pa.table({"text": ["a", "b"], "label": [0, 1]})
     with pa.ipc.new_stream(str(tmp_path / "x.arrow"), table.schema) as writer:

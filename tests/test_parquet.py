@@ -323,6 +323,13 @@ def test_a_missing_shard_is_named(tmp_path: Path) -> None:
     assert alone.notes == ("train-00002-of-00003.parquet is one of 3 shards; give the folder to read them all",)
 
 
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    table = pa.Table.from_arrays([pa.array([flat(1)]), pa.array([0]), pa.array([1])], ["image", "label", "label"])
+    pq.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(DataError, match=r"x\.parquet: has two columns called `label`; rename one"):
+        read(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("one", "two", "said"),
     [

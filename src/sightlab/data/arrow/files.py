@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sightlab.data.containers.base import DataFile
+from sightlab.data.inventory import shortened
 from sightlab.data.pictures.magic import HEAD_BYTES, kind_of_head, remedy_of
 from sightlab.errors import DataError, one_line
 
@@ -40,6 +41,8 @@ class Table:
         while True:
             with whole(self.file):
                 batch = next(stream, None)
+                if batch is not None:
+                    batch.validate(full=True)  # damaged lengths would lead out of the memory
             if batch is None:
                 return
             for start in range(0, batch.num_rows, rows):
@@ -48,7 +51,9 @@ class Table:
     def column(self, name: str) -> pa.ChunkedArray:
         """All values of a column. Raises DataError."""
         with whole(self.file):
-            return self.read([name]).column(0)
+            values = self.read([name]).column(0)
+            values.validate(full=True)
+            return values
 
 
 @contextmanager
@@ -87,6 +92,10 @@ def open_table(file: DataFile) -> Iterator[Table]:
                 table = open_arrow(file, stream, stack, has_footer=head.startswith(ARROW_FILE))
             else:
                 table = open_parquet(file, stream, stack)
+            names = table.schema.names
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DataError(f"{file}: has two columns called `{shortened(one_line(twice), 40)}`; rename one")
         yield table
 
 
