@@ -220,6 +220,12 @@ def gtsrb_kaggle() -> Made:
     return made
 
 
+def gtsrb_without_tables() -> Made:
+    made = gtsrb_kaggle()
+    made.files = {name: data for name, data in made.files.items() if name.endswith(".png")}
+    return made
+
+
 def gtsrb_original(training: str = "GTSRB/Final_Training/Images", truth: str = "") -> Made:
     """As the institute's archives unpack: GT-00000.csv in each class folder, GT-final_test.csv for the test."""
     made = Made()
@@ -488,6 +494,13 @@ def caltech101() -> Made:
     for text in ("BACKGROUND_Google", "Faces", "accordion"):
         made.pictures((f"101_ObjectCategories/{text}/image_{n:04}.jpg" for n in range(1, 4)), "all", text)
     made.files["Annotations/accordion/annotation_0001.mat"] = b"MATLAB 5.0 MAT-file, unread"
+    return made
+
+
+def caltech256() -> Made:
+    made = Made()
+    for text in ("001.ak47", "002.american-flag", "257.clutter"):
+        made.pictures((f"256_ObjectCategories/{text}/{text[:3]}_{n:04}.jpg" for n in range(1, 4)), "all", text)
     return made
 
 

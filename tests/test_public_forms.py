@@ -48,6 +48,7 @@ READ: list[tuple[Callable[[], Made], str, tuple[str, ...]]] = [
     (forms.stanford_cars_one_list, "stanford-cars", CARS),
     (forms.fgvc_aircraft, "fgvc-aircraft", ("Boeing 707-320", "F/A-18", "C-47")),
     (forms.caltech101, "caltech", ("accordion", "BACKGROUND_Google", "Faces")),
+    (forms.caltech256, "caltech", ("001.ak47", "002.american-flag", "257.clutter")),
     (forms.chest_xray, "split-folders", PNEUMONIA),
     (forms.chest_xray_twice, "split-folders", PNEUMONIA),
     (forms.malaria, "class-folders", ("Parasitized", "Uninfected")),
@@ -85,6 +86,7 @@ REFUSED: list[tuple[Callable[[], Made], tuple[str, ...]]] = [
     (forms.celeba, ("3 attributes", "`label=Smiling`")),
     (forms.celeba_kaggle, ("3 attributes", "`label=Smiling`")),
     (forms.dogs_vs_cats, ("`cat.0.jpg`", "`label_from='{label}.{number}.jpg'`")),
+    (forms.gtsrb_without_tables, ("`Meta`", "`split=train:Train`")),
     (forms.plant_village, ("`color`, `grayscale`, `segmented`", "`config=color`")),
     (forms.fruits360, ("test-multiple_fruits", "`split=train:fruits-360/Training,test:fruits-360/Test`")),
 ]
@@ -201,6 +203,13 @@ def test_imagenets_ground_truth_without_its_meta_mat_is_refused_with_the_way_out
     refusal = decision(made.at(tmp_path)).refusal
     assert "meta.mat" in refusal
     assert "ILSVRC2012_devkit_t12.tar.gz" in refusal
+
+
+def test_validation_of_tiny_imagenet_alone_is_read_by_its_list(tmp_path: Path) -> None:
+    made = forms.tiny_imagenet_val()
+    source = made.at(tmp_path)
+    assert "`label=1`" in decision(source).refusal  # the boxes' numbers could be labels too
+    assert values(read(source, label="1")) == expected(made)
 
 
 def test_words_of_wordnet_ids_are_named_in_a_note(tmp_path: Path) -> None:
@@ -436,6 +445,22 @@ def test_the_archives_of_pets_are_read_as_they_are(tmp_path: Path) -> None:
         files = {name: data for name, data in made.files.items() if name.startswith(f"{folder}/")}
         tarred(tmp_path / f"{folder}.tar.gz", files, "w:gz")
     assert values(read(tmp_path)) == expected(made)
+
+
+def test_the_archives_of_dogs_are_read_as_they_are(tmp_path: Path) -> None:
+    made = forms.stanford_dogs()
+    lists = {name: data for name, data in made.files.items() if name.endswith(".mat")}
+    tarred(tmp_path / "images.tar", {name: data for name, data in made.files.items() if name.startswith("Images/")})
+    tarred(tmp_path / "lists.tar", lists)
+    assert values(read(tmp_path)) == expected(made)
+
+
+@pytest.mark.parametrize("form", [forms.oxford_flowers, forms.stanford_cars])
+def test_archives_beside_mat_files_are_named(form: Callable[[], Made], tmp_path: Path) -> None:
+    made = form()
+    spread(tmp_path, {name: data for name, data in made.files.items() if name.endswith(".mat")})
+    tarred(tmp_path / "pictures.tgz", {name: data for name, data in made.files.items() if name.endswith("jpg")}, "w:gz")
+    assert "1 archive (pictures.tgz); unpack them there" in decision(tmp_path).refusal
 
 
 @pytest.mark.parametrize("form", [forms.celeba, forms.celeba_kaggle])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
-from sightlab.data.tables.dialect import TextTable
-from sightlab.data.tables.sheet import whole_of
+from sightlab.data.tables.dialect import TextTable, all_records
 
 MOST_COLUMNS = 64  # a wider table holds pixels or features
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -60,7 +60,8 @@ def class_orders(tables: Mapping[str, TextTable], names: Mapping[str, str]) -> l
     found: list[dict[str, str]] = []
     count = len(set(names.values()))
     for table in tables.values():
-        rows = [cells for _, cells in whole_of(table, "").rows] if small(table) else []
+        records = table.records if table.whole else all_records(table) if small(table) else ()
+        rows = [cells for _, cells in islice(records, count + 1)]
         for column in range(table.width):
             cells = [row[column] for row in rows if row[column:]]
             classes = [names.get(cell) or names.get(cell.partition(" ")[0]) for cell in cells]

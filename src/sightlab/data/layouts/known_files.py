@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from sightlab.data.formats.mat import BROKEN, broken, variables
 from sightlab.data.imageset import natural_key
-from sightlab.data.inventory import Inventory
+from sightlab.data.inventory import Inventory, counted, shortened
 from sightlab.data.layouts.claim import KNOWN, Claim, ReadOptions, refused
 from sightlab.data.tables.finder import Finder, as_path
 from sightlab.data.tables.sheet import lines_of as text_lines
@@ -50,6 +50,17 @@ def can_honour(options: ReadOptions, layout: str, *honoured: str) -> bool:
     if asked and options.layout == layout:
         raise DataError(f"`layout={layout}` takes no `{asked[0]}=`; leave one of the two out")
     return not asked
+
+
+def still_packed(inventory: Inventory, layout: str) -> Claim | None:
+    """The refusal of a known form whose pictures are in archives beside its lists; None where they are not."""
+    archives = inventory.kinds.get("archive", ())
+    if inventory.pictures or not archives:
+        return None
+    held = counted(archives, "archive", "archives")
+    return refused(
+        layout, f"{shortened(inventory.label, 80)}: its pictures are still in {held}; unpack them there", KNOWN
+    )
 
 
 def folder_of(name: str) -> str:

@@ -6,7 +6,15 @@ import re
 
 from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions
-from sightlab.data.layouts.known_files import UnreadableError, as_list, called, can_honour, known_form, mat_of
+from sightlab.data.layouts.known_files import (
+    UnreadableError,
+    as_list,
+    called,
+    can_honour,
+    known_form,
+    mat_of,
+    still_packed,
+)
 from sightlab.data.layouts.pictures import picture_claim
 
 NAME = "oxford-flowers"
@@ -22,7 +30,7 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     named = [(int(found[2]), name) for name in inventory.pictures if (found := PICTURE.fullmatch(name))]
     pictures = dict(named)
     if not labels or not pictures:
-        return None
+        return still_packed(inventory, NAME) if labels and sets else None
     if len(named) > len(pictures):
         raise UnreadableError(f"{inventory.label}: holds two pictures of one number, as {named[0][1]}; keep one folder")
     if not sets:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sightlab.data.inventory import Inventory, shortened
 from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, refused
-from sightlab.data.layouts.known_files import as_list, called, can_honour, known_form, mat_of, the_picture
+from sightlab.data.layouts.known_files import as_list, called, can_honour, known_form, mat_of, still_packed, the_picture
 from sightlab.data.layouts.pictures import picture_claim
 from sightlab.data.tables.finder import Finder
 
@@ -20,8 +20,10 @@ NAMES = ("cars_meta.mat", "cars_annos.mat")
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """Every picture that an annotation names under its class, in the official split."""
     lists = called(inventory, *LISTS)
-    if not inventory.pictures or not lists or not can_honour(options, NAME):
+    if not lists or not can_honour(options, NAME):
         return None
+    if not inventory.pictures:
+        return still_packed(inventory, NAME)
     names = class_names(inventory)
     found = [row for name in once(lists) for row in annotated(inventory, name)]
     # cars_annos.mat numbers the pictures of car_ims otherwise than the other lists those of cars_train.
