@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import zipfile
 from pathlib import Path
@@ -12,11 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from sightlab.data.formats.arrays import read_npy_pair, read_npz
 from sightlab.errors import DataError
-from tests.array_files import GREY, LABELS, fault, save
+from tests.array_files import GREY, LABELS, fault, npy_bytes, parts_of, save
 
 
 class Mischief:
@@ -35,20 +32,14 @@ def test_objects_are_refused_and_never_run(tmp_path: Path) -> None:
     objects[:] = Mischief(target)
     path = save(tmp_path / "a.npz", images=GREY, labels=objects)
     assert "may run code" in fault(path)
+    assert "may run code" in fault(save(tmp_path / "b.npz", images=GREY, labels=LABELS, classes=objects))
     np.save(tmp_path / "images.npy", GREY)
     np.save(tmp_path / "labels.npy", objects, allow_pickle=True)
     with pytest.raises(DataError, match=r"labels\.npy: holds Python objects"):
-        read_npy_pair(tmp_path / "images.npy")
+        parts_of(tmp_path / "images.npy")
     (tmp_path / "images.npy").write_bytes(pickle.dumps(Mischief(target)))
-    with pytest.raises(DataError, match="not a numpy array file"):
-        read_npy_pair(tmp_path / "images.npy")
+    assert "not a numpy array file" in fault(tmp_path / "images.npy")
     assert not target.exists()
-
-
-def npy_bytes(array: NDArray[Any]) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array)
-    return stream.getvalue()
 
 
 def test_every_cut_of_an_npy_file_is_said(tmp_path: Path) -> None:
@@ -76,27 +67,47 @@ def test_every_cut_of_an_npz_file_is_said(tmp_path: Path, packed: bool) -> None:
 @pytest.mark.parametrize("names", [("images", "ima\nges"), ("images", "images\n"), ("one\n", "two")])
 def test_names_with_line_ends_are_refused_in_one_line(tmp_path: Path, names: tuple[str, str]) -> None:
     np.savez(tmp_path / "a.npz", **dict.fromkeys(names, GREY[:1]))
-    with pytest.raises(DataError) as refused:
-        read_npz(tmp_path / "a.npz")
-    assert "\n" not in str(refused.value)
+    fault(tmp_path / "a.npz")
 
 
-@settings(max_examples=200, deadline=None)
+def flipped(data: Any, whole: bytes) -> bytes:
+    """The bytes with one to three of them changed."""
+    changed = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 3))):
+        changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
+    return bytes(changed)
+
+
+@settings(max_examples=100)
 @given(st.data())
 def test_flipped_bytes_are_read_or_refused_in_one_line(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "flip.npz"
     np.savez_compressed(path, images=GREY[:1], labels=LABELS[:1])
-    whole = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 3))):
-        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(whole)
+    path.write_bytes(flipped(data, path.read_bytes()))
     try:
-        read_npz(path)
+        parts_of(path)
     except DataError as error:
         assert "\n" not in str(error)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
+@given(st.data(), st.booleans())
+def test_flipped_bytes_inside_are_read_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, data: Any, text: bool
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "inside.npz"
+    labels = np.array(["cat", "dog"]) if text else LABELS[:2]
+    members = {"images": flipped(data, npy_bytes(GREY[:2])), "labels": flipped(data, npy_bytes(labels))}
+    with zipfile.ZipFile(path, "w") as archive:  # the checksums are right
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    try:
+        parts_of(path)
+    except DataError as error:
+        assert "\n" not in str(error)
+
+
+@settings(max_examples=100)
 @given(
     shape=st.lists(st.one_of(st.integers(-2, 7), st.just(2**40), st.just(2**62)), max_size=5),
     dtype=st.sampled_from(["|u1", "<f8", "<U0", "|V0", "|O", "<U3", "bad", "(2,)<i4"]),
@@ -104,14 +115,30 @@ def test_flipped_bytes_are_read_or_refused_in_one_line(tmp_path_factory: pytest.
 def test_any_declared_shape_is_read_or_refused_without_taking_memory(
     tmp_path_factory: pytest.TempPathFactory, shape: list[int], dtype: str
 ) -> None:
-    folder = tmp_path_factory.getbasetemp()
+    folder = tmp_path_factory.getbasetemp() / "declared"
+    folder.mkdir(exist_ok=True)
     header = repr({"descr": dtype, "fortran_order": False, "shape": tuple(shape)}).encode().ljust(117) + b"\n"
     (folder / "images.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(24))
     np.save(folder / "labels.npy", LABELS[:1])
-    try:
-        read_npy_pair(folder / "images.npy")
-    except DataError as error:
-        assert "\n" not in str(error)
+    for path in (folder / "images.npy", folder):
+        try:
+            parts_of(path)
+        except DataError as error:
+            assert "\n" not in str(error)
+
+
+def test_text_of_no_characters_is_refused(tmp_path: Path) -> None:
+    for order in "<>":
+        names = np.array([0x110000, 65, 66, 67, 68, 69], f"{order}u4").view(f"{order}U1")
+        text = fault(save(tmp_path / f"{ord(order)}.npz", images=GREY, labels=names))
+        assert "0x110000, which is no character" in text
+
+
+@pytest.mark.parametrize("header", [b"{'descr': '|u1', 'shape': (3, ", b"{'descr': [('a', '<f4')" * 100, b"\xff" * 90])
+def test_headers_that_are_no_python_are_refused(tmp_path: Path, header: bytes) -> None:
+    header = header.ljust(117) + b"\n"
+    (tmp_path / "images.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    assert "not a numpy array file" in fault(tmp_path / "images.npy")
 
 
 def test_an_archive_that_claims_more_than_it_can_hold_is_refused(tmp_path: Path) -> None:
@@ -126,7 +153,28 @@ def test_an_archive_that_claims_more_than_it_can_hold_is_refused(tmp_path: Path)
     assert "more than the archive can hold" in fault(path)
 
 
-def test_files_that_are_not_there_are_said(tmp_path: Path) -> None:
-    assert "no such file" in fault(tmp_path / "none.npz")
+def test_a_zip_of_a_version_to_come_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.npz", images=GREY, labels=LABELS)
+    whole = bytearray(path.read_bytes())
+    for place in (whole.index(b"PK\x01\x02") + 6, whole.index(b"PK\x03\x04") + 4):
+        whole[place] = 255
+    path.write_bytes(whole)
+    assert "zip file version 25.5" in fault(path)
+
+
+def test_files_that_are_none_are_said(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("no archive")
     assert "not an .npz file" in fault(tmp_path / "text.npz")
+    (tmp_path / "text.npy").write_text("no array")
+    assert "not a numpy array file" in fault(tmp_path / "text.npy")
+
+
+def test_a_broken_array_beside_pictures_does_not_hide_them(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (4, 4)).save(tmp_path / name / "1.png")
+    (tmp_path / "broken.npz").write_text("no archive")
+    (tmp_path / "broken.mat").write_text("no matrix")
+    assert parts_of(tmp_path).classes == ("cat", "dog")
