@@ -42,9 +42,9 @@ class Inventory:
     """A source's files by what they are.
 
     label: what messages call the source. container: where they lie. only: the one file that is the source itself,
-    None for a folder or an archive. kinds: names by kind, in natural order (pictures in plain order): picture, text, prose, npy, npz, mat, h5,
-    parquet, arrow, idx, archive, and what else is told by suffix or first bytes; `other` for the rest, `empty` for
-    files of no bytes. notes: what was left aside already, a line each.
+    None for a folder or an archive. kinds: names by kind, in natural order (pictures in plain order): picture, text,
+    prose, npy, npz, mat, h5, parquet, arrow, idx, archive, and what else is told by suffix or first bytes; `other` for
+    the rest, `empty` for files of no bytes. notes: what was left aside already, a line each.
     """
 
     label: str
@@ -92,12 +92,16 @@ class Inventory:
         """What messages call one of its files, or a folder."""
         return self.container.shown(name) if name else self.label
 
-    def beside(self) -> Inventory:
-        """The inventory of the folder that a lone file lies in; itself for a folder or an archive."""
+    @cached_property
+    def _beside(self) -> Inventory:
         file = self.container.file(self.only) if self.only else None
         if file is None or file.path is None:
             return self
         return inventory_of(read_folder(file.path.parent), None, self.encoding)
+
+    def beside(self) -> Inventory:
+        """The inventory of the folder that a lone file lies in; itself for a folder or an archive."""
+        return self._beside
 
     def within(self, folder: str) -> Inventory:
         """What lies below one of its folders, under the same names."""

@@ -119,13 +119,24 @@ def one_to_one(pairs: Sequence[tuple[str, str]], *, loose: bool) -> bool:
 
 
 def overlooked(claim: Claim, claims: Sequence[Claim]) -> str:
-    """The line that says which doubtful claim tells the pictures' classes otherwise than this good one; "" for none."""
+    """The line on what speaks as loudly as this good claim and says otherwise, or cannot be read; "" for nothing.
+
+    That is a doubtful claim that puts the same pictures into other classes, or a list of these pictures that is refused.
+    """
     for other in claims:
+        if other.refusal and other.strength > claim.strength and claim.pairs is not None:
+            return with_way_out(other.refusal, claim)
         if other is claim or not other.doubts or other.strength < claim.strength or other.pairs is None:
             continue
         if claim.pairs is not None and not agree(claim, other) and len(flat(other)) >= len(flat(claim)):
-            return other.doubts[0]
+            return with_way_out(other.doubts[0], claim)
     return ""
+
+
+def with_way_out(line: str, claim: Claim) -> str:
+    """A line that refuses a source, and the words that read it by this claim all the same, where there is room."""
+    longer = f"{line}; or `layout={claim.layout}` reads {described(claim)}"
+    return longer if len(longer) <= 300 and f"layout={claim.layout}" not in line else line
 
 
 def two_readings(inventory: Inventory, good: Sequence[Claim]) -> str:
