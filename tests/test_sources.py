@@ -6,11 +6,13 @@ import http.server
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import sightlab
 from sightlab.data import names, sources
@@ -234,42 +236,106 @@ def test_debians_fashion_mnist_is_found_and_official() -> None:
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (48_000, 12_000, 10_000)
 
 
-def cifar_record(labels: list[int], seed: int) -> bytes:
-    return bytes(labels) + np.random.default_rng(seed).bytes(3072)
+def put_mnist(folder: Path, count: int = 4) -> None:
+    """Idx files of a few pictures, as torchvision lays MNIST out: packed and unpacked."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "t10k"):
+        for kind, shape in (("images-idx3", (count, 28, 28)), ("labels-idx1", (count,))):
+            head = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes()
+            data = head + np.arange(int(np.prod(shape)), dtype=np.uint32).astype(np.uint8).tobytes()
+            (folder / f"{split}-{kind}-ubyte").write_bytes(data)
+            (folder / f"{split}-{kind}-ubyte.gz").write_bytes(gzip.compress(data))
 
 
 @pytest.fixture
-def cifar_folder(tmp_path: Path) -> Path:
-    """The six files of CIFAR-10's binary version, four images each."""
-    folder = tmp_path / "cifar-10-batches-bin"
-    folder.mkdir()
-    for number, name in enumerate([*(f"data_batch_{n}.bin" for n in range(1, 6)), "test_batch.bin"]):
-        (folder / name).write_bytes(b"".join(cifar_record([n % 10], number * 10 + n) for n in range(4)))
-    return folder
+def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder of data that is searched, with no network and nothing in the cache or in Debian's place."""
+    monkeypatch.setenv("SIGHTLAB_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("SIGHTLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(sources, "DEBIAN", tmp_path / "debian")
+    for name, named in names.NAMED.items():
+        monkeypatch.setitem(names.NAMED, name, replace(named, mirrors=("http://127.0.0.1:9/",)))
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
 
 
-def test_cifar_in_its_binary_version_is_read_channels_last(cifar_folder: Path) -> None:
-    parts = load_parts(cifar_folder).parts
-    assert parts.classes == names.OBJECTS
-    assert {name: len(images) for name, images in parts.splits.items()} == {"train": 20, "test": 4}
-    pixels = np.frombuffer(cifar_record([0], 0)[1:], np.uint8).reshape(3, 32, 32)
-    assert (parts.splits["train"].images[0] == pixels.transpose(1, 2, 0)).all()
+def test_torchvisions_root_is_found_by_name(no_network: Path) -> None:
+    put_mnist(no_network / "MNIST" / "raw")
+    found = sources.find("mnist")
+    assert found.path == no_network / "MNIST" and not found.official
+    parts = load_parts("mnist").parts
+    assert parts.classes == names.DIGITS and list(parts.splits) == ["train", "test"]
+    assert "4 of 60,000 training images" in parts.notes[0]
+    state = {row["name"]: row["state"] for row in sources.known_sets()}
+    assert state["mnist"] == "not the official files" and state["cifar10"] == "absent"
 
 
-def test_the_official_cifar_archive_is_read_without_unpacking(cifar_folder: Path, tmp_path: Path) -> None:
-    archive = shutil.make_archive(str(tmp_path / "cifar-10-binary"), "gztar", tmp_path, cifar_folder.name)
-    parts = load_parts(archive).parts
-    folder = load_parts(cifar_folder).parts
-    assert (parts.splits["train"].images == folder.splits["train"].images).all()
+def test_the_official_files_are_known_in_torchvisions_folder(no_network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_mnist(no_network / "MNIST" / "raw")
+    files = {p.name: md5_of(p) for p in (no_network / "MNIST" / "raw").glob("*.gz")}
+    monkeypatch.setitem(names.NAMED, "mnist", replace(names.NAMED["mnist"], files=files))
+    found = sources.find("mnist")
+    assert found.official and found.path == no_network / "MNIST" / "raw"
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b"\xff" + b[1:], lambda b: b""])
-def test_a_damaged_cifar_file_is_refused(cifar_folder: Path, damage: object) -> None:
-    file = cifar_folder / "test_batch.bin"
-    file.write_bytes(damage(file.read_bytes()))  # type: ignore[operator]
+def test_the_search_goes_on_past_what_does_not_hold_the_set(no_network: Path) -> None:
+    import pickle
+
+    (no_network / "cifar10-notes").mkdir()
+    (no_network / "cifar10-notes" / "ideas.txt").write_text("try a larger network")
+    (no_network / "cifar-10").mkdir()
+    pickles = no_network / "cifar-10-batches-py"
+    pickles.mkdir()
+    for name in ("data_batch_1", "test_batch"):
+        (pickles / name).write_bytes(pickle.dumps({b"data": np.zeros(3), b"labels": [1]}, 2))
+    other = no_network / "cifar10_weather"
+    for name in ("rain", "sun", "snow"):
+        put_picture(other / name / "1.png")
+        put_picture(other / name / "2.png")
+    assert {row["name"]: row["state"] for row in sources.known_sets()}["cifar10"] == "absent"
     with pytest.raises(DataError) as caught:
-        load_parts(cifar_folder)
-    assert "test_batch.bin" in str(caught.value)
+        sources.find("cifar10")
+    message = str(caught.value)
+    assert "passed over cifar-10: holds no files" in message and "\n" not in message
+    for name in ("cat", "dog", "frog"):
+        put_picture(no_network / "cifar10_small" / name / "1.png")
+        put_picture(no_network / "cifar10_small" / name / "2.png")
+    assert sources.find("cifar10").path == no_network / "cifar10_small"
+    assert sources.find_local("cifar10") == (no_network / "cifar10_small", False)
+
+
+def put_picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8)).save(path)
+
+
+def test_why_a_place_was_passed_over_is_said(no_network: Path) -> None:
+    import pickle
+
+    (no_network / "cifar-10-batches-py").mkdir()
+    (no_network / "cifar-10-batches-py" / "data_batch_1").write_bytes(pickle.dumps({b"data": np.zeros(3)}, 2))
+    with pytest.raises(DataError, match="passed over cifar-10-batches-py: holds a pickle, which could run code"):
+        sources.find("cifar10")
+
+
+@pytest.mark.parametrize("form", ["folder", "gztar", "tar of pictures"])
+def test_an_archive_of_the_sets_name_is_taken(no_network: Path, form: str) -> None:
+    if form == "tar of pictures":
+        for name in ("cat", "dog"):
+            put_picture(no_network.parent / "in" / "train" / name / "1.png")
+        path = Path(shutil.make_archive(str(no_network / "cifar10-jpeg"), "tar", no_network.parent / "in"))
+    else:
+        folder = (no_network if form == "folder" else no_network.parent) / "cifar-10-batches-bin"
+        folder.mkdir()
+        for name in (*(f"data_batch_{n}.bin" for n in range(1, 6)), "test_batch.bin"):
+            (folder / name).write_bytes(b"".join(bytes([n]) + bytes(3072) for n in range(10)))
+        path = folder
+        if form == "gztar":
+            path = Path(shutil.make_archive(str(no_network / "cifar-10-binary"), form, folder.parent, folder.name))
+    found = sources.find("cifar10")
+    assert found.path == path and not found.official
+    if form != "tar of pictures":
+        assert load_parts("cifar10").parts.classes == names.OBJECTS
 
 
 def test_cifar100s_coarse_classes_are_its_superclasses(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
-from collections.abc import Iterator
+import tarfile
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sightlab.data.cache import cache_folder
 from sightlab.data.download import download, md5_of
 from sightlab.data.imageset import SPLIT_WORDS, SPLITS, Progress
+from sightlab.data.inventory import counted, look
 from sightlab.data.names import EMBEDDED, NAMED, NamedSet
-from sightlab.data.webshards.naming import expanded, is_pattern, shards_in
+from sightlab.data.pictures.suffixes import is_picture_name
+from sightlab.data.webshards.naming import expanded, is_pattern
 from sightlab.errors import DataError, suggestion
 
 DEBIAN = Path("/usr/share/datasets")
 VARIANTS = (*SPLITS, "coarse")
+FIRST_MEMBERS = 40
 
 
 @dataclass(frozen=True)
@@ -79,27 +86,80 @@ def find_base(base: str, variant: str, progress: Progress | None) -> Found:
         if "/" in base or "." in base or "\\" in base:
             raise DataError(f"{base}: no such file or folder")
         raise DataError(f"unknown data {base!r}: no file or folder, nor a name; {suggestion(base, [*NAMED, EMBEDDED])}")
-    local = find_local(base)
-    path, official = local if local else (fetch(base, progress), True)
+    local, passed = searched(base)
+    path, official = local if local else (fetch(base, progress, passed), True)
     return Found(path, base, variant, official)
 
 
 def found_at(path: Path, variant: str) -> Found:
-    """What lies at a path; a folder may hold shards."""
-    return Found(path, "", variant, shards=shards_in(path) if path.is_dir() else ())
+    """What lies at a path."""
+    return Found(path, "", variant)
 
 
 def find_local(name: str) -> tuple[Path, bool] | None:
     """A known set's files on this machine and whether they are the official ones; official ones are preferred."""
+    return searched(name)[0]
+
+
+def searched(name: str) -> tuple[tuple[Path, bool] | None, list[str]]:
+    """What `find_local` gives, and why each place that bears the set's name was passed over."""
     candidates = list(local_candidates(name))
     for path in candidates:
-        if is_official(path, NAMED[name]):
-            return path, True
-    return (candidates[0], False) if candidates else None
+        official = official_place(path, NAMED[name])
+        if official is not None:
+            return (official, True), []
+    passed: list[str] = []
+    for path in candidates:
+        fault = why_not(path, NAMED[name])
+        if not fault:
+            return (path, False), passed
+        passed.append(f"{path.name}: {fault}")
+    return None, passed
+
+
+def why_not(path: Path, named: NamedSet) -> str:
+    """Why a file or folder of the right name does not hold the set, in a few words; "" where it does."""
+    from sightlab.data.layouts.claim import ReadOptions
+    from sightlab.data.layouts.decide import decide
+    from sightlab.data.layouts.table import LAYOUTS
+
+    if path.is_file() and begins_with_pictures(path):
+        return ""
+    try:
+        decision = decide(look(path), ReadOptions(), LAYOUTS)
+    except DataError as error:
+        return reason_of(path, str(error))
+    readable = [claim for claim in decision.claims if not claim.refusal]
+    if not readable:
+        return reason_of(path, decision.refusal)
+    if any(fits(claim.classes, named) for claim in readable):
+        return ""
+    return f"has {counted(readable[0].classes, 'class', 'classes')}"
+
+
+def begins_with_pictures(path: Path) -> bool:
+    """Whether the first files of a tar are pictures: to list all of a large one takes seconds."""
+    try:
+        with tarfile.open(path) as archive:
+            names = [member.name for member in islice(archive, FIRST_MEMBERS) if member.isfile()]
+    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError):
+        return False
+    return sum(map(is_picture_name, names)) * 2 > len(names)
+
+
+def fits(classes: Sequence[str], named: NamedSet) -> bool:
+    """Whether classes may be the set's: its own names, its label numbers, or as many others; () is not told yet."""
+    numbers = {str(number) for number in range(len(named.classes))}
+    return set(classes) <= set(named.classes) | numbers or len(classes) == len(named.classes)
+
+
+def reason_of(path: Path, line: str) -> str:
+    """The first words of a refusal, without the path it begins with."""
+    return re.split(r"[;(]", line.removeprefix(str(path)).lstrip("/: "))[0].strip()
 
 
 def local_candidates(name: str) -> Iterator[Path]:
-    """Folders and archives that by their names hold the set, in the order they are preferred."""
+    """Folders and archives that by their names may hold the set, in the order they are preferred."""
     for folder in data_folders():
         yield from sorted(
             (p for p in folder.iterdir() if is_called(p, NAMED[name])), key=lambda p: (len(p.name), p.name)
@@ -130,6 +190,12 @@ def is_called(path: Path, named: NamedSet) -> bool:
     return path.is_dir() or not name.endswith((".md", ".txt", ".part", ".pdf", ".py"))
 
 
+def official_place(path: Path, named: NamedSet) -> Path | None:
+    """Where the official files are, all of them, by their md5: the file, the folder, or torchvision's raw/ in it."""
+    places = (path, path / "raw") if path.is_dir() else (path,)
+    return next((place for place in places if is_official(place, named)), None)
+
+
 def is_official(path: Path, named: NamedSet) -> bool:
     """Whether the official files are all here, by their md5, as published or as repacked by Debian."""
     if not named.files:
@@ -141,14 +207,18 @@ def is_official(path: Path, named: NamedSet) -> bool:
     return all(md5_of(path / file) in (md5, named.repacked.get(file)) for file, md5 in named.files.items())
 
 
-def fetch(name: str, progress: Progress | None) -> Path:
-    """Download the official files of a known set into the cache. Gives their folder. Raises DataError."""
+def fetch(name: str, progress: Progress | None, passed: Sequence[str] = ()) -> Path:
+    """Download the official files of a known set into the cache. Gives their folder. Raises DataError.
+
+    passed: the places that bear the set's name and do not hold it, each with the reason.
+    """
     named = NAMED[name]
     folder = cache_folder() / "downloads" / name
+    over = f" (passed over {'; '.join(passed[:2])})" if passed else ""
     if not named.files:
         places = ", ".join(str(f) for f in data_folders()) or "any folder of SIGHTLAB_DATA, which is not set"
         raise DataError(
-            f"{name}: not in {places}, and its makers publish no checksums by which to trust a download; put its "
+            f"{name}: not in {places}{over}, and its makers publish no checksums by which to trust a download; put its "
             f"pictures into a folder or an archive called {named.aliases[-1]} and set SIGHTLAB_DATA to where it lies"
         )
     for file, md5 in named.files.items():
@@ -160,7 +230,7 @@ def fetch(name: str, progress: Progress | None) -> Path:
             if named.repacked:
                 looked.append(str(DEBIAN / name))
             raise DataError(
-                f"{name}: not in {', '.join(looked)}, and the download failed ({error}); put "
+                f"{name}: not in {', '.join(looked)}{over}, and the download failed ({error}); put "
                 f"{', '.join(named.files)} into a folder {name}/ and set SIGHTLAB_DATA to the folder that holds it"
             ) from error
     return folder
