@@ -186,7 +186,7 @@ def kind_of_name(name: str) -> str | None:
     suffix = suffix_of(name.removesuffix(".gz"))
     if suffix in KINDS:
         return KINDS[suffix] or suffix
-    if suffix in ("csv", "tsv", "json", "jsonl", "ndjson"):
+    if suffix in ("csv", "tsv", "json", "jsonl", "ndjson", "xml"):
         return "text"
     return "prose" if PROSE.fullmatch(suffix) else None
 

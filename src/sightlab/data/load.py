@@ -15,6 +15,7 @@ from sightlab.data.description import described
 from sightlab.data.imageset import UNDIVIDED, Allocate, ImageSet, Parts, Progress, in_memory
 from sightlab.data.inventory import Inventory, filtered, look
 from sightlab.data.layouts.claim import Claim, ReadOptions
+from sightlab.data.layouts.copies import without_copies
 from sightlab.data.layouts.decide import Decision, decide
 from sightlab.data.layouts.table import LAYOUTS
 from sightlab.data.names import EMBEDDED, FASHION, FINE, NAMED, SUPERCLASSES
@@ -134,7 +135,7 @@ def examined(source: str | Path, **read: Unpack[ReadWords]) -> Examined:
 
 def looked_at(path: Path, options: ReadOptions) -> tuple[Inventory, ReadOptions]:
     """A path's inventory without what is to be ignored, in the folder that `config` names where it names one."""
-    inventory = filtered(look(path, options.encoding), options.ignore)
+    inventory = without_copies(filtered(look(path, options.encoding), options.ignore))
     folder = config_folder(inventory, options.config)
     return (inventory.within(folder), replace(options, config=None)) if folder else (inventory, options)
 

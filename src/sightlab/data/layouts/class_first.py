@@ -7,7 +7,7 @@ from collections import defaultdict
 from sightlab.data.inventory import Inventory, shortened
 from sightlab.data.layouts.claim import Claim, Layout, ReadOptions, word
 from sightlab.data.layouts.class_folders import class_first, notes_of
-from sightlab.data.layouts.doubts import shared_doubt
+from sightlab.data.layouts.doubts import shared_doubt, variant_doubt
 from sightlab.data.layouts.pictures import picture_claim
 from sightlab.data.layouts.split_words import exact_split, plain
 from sightlab.data.layouts.tree import Tree
@@ -41,10 +41,9 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
 
 
 def doubts_of(tree: Tree) -> list[str]:
-    """Why the outer folders may be variants with splits and classes in them, rather than classes."""
-    inner = [folder for outer in tree.inner(tree.top) for folder in tree.inner(outer)]
-    same = shared_doubt(tree, inner)
+    """Why the outer folders may be variants, with splits and perhaps classes in them, rather than classes."""
     names = tree.inner_names(tree.top)
+    same = shared_doubt(tree, [f for outer in tree.inner(tree.top) for f in tree.inner(outer)]) or variant_doubt(names)
     if not same:
         return []
     return [

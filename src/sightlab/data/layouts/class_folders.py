@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sightlab.data.inventory import Inventory, counted, shortened
 from sightlab.data.layouts.claim import POSSIBLE, STRUCTURE, Claim, Layout, ReadOptions, classes_word, word
-from sightlab.data.layouts.doubts import deeper_doubt, masks, shared_doubt, storage_doubt, variant_doubt
+from sightlab.data.layouts.copies import nested_doubt
+from sightlab.data.layouts.doubts import deeper_doubt, masks, masks_doubt, shared_doubt, storage_doubt, variant_doubt
 from sightlab.data.layouts.pictures import left_pictures, picture_claim
 from sightlab.data.layouts.split_words import partial_family, split_family
 from sightlab.data.layouts.tree import Tree, last
@@ -57,20 +60,7 @@ def class_first(tree: Tree, root: str) -> bool:
 def doubts_of(tree: Tree, root: str, folders: list[str]) -> list[str]:
     """Why these folders may be no classes, a line each."""
     label, names = shortened(tree.inventory.label, 120), [last(f) for f in folders]
-    found = []
-    store = storage_doubt(names)
-    deeper = deeper_doubt(tree, folders)
-    same = shared_doubt(tree, folders) or ("" if store else variant_doubt(names))
-    if same:
-        found.append(
-            f"{label}: {same}; {word('config', names[0])} reads one of them, `layout={NAME}` takes them for classes"
-        )
-    elif deeper:
-        found.append(
-            f"{label}: {deeper}; `layout={NAME}` takes the outer folders for classes, `layout=leaf-folders` the inner"
-        )
-    if store:
-        found.append(f"{label}: {store}; give a list of `file,label` lines, or `layout={NAME}` takes them for classes")
+    found = [f"{label}: {why}" for why in names_doubts(tree, folders, names)]
     if empty := tree.empty(root):
         found.append(
             f"{tree.inventory.shown(empty[0])}: the class folder holds no pictures; fill or remove it, or "
@@ -83,6 +73,21 @@ def doubts_of(tree: Tree, root: str, folders: list[str]) -> list[str]:
             "aside"
         )
     return found
+
+
+def names_doubts(tree: Tree, folders: list[str], names: list[str]) -> Iterator[str]:
+    """What the names of these folders, and of those in them, say against their being classes."""
+    if masked := masks_doubt(tree, folders):
+        yield masked
+    elif nested := nested_doubt(tree, folders):
+        yield nested
+    store = storage_doubt(names)
+    if same := shared_doubt(tree, folders) or ("" if store else variant_doubt(names)):
+        yield f"{same}; {word('config', names[0])} reads one of them, `layout={NAME}` takes them for classes"
+    elif deeper := deeper_doubt(tree, folders):
+        yield f"{deeper}; `layout={NAME}` takes the outer folders for classes, `layout=leaf-folders` the inner"
+    if store:
+        yield f"{store}; give a list of `file,label` lines, or `layout={NAME}` takes them for classes"
 
 
 def notes_of(inventory: Inventory, pairs: list[tuple[str, str]]) -> list[str]:

@@ -32,7 +32,7 @@ def decide(inventory: Inventory, options: ReadOptions, layouts: Sequence[Layout]
     """The claim to read a source by, or why none is. Raises DataError for options that do not fit the source."""
     if options.layout is not None:
         return by_choice(inventory, options, layouts)
-    claims = tuple(c for layout in layouts if (c := layout.matches(inventory, options)) is not None)
+    claims, errors = claimed(inventory, options, layouts)
     good = without_covered([c for c in claims if not c.refusal and not c.doubts])
     if len(good) == 1 and not (worry := overlooked(good[0], claims)):
         return Decision(good[0], claims)
@@ -40,7 +40,25 @@ def decide(inventory: Inventory, options: ReadOptions, layouts: Sequence[Layout]
         return Decision(None, claims, worry)
     if len(good) > 1:
         return Decision(None, claims, two_readings(inventory, good))
+    if errors:
+        raise errors[0]
     return Decision(None, claims, nothing_good(inventory, claims))
+
+
+def claimed(
+    inventory: Inventory, options: ReadOptions, layouts: Sequence[Layout]
+) -> tuple[tuple[Claim, ...], list[DataError]]:
+    """What each layout claims, and the errors of those for which the user's words cannot be meant."""
+    claims, errors = [], []
+    for layout in layouts:
+        try:
+            claim = layout.matches(inventory, options)
+        except DataError as error:
+            errors.append(error)
+            continue
+        if claim is not None:
+            claims.append(claim)
+    return tuple(claims), errors
 
 
 def by_choice(inventory: Inventory, options: ReadOptions, layouts: Sequence[Layout]) -> Decision:
@@ -123,7 +141,7 @@ def overlooked(claim: Claim, claims: Sequence[Claim]) -> str:
 
     That is a doubtful claim that puts the same pictures into other classes, or a list of these pictures that is refused.
     """
-    for other in claims:
+    for other in sorted(claims, key=lambda c: -c.strength):
         if other.refusal and other.strength > claim.strength and claim.pairs is not None:
             return with_way_out(other.refusal, claim)
         if other is claim or not other.doubts or other.strength < claim.strength or other.pairs is None:

@@ -110,6 +110,20 @@ def shared_doubt(tree: Tree, folders: Sequence[str]) -> str:
     return _listed([last(folder) for folder, _ in several], f"hold folders of the same names ({shown})")
 
 
+MASKS = frozenset(("mask", "masks", "segmentation", "segmentations", "groundtruth", "gt", "annotations", "contours"))
+
+
+def masks_doubt(tree: Tree, folders: Sequence[str]) -> str:
+    """What tells masks beside the pictures of every class, and the words that leave them aside; "" where none are."""
+    inner = [frozenset(tree.inner_names(folder)) for folder in folders if len(tree.inner(folder)) > 1]
+    common = frozenset.intersection(*inner) if len(inner) > 1 else frozenset()
+    masks = [name for name in sorted(common) if name.casefold() in MASKS]
+    if not masks or len(common) == len(masks):
+        return ""
+    shown = ", ".join(f"`{name}`" for name in sorted(common)[:3])
+    return f"{_listed([last(f) for f in folders], f'hold {shown}')}; `ignore={masks[0]}` leaves the masks aside"
+
+
 def deeper_doubt(tree: Tree, folders: Sequence[str]) -> str:
     """Why the folders in these may be the classes: most of these hold several, and no pictures; "" where they are not.
 

@@ -80,9 +80,8 @@ class Tree:
 
     @cached_property
     def filled(self) -> frozenset[str]:
-        """Every folder with a file of any kind in it, those of no bytes apart."""
-        kinds = self.inventory.kinds
-        return frozenset(f for kind, names in kinds.items() if kind != "empty" for name in names for f in parents(name))
+        """Every folder with a file of any kind in it, also one that is left aside; those of no bytes apart."""
+        return frozenset(f for name, size in self.inventory.container.sizes.items() if size for f in parents(name))
 
     def pairs(self, root: str) -> list[tuple[str, str]]:
         """(picture, class folder) of every picture in a class folder of `root`, at any depth."""
