@@ -122,8 +122,8 @@ def test_numbers_stand_for_classes_by_their_place_and_it_is_said(bundle: Path) -
     [
         (images(("Bag", "Hat"), [0, 1]), "class 'Hat' is not one the model knows"),
         (images(("10", "11"), [0, 1]), "class '10' is not one"),
-        (images(("Bag", "Coat"), [0, 1], (32, 32, 1)), "32 x 32 x 1 (height x width x channels); the model was"),
-        (images(("Bag", "Coat"), [0, 1], (28, 28, 3)), "28 x 28 x 3"),
+        (images(("Hat", "Bag"), [0, 0]), "all pictures are of one class, 'Hat'"),
+        (images(("Bag", "Coat"), [0, 1], (28, 28, 4)), "28 x 28 x 4 (height x width x channels); the model was"),
     ],
 )
 def test_data_that_does_not_fit_is_refused_with_the_reason(bundle: Path, given: ImageSet, says: str) -> None:

@@ -36,6 +36,14 @@ def test_pictures_and_csv_get_the_answers_of_the_test_split(small_run: Path, pic
     assert [answer.predicted for answer in answers] == expected(small_run)
 
 
+def test_arrays_and_images_get_the_answers_of_their_files(small_run: Path, pictures: Path) -> None:
+    images = [Image.open(path) for path in sorted((pictures / "a").glob("*.png"))]
+    array = np.stack([np.asarray(image) for image in images])[..., None]
+    files = sightlab.predict(small_run, pictures / "a")
+    for given in (images, array, list(array)):
+        assert [answer.top for answer in sightlab.predict(small_run, given)] == [answer.top for answer in files]
+
+
 def test_an_answer_names_the_file_and_probabilities_that_fall(small_run: Path, pictures: Path) -> None:
     (answer,) = sightlab.predict(small_run, [pictures / "a" / "00.png"], top=10)
     assert answer.file.endswith("00.png")

@@ -6,24 +6,36 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from sightlab import metrics
-from sightlab.data.imageset import UNDIVIDED, ImageSet, Progress
-from sightlab.data.load import load_parts
+from sightlab.data.class_places import class_places, stranger_line
+from sightlab.data.imageset import ImageSet, Progress
+from sightlab.data.labelled import in_shape, labelled_images
 from sightlab.data.splits import fingerprints
-from sightlab.errors import DataError, RunError
+from sightlab.data.words import ReadWords
+from sightlab.errors import DataError, RunError, one_line
 from sightlab.evaluation import predictions
 from sightlab.records import ClassScore, Predictions, Run, Score
-from sightlab.store.bundle import Bundle, open_model, read_bundle, record_opening, sealed_images, seen_images
+from sightlab.store.bundle import (
+    OPENINGS,
+    Bundle,
+    open_model,
+    read_bundle,
+    record_opening,
+    sealed_images,
+    seen_images,
+)
 from sightlab.store.database.writing import record
 from sightlab.store.folder import locate
 from sightlab.training.workers import choose_device, own_process
 
 SEALED_SHARE = 0.1
+READ_AS_TRAINED = ("size", "channels", "bit_depth", "shape")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,17 +70,20 @@ def test(
     *,
     open_test: str | None = None,
     model: nn.Module | None = None,
-    label: str | None = None,
-    skip_broken: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
     tick: Callable[[int, int], None] | None = None,
+    **read: Unpack[ReadWords],
 ) -> Tested:
     """Score a run's model on labelled data, and put the opening on record beside its bundle.
 
-    data: an ImageSet, or a source; of a source that is divided, its test split. Classes are matched by name, or by
-    number where one side has numbers for names. open_test: why the run's own test split is opened once more; without
-    a reason it stays sealed. Raises DataError when classes, size or channels do not fit, RunError for a sealed split.
+    data: an ImageSet, or a source; of a source that is divided, its test split. Classes are matched by name, by a name
+    that differs in case, blanks or Unicode form alone, or by number where one side has numbers for names; data of one
+    class, and data that lack some classes, are scored. Images of another size are resized (shorter side, then centre
+    crop) and brought to the model's channels. read: how the source is read, as `sightlab.load` takes it; size,
+    channels, bit_depth and shape are the run's own unless given. open_test: why the run's own test split is opened once
+    more; without a reason it stays sealed. Raises DataError for data without labels, and when classes, size or channels
+    do not fit; RunError for a sealed split.
 
     >>> import sightlab, tempfile
     >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
@@ -79,18 +94,20 @@ def test(
     """
     bundle = bundle_of(run)
     chosen = choose_device(device)
-    notes: list[str] = []
     if isinstance(data, ImageSet):
-        images, source = data, "arrays"
+        (images, said_of), source = in_shape(data, shape_of(bundle)), "arrays"
     else:
-        images, source = labelled(bundle, data, label, skip_broken, progress, notes), str(data)
+        images, said_of = labelled_images(data, shape_of(bundle), recipe_words(bundle), read, progress)
+        source = str(data)
+    notes = list(said_of)
     images = matched(images, bundle, source, notes)
     prints = fingerprints(images)
     refuse_sealed(prints, bundle, source, open_test)
     with own_process():
         classifier = open_model(bundle, model).to(chosen)
         said = predictions(classifier, images, chosen, tick=tick)
-    openings = record_opening(bundle, content_of(images), source, open_test or "data of the user's own")
+    check_logits(said.logits, bundle)
+    openings = opened_once_more(bundle, images, source, open_test)
     notes += on_record(bundle)
     seen = int(np.isin(prints, seen_images(bundle)).sum())
     return Tested(metrics.score(said, openings=openings), tuple(metrics.class_scores(said)), said, seen, tuple(notes))
@@ -149,79 +166,55 @@ def evaluate(
     return test(run, data, model=model, open_test=open_test).score
 
 
-def labelled(
-    bundle: Bundle,
-    source: str | Path,
-    label: str | None,
-    skip_broken: bool,
-    progress: Progress | None,
-    notes: list[str],
-) -> ImageSet:
-    """The labelled images of a source, resized or recoloured only where the model's recipe did so in training."""
-    asked = bundle.facts.recipe.get("data", {})
-    loaded = load_parts(
-        source,
-        size=asked.get("size"),
-        channels=asked.get("channels"),
-        label=label,
-        skip_broken=skip_broken,
-        progress=progress,
-    )
-    parts = loaded.parts
-    notes.extend(parts.notes)
-    name = next(n for n in ("test", UNDIVIDED, "validation", "train") if n in parts.splits)
-    if name != UNDIVIDED:
-        notes.append(f"{source}: its {name} split is used ({len(parts.splits[name]):,} images)")
-    return parts.splits[name]
+def recipe_words(bundle: Bundle) -> ReadWords:
+    """The words of the run's own recipe that say how its images were made. Raises RunError for a damaged bundle."""
+    asked = bundle.facts.recipe.get("data")
+    words = {key: asked.get(key) for key in READ_AS_TRAINED} if isinstance(asked, dict) else {}
+    for key, value in words.items():
+        kind = str if key == "shape" else int
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise RunError(f"{bundle.folder / 'bundle.json'}: damaged: recipe.data.{key} is {str(value)[:40]!r}")
+    return cast("ReadWords", {key: value for key, value in words.items() if value is not None})
 
 
 def matched(images: ImageSet, bundle: Bundle, source: str, notes: list[str]) -> ImageSet:
     """The images under the bundle's class numbers. Raises DataError where they do not fit."""
     facts = bundle.facts
-    wanted = (facts.height, facts.width, facts.channels)
+    wanted = shape_of(bundle)
     if images.shape != wanted:
         shown, needs = (" x ".join(str(n) for n in shape) for shape in (images.shape, wanted))
         raise DataError(f"{source}: images are {shown} (height x width x channels); the model was trained on {needs}")
-    present = [images.classes[n] for n in np.flatnonzero(images.counts())]
-    places = class_places(images, facts.classes)
-    strangers = [name for name in present if name not in places]
-    if strangers:
-        raise DataError(
-            f"{source}: class {strangers[0]!r} is not one the model knows ({shortened(facts.classes)}); "
-            "a model can only be tested on its own classes"
-        )
-    if any(facts.classes[place] != name for name, place in places.items() if name in present):
-        notes.append(f"{source}: classes are matched by number: {numbers_shown(facts.classes, images.classes)}")
-    missing = len(facts.classes) - len(present)
+    found = class_places(images, facts.classes)
+    if line := stranger_line(source, images, found, facts.classes):
+        raise DataError(line)
+    if found.note:
+        notes.append(f"{source}: {found.note}")
+    table = np.array([found.places.get(name, 0) for name in images.classes], np.int64)
+    relabelled = images.relabelled(table[images.labels], facts.classes)
+    missing = int((relabelled.counts() == 0).sum())
     if missing:
-        notes.append(f"{source}: {missing} of the model's {len(facts.classes)} classes have no image here")
-    table = np.array([places.get(name, 0) for name in images.classes], np.int64)
-    return images.relabelled(table[images.labels], facts.classes)
+        notes.append(f"{source}: {missing:,} of the model's {len(facts.classes):,} classes have no image here")
+    return relabelled
 
 
-def class_places(images: ImageSet, known: tuple[str, ...]) -> dict[str, int]:
-    """Each class name's place among the known ones: by name, else by number where one side's names are numbers."""
-    by_name = {name: known.index(name) for name in images.classes if name in known}
-    if by_name:
-        return by_name
-    numbers = tuple(str(n) for n in range(len(known)))
-    if set(images.classes) <= set(numbers):
-        return {name: int(name) for name in images.classes}
-    if images.numbered and known == numbers[: len(known)] and len(images.classes) == len(known):
-        return {name: place for place, name in enumerate(images.classes)}
-    return {}
+def shape_of(bundle: Bundle) -> tuple[int, int, int]:
+    """Height, width and channels of the images that a bundle's model takes."""
+    return bundle.facts.height, bundle.facts.width, bundle.facts.channels
 
 
-def numbers_shown(known: tuple[str, ...], found: tuple[str, ...]) -> str:
-    """The first pairs of a match by number, for the user to check."""
-    names = known if set(found) <= {str(n) for n in range(len(known))} else found
-    return ", ".join(f"{number} is {name!r}" for number, name in enumerate(names[:3])) + (", ..." if names[3:] else "")
+def check_logits(logits: NDArray[np.float32], bundle: Bundle) -> None:
+    """Raises RunError for answers that are no numbers."""
+    if not np.isfinite(logits).all():
+        raise RunError(f"{bundle.folder}: its model answers NaN or infinity; the weights are damaged, or diverged")
 
 
-def shortened(names: tuple[str, ...], most: int = 12) -> str:
-    """The first names, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+def opened_once_more(bundle: Bundle, images: ImageSet, source: str, reason: str | None) -> int:
+    """Put an opening on record. Gives how often these images have been opened. Raises RunError for a damaged record."""
+    try:
+        return record_opening(bundle, content_of(images), source, reason or "data of the user's own")
+    except ValueError as error:
+        file = bundle.folder / OPENINGS
+        raise RunError(f"{file}: damaged, so openings cannot be counted: {one_line(error)[:80]}; restore it") from error
 
 
 def content_of(images: ImageSet) -> str:

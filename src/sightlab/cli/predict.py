@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, Home, as_json, out, say, table
+from sightlab.cli.show import JSON_OPTION, Home, say, table
+from sightlab.cli.streams import dumped, json_bytes, name_bytes, printable, write
 from sightlab.cli.test import own_model
-from sightlab.errors import RunError
 
 if TYPE_CHECKING:
     from sightlab.records import Answer
@@ -21,8 +21,10 @@ EXAMPLES = """\b
 Examples:
   sightlab predict last photo.jpg
   sightlab predict 3fa2 inbox/ --format csv > answers.csv
+  sightlab predict last test/ --format submission -o submission.csv
   sightlab predict runs/3fa2c1-demo pixels.csv --json
 """
+FILES = "Pictures; folders, archives or lists of them; tables or arrays of pixels."
 
 
 class Format(StrEnum):
@@ -31,15 +33,19 @@ class Format(StrEnum):
     table = "table"
     csv = "csv"
     json = "json"
+    submission = "submission"
 
 
 def predict(
     run: Annotated[str, typer.Argument(metavar="RUN", help="An id's beginning, `last`, a run folder or a bundle.")],
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Pictures, folders, archives, or CSV.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help=FILES)],
     top: Annotated[int, typer.Option(min=1, help="How many classes an answer names.")] = 3,
-    form: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.table,
+    form: Annotated[Format, typer.Option("--format", help="table, csv, json or submission.")] = Format.table,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead of stdout.")] = None,
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out broken pictures.")] = False,
+    bit_depth: Annotated[int | None, typer.Option(min=8, max=16, help="Bits that 16-bit pictures use.")] = None,
+    shape: Annotated[str | None, typer.Option(metavar="HxW", help="Of flattened pictures in an array.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of texts, and of names in old zips.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     model: Annotated[str | None, typer.Option(metavar="FILE.py:NAME", help="Your own code that the run names.")] = None,
     home: Home = None,
@@ -47,39 +53,73 @@ def predict(
 ) -> None:
     """Say what is on pictures: class, probability and the most probable others.
 
-    FILE is a picture, a folder or an archive of pictures, or a CSV file of pixel columns without labels.
+    FILE is a picture, a folder or an archive of pictures, a text file that names pictures, Parquet, or pixels without
+    labels as CSV, npy, npz or idx. A submission has two columns, id and label, under the headings of a
+    sample_submission.csv beside FILE where there is one.
     """
     from sightlab import prediction, testing
 
     bundle = testing.bundle_of(run, home)
-    network = own_model(bundle, model)
     answers = prediction.predict(
         bundle,
         files,
         top=top,
-        model=network,
+        model=own_model(bundle, model),
         skip_broken=skip_broken,
-        on_broken=lambda error: say(f"left out: {error}"),
+        on_broken=left_out,
+        on_note=note,
+        bit_depth=bit_depth,
+        shape=shape,
+        encoding=encoding,
         device=device,
     )
     if json or form is Format.json:
-        if output is None:
-            as_json(facts_of(answers))
-        else:
-            from json import dumps
-
-            write(output, dumps(facts_of(answers), ensure_ascii=False) + "\n")
+        write(json_bytes(dumped(facts_of(answers))), output)
+    elif form is Format.submission:
+        write(name_bytes(submitted(answers, files)), output)
     elif form is Format.csv or output is not None:
-        text = as_csv(answers)
-        write(output, text) if output is not None else out(text.removesuffix("\n"))
+        write(name_bytes(as_csv(answers)), output)
     else:
-        rows = [[a.file, a.predicted, f"{a.probability:.2%}", runners_up(a)] for a in answers]
-        table(["file", "class", "probability", "then"], rows, right=(2,))
+        show(answers)
+
+
+def note(text: str) -> None:
+    """Say what the user should know, its hints as this command takes them."""
+    from sightlab.cli.app import as_typed
+
+    say(printable(as_typed(text, ["predict"])))
+
+
+def left_out(error: Exception) -> None:
+    """Say which picture is left out, and why; that broken ones may be left out is known already."""
+    from sightlab.data.pictures.image_file import SKIP_HINT
+
+    say(printable(f"left out: {str(error).removesuffix(f'; {SKIP_HINT}')}"))
 
 
 def facts_of(answers: list[Answer]) -> dict[str, object]:
     """What `--json` prints."""
     return {"count": len(answers), "predictions": [answer.to_json() for answer in answers]}
+
+
+def submitted(answers: list[Answer], files: list[str]) -> str:
+    """The answers as a submission; what it follows is said."""
+    from sightlab.cli.submission import submission
+
+    text, notes = submission(answers, files)
+    for line in notes:
+        note(line)
+    return text
+
+
+def show(answers: list[Answer]) -> None:
+    """The answers, for a person."""
+    own = any(answer.own_id for answer in answers)
+    rows = []
+    for a in answers:
+        cells = [a.file, *([a.id] if own else []), a.predicted, f"{a.probability:.2%}", runners_up(a)]
+        rows.append([printable(cell) for cell in cells])
+    table(["file", *(["id"] if own else []), "class", "probability", "then"], rows, right=(2 + own,))
 
 
 def runners_up(answer: Answer) -> str:
@@ -88,22 +128,19 @@ def runners_up(answer: Answer) -> str:
 
 
 def as_csv(answers: list[Answer]) -> str:
-    """A row an answer: file, class, probability, then the other classes named, each with its probability."""
+    """A row an answer: file, its id in a table or list that has ids, class, probability, then the other classes named.
+
+    Cells that a spreadsheet would run as formulas have an apostrophe before them.
+    """
+    from sightlab.store.tables import plain_cell
+
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
+    own = any(answer.own_id for answer in answers)
     others = max((len(a.top) for a in answers), default=1)
     more = [name for n in range(2, others + 1) for name in (f"class_{n}", f"probability_{n}")]
-    rows.writerow(["file", "class", "probability", *more])
-    for answer in answers:
-        rows.writerow([answer.file, *(cell for name, share in answer.top for cell in (name, f"{share:.6f}"))])
+    rows.writerow(["file", *(["id"] if own else []), "class", "probability", *more])
+    for a in answers:
+        cells = [a.file, *([a.id] if own else []), *(cell for name, share in a.top for cell in (name, f"{share:.6f}"))]
+        rows.writerow([plain_cell(cell) for cell in cells])
     return text.getvalue()
-
-
-def write(path: Path, text: str) -> None:
-    """Write the answers to a file, whole or not at all. Raises RunError."""
-    from sightlab.files import write_text
-
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error.strerror}") from error

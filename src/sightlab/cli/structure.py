@@ -141,9 +141,9 @@ def sheets_of(first: Opened, picture: Path | None, file: Path) -> dict[Path, Ima
 
     sheets: dict[Path, Image] = {}
     if picture is not None:
-        from sightlab.prediction import pictures_of
+        from sightlab.prediction import first_picture
 
-        shown = next(iter(pictures_of([picture.expanduser()], first.bundle.facts, False, None)))[1]
+        shown = first_picture(picture, first.bundle.facts)
         sheets[file.with_name(f"{file.stem}-maps.png")] = maps.map_sheet(first.classifier, first.structure, shown)
     try:
         filters = maps.filter_sheet(first.classifier.net, first.structure)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, Home, as_json, out, plain_name, progress_bar, say, table
+from sightlab.cli.data import Words, reading_of
+from sightlab.cli.show import JSON_OPTION, Home, out, plain_name, progress_bar, say, table
+from sightlab.cli.streams import dumped, json_bytes, printable, write
 
 if TYPE_CHECKING:
     from sightlab.testing import Tested
@@ -17,6 +19,7 @@ EXAMPLES = """\b
 Examples:
   sightlab test last --data hidden.csv
   sightlab test 3fa2 --data photos/ --predictions out.csv
+  sightlab test 3fa2 --data HAM10000/ label=dx
   sightlab test last --data kmnist:test --open-test "the reviewers asked for it" --json
 """
 
@@ -24,6 +27,7 @@ Examples:
 def test(
     run: Annotated[str, typer.Argument(metavar="RUN", help="An id's beginning, `last`, a run folder or a bundle.")],
     data: Annotated[str, typer.Option(metavar="SOURCE", help="Labelled data; of divided data its test split.")],
+    words: Words = None,
     predictions: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row an image as CSV.")] = None,
     confusion: Annotated[Path | None, typer.Option(metavar="FILE", help="Confusion picture, .png or .svg.")] = None,
     label: Annotated[str | None, typer.Option(help="The label column of a table.")] = None,
@@ -38,10 +42,13 @@ def test(
 ) -> None:
     """Score a run's model on labelled data it never saw.
 
-    Classes are matched by name. The opening is put on record beside the model and counted.
+    Classes are matched by name; images of another size or channels are brought to the model's. KEY=VALUE says how
+    SOURCE is read, as in training: label=, layout=, size=, ... The opening is put on record beside the model and
+    counted.
     """
     from sightlab import testing
 
+    read = reading_of(words, label=label, skip_broken=skip_broken)
     bundle = testing.bundle_of(run, home)
     with progress_bar("reading pictures") as reading, progress_bar("testing") as tick:
         tested = testing.test(
@@ -49,17 +56,16 @@ def test(
             data,
             open_test=open_test,
             model=own_model(bundle, model),
-            label=label,
-            skip_broken=skip_broken,
             device=device,
             progress=reading,
             tick=tick,
+            **read,
         )
     written = written_files(tested, bundle.folder, predictions, confusion, data)
     for text in tested.notes:
-        say(text)
+        say(printable(text))
     if json:
-        as_json(facts_of(tested, str(bundle.folder), data, written))
+        write(json_bytes(dumped(facts_of(tested, str(bundle.folder), data, written))), None)
     else:
         result(tested, written)
 
@@ -127,13 +133,14 @@ def result(tested: Tested, written: dict[str, str]) -> None:
         )
     out("")
     rows = [
-        [one.name, f"{one.precision:.2%}", f"{one.recall:.2%}", f"{one.f1:.2%}", f"{one.support:,}"]
+        [printable(one.name), f"{one.precision:.2%}", f"{one.recall:.2%}", f"{one.f1:.2%}", f"{one.support:,}"]
         for one in tested.classes
     ]
     table(["class", "precision", "recall", "F1", "images"], rows, right=(1, 2, 3, 4))
     said = tested.predictions
     worst = metrics.worst_confusions(metrics.confusion_matrix(said), said.classes, most=3)
     if worst:
-        out("\nmost often confused: " + ", ".join(f"{true} taken for {taken} {n} times" for true, taken, n in worst))
+        pairs = (printable(f"{true} taken for {taken}") + f" {n} times" for true, taken, n in worst)
+        out("\nmost often confused: " + ", ".join(pairs))
     for kind, path in written.items():
-        out(f"{kind}: {path}")
+        out(printable(f"{kind}: {path}"))

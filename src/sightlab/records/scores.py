@@ -162,8 +162,10 @@ class Scorecard:
 class Answer:
     """What a model took one picture for.
 
-    file: the picture's file, or the CSV file and its row (from 1) as `x.csv:3`. probability: of the predicted class,
-    in [0, 1]. top: the most probable classes with their probabilities, the predicted one first.
+    file: the picture's file, or the table and its row (from 1) as `x.csv:3`. probability: of the predicted class, in
+    [0, 1]. top: the most probable classes with their probabilities, the predicted one first. id: what a submission
+    calls the picture: its own id in a table or a list, a row's number, or the file's name without its suffix.
+    own_id: whether the id is the table's or the list's own.
 
     >>> Answer("a.png", "cat", 0.9, (("cat", 0.9), ("dog", 0.1))).to_json()["class"]
     'cat'
@@ -173,8 +175,11 @@ class Answer:
     predicted: str
     probability: float
     top: tuple[tuple[str, float], ...]
+    id: str = ""
+    own_id: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Plain values, ready for JSON; the id where it is the source's own."""
         top = [{"class": name, "probability": share} for name, share in self.top]
-        return {"file": self.file, "class": self.predicted, "probability": self.probability, "top": top}
+        own = {"id": self.id} if self.own_id else {}
+        return {"file": self.file, **own, "class": self.predicted, "probability": self.probability, "top": top}

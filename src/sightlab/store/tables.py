@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from numpy.typing import NDArray
 from sightlab.errors import RunError, one_line
 from sightlab.files import whole, write_bytes
 from sightlab.records import Predictions
+
+# What a spreadsheet takes for the beginning of a formula; a number with a sign is none.
+FORMULA = re.compile(r"[=+@\t\r-]")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def save_predictions(path: Path, said: Predictions) -> None:
@@ -37,15 +42,28 @@ def read_predictions(path: Path) -> Predictions:
     return Predictions(logits, labels, index, classes)
 
 
+def plain_cell(text: str) -> str:
+    """A cell that no spreadsheet runs: an apostrophe stands before what would be a formula.
+
+    >>> plain_cell("=1+1"), plain_cell("-0.5"), plain_cell("a.png")
+    ("'=1+1", '-0.5', 'a.png')
+    """
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+
+
 def write_predictions_csv(path: Path, said: Predictions, probabilities: NDArray[np.float32]) -> None:
-    """A row a sample: index, label, predicted, probability of the predicted class. Raises RunError."""
+    """A row a sample: index, label, predicted, probability of the predicted class. Raises RunError.
+
+    Class names that a spreadsheet would run as formulas have an apostrophe before them.
+    """
     predicted = said.logits.argmax(1)
+    names = [plain_cell(name) for name in said.classes]
     try:
         with whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
             table = csv.writer(stream)
             table.writerow(["index", "label", "predicted", "probability", "correct"])
             for row, (index, label, guess) in enumerate(zip(said.index, said.labels, predicted, strict=True)):
                 share = f"{probabilities[row, guess]:.6f}"
-                table.writerow([index, said.classes[label], said.classes[guess], share, int(label == guess)])
+                table.writerow([index, names[label], names[guess], share, int(label == guess)])
     except OSError as error:
         raise RunError(f"{path}: cannot be written: {error.strerror or one_line(error)}") from error

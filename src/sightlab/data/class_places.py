@@ -1,0 +1,94 @@
+"""Classes of labelled images among those that a model knows: by name, by spelling, else by number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sightlab.data.class_names import spelled_as
+from sightlab.data.imageset import ImageSet
+from sightlab.data.inventory import shortened
+
+MOST_LISTED = 120  # characters of class names in one message
+
+
+@dataclass(frozen=True)
+class ClassPlaces:
+    """Where classes stand among known ones: the place of each that is known, and a note, "" for none."""
+
+    places: dict[str, int]
+    note: str = ""
+
+
+def class_places(images: ImageSet, known: tuple[str, ...]) -> ClassPlaces:
+    """Each class's place among the known ones: by name, else by number where one side's names are numbers."""
+    present = [name for name, count in zip(images.classes, images.counts(), strict=True) if count]
+    places = {name: place for place, name in enumerate(known) if name in images.classes}
+    spelled = spelled_as(images.classes, known)
+    places |= {name: known.index(same) for name, same in spelled.items()}
+    if places:
+        return ClassPlaces(places, spelling_note({name: same for name, same in spelled.items() if name in present}))
+    places = by_number(images, known)
+    renamed = any(known[place] != name for name, place in places.items() if name in present)
+    pairs = numbers_shown(known, images.classes) if renamed else ""
+    return ClassPlaces(places, f"classes are matched by number: {pairs}" if pairs else "")
+
+
+def by_number(images: ImageSet, known: tuple[str, ...]) -> dict[str, int]:
+    """Places of classes whose names are numbers of the known ones, or the other way round; else none."""
+    numbers = tuple(str(n) for n in range(len(known)))
+    if set(images.classes) <= set(numbers):
+        return {name: int(name) for name in images.classes}
+    if images.numbered and known == numbers and len(images.classes) == len(known):
+        return {name: place for place, name in enumerate(images.classes)}
+    return {}
+
+
+def spelling_note(spelled: dict[str, str]) -> str:
+    """The line on classes that are spelled otherwise than the model's, "" for none.
+
+    >>> spelling_note({"Cat": "cat"})
+    'class `Cat` is taken for `cat`, which the model knows'
+    """
+    if not spelled:
+        return ""
+    name, known = next(iter(spelled.items()))
+    more = len(spelled) - 1
+    others = f", and {more} more by their spelling" if more else ""
+    return f"class `{shortened(name)}` is taken for `{shortened(known)}`, which the model knows{others}"
+
+
+def numbers_shown(known: tuple[str, ...], found: tuple[str, ...]) -> str:
+    """The first pairs of a match by number, for the user to check."""
+    names = known if set(found) <= {str(n) for n in range(len(known))} else found
+    return ", ".join(f"{number} is {name!r}" for number, name in enumerate(names[:3])) + (", ..." if names[3:] else "")
+
+
+def names_listed(names: tuple[str, ...]) -> str:
+    """The first names, as many as one message holds, and how many more there are.
+
+    >>> names_listed(("cat", "dog")), names_listed(tuple("ab" * 30))[-13:]
+    ('cat, dog', ' and 20 more')
+    """
+    kept = 0
+    while kept < len(names) and len(", ".join(map(shortened, names[: kept + 1]))) <= MOST_LISTED:
+        kept += 1
+    more = len(names) - kept
+    return ", ".join(map(shortened, names[:kept])) + (f" and {more:,} more" if more else "")
+
+
+def stranger_line(source: str, images: ImageSet, places: ClassPlaces, known: tuple[str, ...]) -> str:
+    """The line on a class that has images and is none of the model's; "" where there is none."""
+    present = [name for name, count in zip(images.classes, images.counts(), strict=True) if count]
+    strangers = [name for name in present if name not in places.places]
+    if not strangers:
+        return ""
+    one, model = shortened(strangers[0]), names_listed(known)
+    if len(present) == 1:
+        return (
+            f"{source}: all pictures are of one class, {one!r}, and the model knows {model}; "
+            "`sightlab predict` answers pictures without labels"
+        )
+    shared = ",".join(name for name in present if name in places.places)
+    hint = f"; `classes={shared}` tests on those alone" if 0 < len(shared) < MOST_LISTED else ""
+    line = f"class {one!r} is not one the model knows ({model}); a model can only be tested on its own classes"
+    return f"{source}: {line}{hint}"
