@@ -324,3 +324,36 @@ def test_arrays_beside_class_folders_are_no_second_guess(tmp_path: Path, monkeyp
     assert "`layout=arrays`" in fault(tmp_path)
     assert parts_of(tmp_path, layout="arrays").classes == ("0", "1", "2")
     shutil.rmtree(tmp_path / "cat")
+
+
+def test_labels_in_a_text_of_one_column_are_in_the_arrays_order(tmp_path: Path) -> None:
+    names = np.array(["cat", "ant", "bee"])[LABELS]
+    save_npy(tmp_path / "images.npy", COLOUR)
+    (tmp_path / "Labels.csv").write_text("Label\n" + "\n".join(names))
+    for path in (tmp_path, tmp_path / "images.npy"):
+        found = parts_of(path).splits[UNDIVIDED]
+        assert [found.classes[n] for n in found.labels] == names.tolist()
+    assert claimed(tmp_path / "images.npy").beside == ("Labels.csv",)
+    (tmp_path / "Labels.csv").write_text("\n".join(map(str, LABELS)))
+    assert parts_of(tmp_path).splits[UNDIVIDED].labels.tolist() == LABELS.tolist()
+    (tmp_path / "Labels.csv").write_text("id,kind\n" + "\n".join(f"{n},{name}" for n, name in enumerate(names)))
+    assert "no labels" in fault(tmp_path)
+    assert parts_of(tmp_path, label="kind").classes == ("ant", "bee", "cat")
+    (tmp_path / "Labels.csv").write_text("Label\n" + "\n".join(names[:4]))
+    assert "images holds 6 images, Labels 4 labels" in fault(tmp_path)
+
+
+def test_pictures_to_be_answered_are_left_aside(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.npz", x_train=GREY, y_train=LABELS, x_test=GREY[:2])
+    parts = parts_of(path)
+    assert list(parts.splits) == ["train"] and parts.notes == ("1 array (x_test) left aside",)
+
+
+def test_single_pictures_in_class_folders_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    for name in ("cat/1", "cat/2", "dog/1", "dog/2"):
+        save_npy(tmp_path / f"{name}.npy", COLOUR[0])
+    assert "save them as PNG" in fault(tmp_path)
+    for name in ("cat", "dog"):
+        shutil.rmtree(tmp_path / name)
+        save_npy(tmp_path / f"{name}.npy", COLOUR)
+    assert parts_of(tmp_path).classes == ("cat", "dog")

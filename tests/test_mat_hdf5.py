@@ -71,7 +71,9 @@ def test_rows_that_matlab_wrote_run_down_the_columns(tmp_path: Path) -> None:
     rows = GREY[:, :4].transpose(0, 2, 1).reshape(6, 16)
     parts = parts_of(save_mat(tmp_path / "a.mat", by_matlab=True, X=rows, y=LABELS))
     np.testing.assert_array_equal(parts.splits["all"].images[..., 0], GREY[:, :4])
-    assert parts.notes == ("X: flattened pictures of MATLAB are read column by column",)
+    assert parts.notes == (
+        "X: flattened pictures of MATLAB are read column by column; if they lie on their side, save [N, H, W]",
+    )
 
 
 def test_emnists_struct_is_upright_and_named(tmp_path: Path) -> None:
@@ -223,3 +225,20 @@ def test_flipped_bytes_of_hdf5_are_read_or_refused(tmp_path_factory: pytest.Temp
         parts_of(path)
     except DataError as error:
         assert "\n" not in str(error)
+
+
+def test_patch_camelyons_files_are_a_set(tmp_path: Path) -> None:
+    import gzip
+
+    for split, step in (("train", 1), ("valid", -1)):
+        for key, value in (("x", COLOUR[::step]), ("y", (LABELS[::step] % 2).reshape(6, 1, 1, 1))):
+            path = tmp_path / f"camelyonpatch_level_2_split_{split}_{key}.h5"
+            with h5py.File(path, "w") as root:
+                root[key] = value
+            if split == "valid":
+                (tmp_path / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+                path.unlink()
+    parts = parts_of(tmp_path)
+    assert list(parts.splits) == ["train", "validation"]
+    np.testing.assert_array_equal(parts.splits["validation"].images, COLOUR[::-1])
+    assert parts.splits["train"].labels.tolist() == (LABELS % 2).tolist()

@@ -13,14 +13,14 @@ LARGEST = 2**53  # whole numbers that a float holds exactly
 
 
 def label_count(shape: tuple[int, ...]) -> int | None:
-    """How many labels an array of this shape holds: [N], [N, 1], [1, N] or one-hot [N, K]; None for other shapes.
+    """How many labels an array of this shape holds: [N], with other axes of 1, or one-hot [N, K]; None for others.
 
-    >>> [label_count(shape) for shape in ((7,), (7, 1), (1, 7), (7, 10), (7, 2, 2), ())]
-    [7, 7, 7, 7, None, None]
+    >>> [label_count(shape) for shape in ((7,), (7, 1), (1, 7), (7, 1, 1, 1), (7, 10), (7, 2, 2), ())]
+    [7, 7, 7, 7, 7, None, None]
     """
-    if len(shape) == 1:
-        return shape[0]
-    return None if len(shape) != 2 else shape[1] if shape[0] == 1 else shape[0]
+    if shape and sum(length != 1 for length in shape) <= 1:
+        return max(shape) if 0 not in shape else 0
+    return shape[0] if len(shape) == 2 else None
 
 
 def labels_of(where: str, array: Array) -> NDArray[np.int64] | list[str]:
@@ -29,7 +29,7 @@ def labels_of(where: str, array: Array) -> NDArray[np.int64] | list[str]:
     One-hot rows become the number of their column; truth values become False and True. Raises DataError for several
     labels a picture, fractions, and what is no label.
     """
-    if array.ndim == 2 and 1 in array.shape:
+    if array.ndim > 1 and sum(length != 1 for length in array.shape) <= 1:
         array = array.reshape(-1)
     if array.ndim == 2 and array.dtype.kind in "biuf":
         return from_one_hot(where, array)

@@ -91,7 +91,7 @@ def images_of(named: Sequence[Named], label: str | None) -> list[Named] | Plan:
     splits = [one.split for one in shaped]
     if len(set(splits)) < len(splits):
         names = listed(one.array for one in shaped)
-        return Plan(refusal=f"{names} could all be the images; rename the one that is to `images`")
+        return Plan(refusal=f"{names} could all be the images; give one of them, or rename it to `images`")
     return shaped
 
 
@@ -145,9 +145,12 @@ def paired(images: Sequence[Named], named: Sequence[Named], label: str | None) -
         splits[split] = []
         for one in sorted(own, key=lambda o: natural_key(o.array.key)):
             labels = labels_for(one, named, label, len(own) == 1)
+            if isinstance(labels, Plan) and labels.unlabelled is not None and split == "test" and splits.get("train"):
+                continue  # a competition's pictures to be answered
             if isinstance(labels, Plan):
                 return replace(labels, refusal=labels.refusal and f"{labels.refusal}; found {held}")
             splits[split].append(Pair(one.array, labels))
+    splits = {split: pairs for split, pairs in splits.items() if pairs}
     used = {id(array) for own in splits.values() for pair in own for array in (pair.images, pair.labels)}
     names = names_of(named, used)
     left = [one.array for one in named if id(one.array) not in used and one.array is not names]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from sightlab.data.containers.base import DataFile
+from sightlab.data.containers.base import DataFile, unpacked
 from sightlab.data.formats.mat import HDF5_HEAD
 from sightlab.data.formats.npy import without_suffix
-from sightlab.data.formats.opening import DEFLATE_LIMIT, reading
+from sightlab.data.formats.opening import DEFLATE_LIMIT, GZIP, opened, reading
 from sightlab.data.formats.stored import Array, StoredArray
 from sightlab.errors import DataError, one_line
 
@@ -42,12 +42,19 @@ def opened_hdf5(file: DataFile) -> Iterator[Any]:
         import h5py
     except ImportError:
         raise DataError(f"{file}: HDF5 files are read by h5py, which is not here; install sightlab[hdf5]") from None
-    with reading(file), file.open() as stream:
+    packed = file.head(2) == GZIP
+    with plain(file) if packed else file.open() as stream, reading(file):
         try:
-            with h5py.File(stream if file.path is None else file.path, "r") as root:
+            with h5py.File(stream if packed or file.path is None else file.path, "r") as root:
                 yield root
         except BROKEN as error:
             raise DataError(f"{file}: not a whole HDF5 file: {one_line(error)[:120]}; write it again") from None
+
+
+def plain(file: DataFile) -> BinaryIO:
+    """What a file packed by gzip holds, in an unnamed file of its own: HDF5 is read to and fro. Raises DataError."""
+    with opened(file) as (stream, most):
+        return unpacked(stream, most, file.shown)
 
 
 def names_of(root: Any, file: DataFile) -> list[str]:

@@ -22,6 +22,7 @@ from sightlab.data.layouts.claim import STATED, STRUCTURE, Claim, ReadOptions, r
 
 LONGEST_LINE = 300
 MOST_BESIDE = 2000
+COLUMNS = "flattened pictures of MATLAB are read column by column; if they lie on their side, save [N, H, W]"
 # Kinds of files that hold no data by themselves.
 NO_DATA = ("text", "prose", "empty", "picture")
 
@@ -94,7 +95,7 @@ def array_set(
         chosen=options.classes,
         renamed=dict(options.names),
     )
-    columns = [f"{images.name}: flattened pictures of MATLAB are read column by column"] if runs_down(images) else []
+    columns = [f"{images.name}: {COLUMNS}"] if runs_down(images) else []
     notes = (*inventory.notes, *form.notes, *columns, *left_arrays(plan.left))
     return ArraySet(plan.splits, words, options.shape, form.on_side, options.decoding.bit_depth, notes)
 

@@ -15,14 +15,15 @@ from sightlab.data.formats.npy import npy_arrays
 from sightlab.data.formats.stored import Array, StoredArray
 from sightlab.data.imageset import SPLITS, UNDIVIDED
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.array_claim import ArrayForm, array_claim
-from sightlab.data.layouts.claim import STRUCTURE, Claim, Layout, ReadOptions
+from sightlab.data.layouts.array_claim import ArrayForm, array_claim, line
+from sightlab.data.layouts.claim import STRUCTURE, Claim, Layout, ReadOptions, refused
 from sightlab.data.layouts.split_words import exact_split
 from sightlab.errors import DataError
 
 NAME = "array-per-class"
 KINDS = ("npy",)
 MOST_FILES = 2000
+FIRST = 20
 COLOURS = (1, 3, 4)
 # Flattened pictures of these sizes are not taken for the rows of one picture, however many rows there are.
 USUAL_ROWS = (784, 3072, 4096, 12288)
@@ -32,6 +33,11 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """See `Layout`."""
     names = inventory.kinds.get("npy", ())
     chosen = options.layout == NAME
+    if single_pictures(inventory):
+        text = (
+            f"holds {len(names):,} arrays of one picture each; save them as PNG, or each class as one array [N, H, W]"
+        )
+        return refused(NAME, line(inventory.label, text), STRUCTURE)
     if not (2 <= len(names) <= MOST_FILES) or (inventory.pictures and not chosen):
         return None
     try:
@@ -47,6 +53,20 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     plan = Plan({split: [pair for own, pair in pairs if own == split] for split in splits})
     form = ArrayForm(NAME, KINDS, labels=f"the names of {len(arrays):,} arrays", strength=STRUCTURE, doubts=doubts)
     return array_claim(inventory, options, plan, form)
+
+
+def single_pictures(inventory: Inventory) -> bool:
+    """Whether folders hold an array a picture, as a loader of numpy's files takes them."""
+    names = inventory.kinds.get("npy", ())
+    if len({name.rpartition("/")[0] for name in names}) < 2 or inventory.pictures:
+        return False
+    try:
+        shapes = [one.shape for one in npy_arrays(inventory.container, names[:FIRST])]
+    except DataError:
+        return False
+    return all(len(shape) == 2 or (len(shape) == 3 and shape[2] in COLOURS) for shape in shapes) and not any(
+        is_square(shape[1]) for shape in shapes if len(shape) == 2
+    )
 
 
 def classes_of_names(keys: Sequence[str]) -> list[tuple[str, str]] | None:

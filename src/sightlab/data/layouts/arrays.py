@@ -15,6 +15,7 @@ from sightlab.data.inventory import Inventory, inventory_of
 from sightlab.data.layouts.array_claim import ArrayForm, array_claim, folder_of, line
 from sightlab.data.layouts.claim import POSSIBLE, STATED, Claim, Layout, ReadOptions, refused
 from sightlab.data.layouts.emnist import emnist_form
+from sightlab.data.layouts.label_columns import column_of_labels, may_hold_labels
 from sightlab.data.layouts.split_words import WORDS
 from sightlab.errors import DataError
 
@@ -33,9 +34,9 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
         return None
     beside: tuple[str, ...] = ()
     try:
-        arrays = arrays_in(inventory)
-        plan = planned(arrays, options)
         folder = folder_of(inventory)
+        arrays = with_columns(arrays_in(inventory), inventory, options.label)
+        plan = planned(arrays, options)
         if folder is not None and (plan is None or plan.unlabelled is not None):
             plan, beside = with_files_beside(inventory, arrays, folder, options, plan)
     except DataError as error:
@@ -72,6 +73,14 @@ def other_arrays(inventory: Inventory, name: str) -> list[StoredArray]:
     file = inventory.file(name)
     is_mat = name in inventory.kinds.get("mat", ()) and file.head(len(HDF5_HEAD)) != HDF5_HEAD
     return mat_arrays(file) if is_mat else hdf5_arrays(file)
+
+
+def with_columns(arrays: Sequence[StoredArray], inventory: Inventory, label: str | None) -> list[StoredArray]:
+    """The arrays with the labels that stand in texts, where no array holds any."""
+    if any(array_name(one.key).role == LABELS for one in arrays):
+        return list(arrays)
+    columns = [column_of_labels(inventory.file(name), label) for name in inventory.texts if may_hold_labels(name)]
+    return [*arrays, *(one for one in columns if one is not None)]
 
 
 def planned(arrays: Sequence[StoredArray], options: ReadOptions) -> Plan | None:
@@ -111,9 +120,9 @@ def with_files_beside(
     """The plan of a lone file whose labels lie in a file beside it, as the one undivided split, and the names of the
     files beside that it reads. alone: the plan without them, given back where none of them has its labels.
     """
-    names = [name for name in folder.sizes if is_labels_file(name)]
+    names = [name for name in folder.sizes if is_labels_file(name) or may_hold_labels(name)]
     around = inventory_of(Folder(folder.root, {name: folder.sizes[name] for name in names}), None)
-    labels = arrays_in(around)
+    labels = with_columns(arrays_in(around), around, options.label)
     if inventory.kinds.get("npy") and inventory.only:
         own = list(arrays)
     else:
