@@ -139,7 +139,7 @@ def one_to_one(pairs: Sequence[tuple[str, str]], *, loose: bool) -> bool:
 def overlooked(claim: Claim, claims: Sequence[Claim]) -> str:
     """The line on what speaks as loudly as this good claim and says otherwise, or cannot be read; "" for nothing.
 
-    That is a doubtful claim that puts the same pictures into other classes, or a list of these pictures that is refused.
+    That is a doubtful claim that puts these pictures into other classes, or a list of them that is refused.
     """
     for other in sorted(claims, key=lambda c: -c.strength):
         if other.refusal and other.strength > claim.strength and claim.pairs is not None:

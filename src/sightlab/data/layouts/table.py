@@ -32,6 +32,7 @@ from sightlab.data.layouts import (
     stanford_dogs,
     stl10,
     svhn,
+    text_beside,
     unreadable,
     webdataset,
 )
@@ -42,6 +43,7 @@ LAYOUTS: tuple[Layout, ...] = (
     split_folders.LAYOUT,
     class_first.LAYOUT,
     leaf_folders.LAYOUT,
+    text_beside.LAYOUT,
     split_lists.LAYOUT,
     mixed_splits.LAYOUT,
     lists.LAYOUT,
