@@ -7,6 +7,7 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +15,37 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from sightlab.data.class_names import composed
+from sightlab.data.containers.base import DataFile
 from sightlab.data.formats import digits
-from sightlab.data.formats.csv import open_sheet, read_csv
-from sightlab.data.formats.digits import read_table
-from sightlab.data.formats.rows import read_rows
+from sightlab.data.formats.digits import Fast, Labels, read_table
+from sightlab.data.formats.labels import label_text
+from sightlab.data.formats.rows import blocks
+from sightlab.data.formats.sheets import Sheet, layout_of, sheet_of
 from sightlab.data.imageset import natural_key
+from sightlab.data.tables.roles import Wish
 from sightlab.errors import DataError
-from tests.csv_tables import put, table, text_of
+from tests.csv_tables import put, read, table, text_of
+
+
+def sheet_at(path: Path, label: str | None = None, **wish: Any) -> Sheet:
+    return sheet_of(DataFile.at(path), Wish(label=label, **wish))
+
+
+def fast_road(sheet: Sheet) -> Fast | None:
+    layout = layout_of(sheet)
+    return read_table(layout, lambda count: np.empty((count, sheet.values), np.uint8)) if layout else None
+
+
+def exact_road(sheet: Sheet) -> tuple[NDArray[Any], list[list[str]]]:
+    """The values of a table, [N, P], and the cells of each used field."""
+    found = list(blocks(sheet.grid, sheet.columns, sheet.used))
+    values = np.concatenate([block.values for block in found])
+    return values, [[cell for block in found for cell in block.words[n]] for n in range(len(sheet.used))]
+
+
+def texts(pieces: list[list[Labels]], column: int = 0) -> list[str]:
+    return [str(n) for piece in pieces if piece for n in piece[column]]
 
 
 @dataclass(frozen=True)
@@ -86,17 +111,18 @@ def test_every_dialect_gives_the_table_and_both_roads_agree(
     path = put(
         tmp_path_factory.getbasetemp(), render(pixels, labels, dialect), "d.csv.gz" if dialect.packed else "d.csv"
     )
-    found = read_csv(path, None if dialect.header else str(dialect.at))
+    found = read(path, None if dialect.header else str(dialect.at))
     np.testing.assert_array_equal(found.images.reshape(-1, 16), pixels)
-    assert [found.classes[n] for n in found.labels] == labels
-    assert list(found.classes) == sorted(set(labels), key=natural_key)
-    sheet = open_sheet(path, None if dialect.header else str(dialect.at))
-    exact, exact_labels = read_rows(path, sheet.table, sheet.header)
+    assert [found.classes[n] for n in found.labels] == [label_text(composed(text)) for text in labels]
+    assert list(found.classes) == sorted({label_text(composed(text)) for text in labels}, key=natural_key)
+    sheet = sheet_at(path, None if dialect.header else str(dialect.at))
+    exact, cells = exact_road(sheet)
     np.testing.assert_array_equal(exact, pixels)
-    assert exact_labels == labels
-    fast = read_table(sheet.table)
+    assert cells == [labels]
+    fast = fast_road(sheet)
     if fast is not None:
-        np.testing.assert_array_equal(fast[0], pixels)
+        np.testing.assert_array_equal(fast.pixels, pixels)
+        assert [label_text(text) for text in texts(fast.pieces)] == [label_text(text) for text in labels]
 
 
 fine = ["0", "9", "10", "99", "199", "255", "0255", "00000007", "12.0", '"5"', "+5"]
@@ -111,29 +137,32 @@ def test_the_fast_road_takes_nothing_that_the_exact_road_refuses(
 ) -> None:
     text = "label,a,b,c,d\n" + "\n".join(",".join(row) for row in rows)
     path = put(tmp_path_factory.getbasetemp(), text, "refuse.csv")
-    sheet = open_sheet(path, None)
-    fast = read_table(sheet.table)
     try:
-        exact = read_rows(path, sheet.table, sheet.header)
+        sheet = sheet_at(path)
+    except DataError as error:
+        assert "\n" not in str(error)
+        return
+    fast = fast_road(sheet)
+    try:
+        exact, cells = exact_road(sheet)
     except DataError as error:
         assert "\n" not in str(error)
         assert fast is None, text
     else:
         if fast is not None:
-            np.testing.assert_array_equal(fast[0], exact[0])
-            assert [str(n) for piece in fast[1] for n in piece] == exact[1]
+            np.testing.assert_array_equal(fast.pixels, exact)
+            assert [label_text(one) for one in texts(fast.pieces)] == [label_text(one) for one in cells[0]]
 
 
 def test_every_number_is_parsed_or_refused_by_the_fast_road(tmp_path: Path) -> None:
     numbers = [str(n) for n in range(10_000)] + [f"{n:04d}" for n in range(300)]
     for number in [*numbers[:1300], *numbers[2500:2600], *numbers[9990:]]:
         for before in ("7", "255"):
-            sheet = open_sheet(put(tmp_path, f"1,{before},{number},1,0\n2,0,0,0,0\n"), "0")
-            fast = read_table(sheet.table)
+            fast = fast_road(sheet_at(put(tmp_path, f"1,{before},{number},1,0\n2,0,0,0,0\n"), "0"))
             if int(number) > 255:
                 assert fast is None, number
             else:
-                assert fast is not None and fast[0][0].tolist() == [int(before), int(number), 1, 0], number
+                assert fast is not None and fast.pixels[0].tolist() == [int(before), int(number), 1, 0], number
 
 
 @pytest.mark.parametrize("at", [0, 1, 400, 783, 784])
@@ -146,15 +175,92 @@ def test_a_file_of_many_blocks_takes_the_fast_road(
     pixels = table(400)
     names = [("cat", "dog", "Été")[n % 3] if words else str(n % 10) for n in range(400)]
     path = put(tmp_path, text_of(pixels, names, at=at).replace("\n", end))
-    fast = read_table(open_sheet(path, None).table)
-    assert fast is not None and len(fast[1]) > 40
-    np.testing.assert_array_equal(fast[0], pixels)
-    found = read_csv(path)
+    fast = fast_road(sheet_at(path))
+    assert fast is not None and len(fast.pieces) > 40 and fast.highest == 255
+    np.testing.assert_array_equal(fast.pixels, pixels)
+    found = read(path)
     assert [found.classes[n] for n in found.labels] == names
+
+
+def test_columns_that_are_no_pixels_at_both_ends_take_the_fast_road(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digits, "BLOCK_BYTES", 1 << 14)
+    pixels = table(300)
+    lines = [
+        f"{1000 + n},{n % 7},{','.join(map(str, row))},{('train', 'test')[n % 2]}," for n, row in enumerate(pixels)
+    ]
+    heading = "id,label," + ",".join(f"p{n}" for n in range(784)) + ",split,"
+    sheet = sheet_at(put(tmp_path, "\n".join([heading, *lines])))
+    fast = fast_road(sheet)
+    assert fast is not None and sheet.used == (1, 786)
+    np.testing.assert_array_equal(fast.pixels, pixels)
+    assert texts(fast.pieces, 0) == [str(n % 7) for n in range(300)]
+    assert texts(fast.pieces, 1) == [("train", "test")[n % 2] for n in range(300)]
+
+
+@pytest.mark.parametrize(
+    "form", ['{label},"{pixels}",{split}', "{split},{pixels},{label}", '{label};"[{list}]";{split}']
+)
+def test_pixels_in_one_column_take_the_fast_road(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    monkeypatch.setattr(digits, "BLOCK_BYTES", 1 << 14)
+    pixels = table(300)
+    names = {"label": "emotion", "pixels": "pixels", "list": "pixels", "split": "Usage"}
+    heading = form.format(**names).replace('"', "").replace("[", "").replace("]", "")
+    lines = [
+        form.format(
+            label=n % 7,
+            pixels=" ".join(map(str, row)),
+            list=", ".join(map(str, row)),
+            split=("Training", "PublicTest", "PrivateTest")[n % 3],
+        )
+        for n, row in enumerate(pixels)
+    ]
+    sheet = sheet_at(put(tmp_path, "\n".join([heading, *lines])))
+    fast = fast_road(sheet)
+    assert fast is not None and len(fast.pieces) > 20
+    np.testing.assert_array_equal(fast.pixels, pixels)
+    exact, _ = exact_road(sheet)
+    np.testing.assert_array_equal(exact, pixels)
+
+
+packed_field = st.sampled_from(
+    ["0 9 255 3", '"0 9 255 3"', "[0, 9, 255, 3]", '"[0, 9, 255, 3]"', '"[0 9 255 3]"', "0  9 255 3"]
+)
+packed_wrong = st.sampled_from(["0 9 256 3", "0 9 3", '"0 9 255",3', "0,9,255,3", "", "0 9 x 3", '"[0, 9, 255], 3"'])
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    rows=st.lists(st.tuples(packed_field | packed_wrong, st.sampled_from(["1", "a", '"b"'])), min_size=1, max_size=4),
+    label_first=st.booleans(),
+    mark=st.sampled_from([",", ";"]),
+)
+def test_packed_pixels_are_read_alike_by_both_roads(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], label_first: bool, mark: str
+) -> None:
+    pairs = [("pixels", "label"), ('"0 9 255 3"', "1"), *rows]
+    text = "\n".join(mark.join((label, cell) if label_first else (cell, label)) for cell, label in pairs)
+    path = put(tmp_path_factory.getbasetemp(), text, "packed.csv")
+    try:
+        sheet = sheet_at(path)
+    except DataError:
+        return
+    fast = fast_road(sheet)
+    try:
+        exact, cells = exact_road(sheet)
+    except DataError as error:
+        assert "\n" not in str(error)
+        assert fast is None, text
+    else:
+        assert exact.shape[1] == 4
+        if fast is not None:
+            np.testing.assert_array_equal(fast.pixels, exact)
+            assert texts(fast.pieces) == cells[0]
 
 
 def test_lines_longer_than_a_block_are_read(tmp_path: Path) -> None:
     pixels = table(3, 3 * 256 * 256)
-    found = read_csv(put(tmp_path, text_of(pixels, ["1", "0", "2"])))
+    found = read(put(tmp_path, text_of(pixels, ["1", "0", "2"])), shape=(256, 256, 3))
     assert found.shape == (256, 256, 3)
     np.testing.assert_array_equal(found.images.reshape(3, -1), pixels)

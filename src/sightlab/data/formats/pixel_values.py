@@ -15,7 +15,7 @@ Numbers = NDArray[np.float64]
 Place = Callable[[int, int], str]
 
 BYTE = 255
-NEAR = 0.01  # a printed n/255 times 255 is off by less
+NEAR = 0.02  # n/255 printed with four digits, times 255, is off by less
 SLACK = 0.001  # over the ends of a range of fractions, as arithmetic leaves it
 LEAST_OF_BYTES = 64  # fractions that end below are of another scale
 ENOUGH = 64  # fewer values do not tell a range

@@ -20,7 +20,7 @@ from sightlab.data.formats.rows import blocks, fault
 from sightlab.data.tables.column_names import called
 from sightlab.data.tables.columns import columns_of
 from sightlab.data.tables.dialect import BLANK, text_table
-from sightlab.data.tables.evidence import end_with_labels
+from sightlab.data.tables.evidence import end_of, probed
 from sightlab.data.tables.grid import ASCII_BASED, Grid, grid_of
 from sightlab.data.tables.pixel_columns import Columns, either_end
 from sightlab.data.tables.roles import UnclearError, Wish
@@ -28,7 +28,6 @@ from sightlab.errors import DataError
 
 BOM = b"\xef\xbb\xbf"
 CHECKED_ROWS = 8192
-CHECKED_COLUMNS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +71,8 @@ def sheet_of(file: DataFile, wish: Wish, encoding: str | None = None, *, verbati
         raise type(error)(f"{file}: {error}") from None
     if columns is None:
         raise DataError(f"{file}: {no_pixels(grid)}")
+    if columns.doubts:
+        raise UnclearError(f"{file}: {columns.doubts[0]}")
     return Sheet(grid, columns, verbatim)
 
 
@@ -162,12 +163,11 @@ def check_label_end(sheet: Sheet, raw: Raw) -> None:
     if pixels is None or label is None:
         return
     some = np.linspace(0, len(pixels) - 1, min(len(pixels), CHECKED_ROWS)).astype(np.int64)
-    inner = np.linspace(1, pixels.shape[1] - 2, CHECKED_COLUMNS).astype(int).tolist()
     at_front = columns.labels[0] < columns.pixels[0]
-    ends = [0, *inner, pixels.shape[1] - 2, pixels.shape[1] - 1] if at_front else [0, 1, *inner, pixels.shape[1] - 1]
-    values = [pixels[some, n].astype(np.float64) for n in ends]
-    values.insert(0 if at_front else len(values), label[some])
-    if end_with_labels(values[0], values[-1], values[1:-1]) != ("first" if at_front else "last"):
+    width = pixels.shape[1] + 1
+    label_at = 0 if at_front else width - 1
+    values = {n: label[some] if n == label_at else pixels[some, n - at_front].astype(np.float64) for n in probed(width)}
+    if end_of(values, width) != ("first" if at_front else "last"):
         both = replace(columns, pixels=tuple(sorted((*columns.pixels, *columns.labels))))
         raise DataError(f"{sheet.file}: {either_end(both, columns.shape, None)}")
 

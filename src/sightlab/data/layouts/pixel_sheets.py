@@ -18,6 +18,7 @@ from sightlab.data.tables.columns import LEAST_NAMED, columns_of
 from sightlab.data.tables.dialect import TextTable
 from sightlab.data.tables.grid import Grid, grid_of
 from sightlab.data.tables.headings import is_packed
+from sightlab.data.tables.pixel_names import pixel_names
 from sightlab.data.tables.roles import NoColumnError, UnclearError, Wish
 from sightlab.errors import DataError
 
@@ -106,30 +107,38 @@ def add(found: Found, inventory: Inventory, name: str, grid: Grid, wish: Wish) -
     if is_form([grid.header or grid.rows[0], *grid.rows]):
         found.forms.append(name)
         return
-    columns = columns_of(grid, wish)
-    if columns is None or names_pictures(grid, columns.doubts, inventory):
+    columns = None if inventory.pictures and names_pictures(grid) else columns_of(grid, wish)
+    if columns is None:
         return
     (found.labelled if columns.labels else found.bare)[name] = Sheet(grid, columns)
 
 
-def names_pictures(grid: Grid, doubts: Sequence[str], inventory: Inventory) -> bool:
-    """Whether a table with columns of names of their own is a list of pictures, with what is known of each."""
+def names_pictures(grid: Grid) -> bool:
+    """Whether a table is a list of pictures, with what is known of each: it names files, and no columns as pixels."""
     some = grid.rows[:FIRST_ROWS]
-    return bool(doubts and inventory.pictures) and any(is_picture_name(cell) for row in some for cell in row)
+    if not any(is_picture_name(cell) for row in some for cell in row):
+        return False
+    names = pixel_names(grid.header)
+    return not (names and names.sure) and not any(is_packed(cell) for row in some for cell in row)
 
 
 def without_copies(found: Found) -> Found:
-    """The tables without those that hold the same bytes as another one, as archives that were unpacked beside it do."""
+    """The tables without those of the same name and bytes as another one, as archives unpacked beside it hold."""
     kept: dict[str, Sheet] = {}
     copies = []
     for name in sorted(found.labelled, key=lambda name: (name.count("/"), len(name), natural_key(name))):
         sheet = found.labelled[name]
-        same = [other for other in kept.values() if other.file.size == sheet.file.size]
-        if any(same_content(other.file, sheet.file) for other in same):
+        own = base_name(name)
+        if any(base_name(other) == own and same_content(kept[other].file, sheet.file) for other in kept):
             copies.append(name)
         else:
             kept[name] = sheet
     return Found(kept, found.bare, found.faults, found.forms, copies)
+
+
+def base_name(name: str) -> str:
+    """A table's name without its folder, whether it is gzip or not."""
+    return re.sub(r"\.gz$", "", name.rpartition("/")[2].casefold())
 
 
 def grouping_of(names: Sequence[str]) -> Grouping:
@@ -150,12 +159,16 @@ def grouping_of(names: Sequence[str]) -> Grouping:
 
 
 def split_key(name: str) -> str:
-    """A table's path without its suffix, which may say the split.
+    """A table's path without its suffix, which may say the split, and without a folder of its own name.
 
-    >>> split_key("d/optdigits.tra"), split_key("mnist_train.csv.gz"), split_key("zip.test.gz")
-    ('d/optdigits-train', 'mnist_train', 'zip-test')
+    >>> split_key("d/optdigits.tra"), split_key("mnist_train.csv.gz"), split_key("zip.test.gz"), split_key("a/a.csv")
+    ('d/optdigits-train', 'mnist_train', 'zip-test', 'a')
     """
     plain = re.sub(r"\.gz$", "", name, flags=re.IGNORECASE)
+    folder, _, own = plain.rpartition("/")
+    above, _, last = folder.rpartition("/")
+    if last and last in (own, own.rpartition(".")[0]):  # an archive of one file becomes a folder
+        plain = f"{above}/{own}" if above else own
     suffix = suffix_of(plain)
     stem = plain[: len(plain) - len(suffix) - 1] if suffix else plain
     return f"{stem}-{SPLIT_SUFFIXES[suffix]}" if suffix in SPLIT_SUFFIXES else stem

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from sightlab.data.tables.column_names import called, is_id, is_label, is_split
-from sightlab.data.tables.evidence import end_with_labels, is_running, looks_planar, one_hot_at
+from sightlab.data.tables.evidence import end_of, is_running, looks_planar, one_hot_at, probed
 from sightlab.data.tables.grid import Grid
 from sightlab.data.tables.headings import MOST_BESIDE_PACKED
 from sightlab.data.tables.packed import nested_shape, packed_numbers
@@ -20,7 +20,6 @@ from sightlab.data.tables.shapes import Shape, is_planar, plane_order, shape_of
 
 LEAST_UNNAMED = 64  # fewer columns without names that pixels have may hold any measurements
 LEAST_NAMED = 4
-INNER_COLUMNS = 8  # that are looked at to see how pixels of this table look
 PLANAR_ROWS = 64
 
 
@@ -93,7 +92,7 @@ def without_running(
 
 def laid_out(base: Columns, shape: Shape, names: PixelNames | None, grid: Grid, wish: Wish) -> Columns:
     """The columns with the shape of a picture and the order of its values."""
-    if names and (names.order or names.shape):
+    if names and (names.order or names.shape or names.coloured):
         order = names.order if len(names.columns) == len(base.pixels) else ()
         return replace(base, shape=shape, order=order)
     planes = is_planar(wish.shape)
@@ -125,10 +124,9 @@ def with_label_inside(base: Columns, grid: Grid, wish: Wish, whole: Shape | None
     pixels = list(base.pixels)
     shape = shape_of(len(pixels) - 1, wish.shape)
     if shape:
-        inner = [1, *np.linspace(1, len(pixels) - 2, INNER_COLUMNS).astype(int).tolist(), len(pixels) - 2]
-        chosen = grid.numbers([pixels[n] for n in (0, *inner, len(pixels) - 1)])
-        columns = list(chosen.T)
-        end = end_with_labels(columns[0], columns[-1], columns[1:-1])
+        some = probed(len(pixels))
+        values = grid.numbers([pixels[n] for n in some])
+        end = end_of(dict(zip(some, values.T, strict=True)), len(pixels))
         if end and not whole:
             label = pixels.pop(0 if end == "first" else -1)
             found = replace(base, pixels=tuple(pixels), labels=(label,), by_values=True)

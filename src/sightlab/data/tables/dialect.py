@@ -31,6 +31,7 @@ BOMS = (
 )
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
 CONTROLS = bytes((*range(1, 9), *range(14, 27), *range(28, 32), 127))
+LEAST_NUMBERS = 4  # in a cell that holds several
 NUMBER_LINES = 3  # that tell whether a separator leaves numbers
 SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
@@ -81,7 +82,10 @@ def text_table(file: DataFile, encoding: str | None = None) -> TextTable | None:
     plain = [(n, line) for n, line in kept if not line.startswith("#")] or kept
     if not plain:
         return None
-    separator = declared[1] if declared else separator_of(in_short([line for _, line in plain]))
+    shown = in_short([line for _, line in plain])
+    separator = declared[1] if declared else separator_of(shown)
+    if separator == BLANK and is_one_column(shown):
+        separator = ""
     records = tuple(islice_records(kept, separator, len(plain) < len(kept)))
     return TextTable(file, found, separator, records, whole and len(records) == len(kept)) if records else None
 
@@ -136,6 +140,17 @@ def encoding_of(data: bytes, asked: str | None, file: DataFile) -> str | None:
 def printable_share(data: bytes) -> float:
     """The share of bytes that are no control characters, as in text of any 8-bit encoding."""
     return len(data.translate(None, CONTROLS)) / max(1, len(data))
+
+
+def is_one_column(lines: Sequence[str]) -> bool:
+    """Whether lines of several numbers are one column: the heading over them is one word.
+
+    >>> is_one_column(["pixels", "0 255 0 3"]), is_one_column(["labels", "a.jpg 3"])
+    (True, False)
+    """
+    heading, *rows = (line.split() for line in lines)
+    numbers = [row for row in rows if len(row) >= LEAST_NUMBERS and all(map(NUMBER.fullmatch, row))]
+    return len(heading) == 1 and NUMBER.fullmatch(heading[0]) is None and len(numbers) == len(rows) > 0
 
 
 def separator_of(lines: Sequence[str]) -> str:
@@ -255,11 +270,25 @@ def raw_records(table: TextTable) -> Iterator[tuple[int, list[str]]]:
             text.detach()  # the stream is closed where it was opened
 
 
-def not_of_encoding(table: TextTable, line: int) -> str:
-    """The line that says where a text is not of its table's encoding. line: the last one that could be read."""
+def not_of_encoding(table: TextTable, read: int) -> str:
+    """The line that says where a text is not of its table's encoding. read: the last line that could be read."""
+    where = f"after line {read}"
+    if not table.encoding.startswith(("utf-16", "utf-32")):
+        with opened(table.file) as (stream, _):
+            wrong = (n for n, line in enumerate(stream, 1) if not is_text(line, table.encoding))
+            where = f"in line {next(wrong, read)}"
     if table.encoding.startswith("utf-8"):
-        return f"{table.file}: is not UTF-8 text after line {line}; save it as UTF-8, or say `encoding=latin-1`"
-    return f"{table.file}: is not {table.encoding} text after line {line}; say another `encoding=`, or save it as UTF-8"
+        return f"{table.file}: is not UTF-8 text {where}; save it as UTF-8, or say `encoding=latin-1`"
+    return f"{table.file}: is not {table.encoding} text {where}; say another `encoding=`, or save it as UTF-8"
+
+
+def is_text(line: bytes, encoding: str) -> bool:
+    """Whether a line can be decoded."""
+    try:
+        line.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def parsed(text: io.TextIOWrapper, separator: str) -> Iterator[tuple[int, list[str]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,38 +12,43 @@ Numbers = NDArray[np.float64]
 
 LEAST_ROWS = 10  # fewer say nothing
 RUNNING_ROWS = 12  # fewer may be labels that happen to be 0, 1, 2, ...
-MOST_CLASSES = 0.2  # different labels a row
-DOMINANT = 0.9
+MOST_CLASSES = 0.5  # different labels a row
+DOMINANT = 0.98  # of rows with one value: a corner of most pictures, and no class that anyone would learn
 FILLED = 0.8  # of the whole numbers from the first class to the last
 SHUFFLES = 8
+PLANAR_VALUES = 1000
+NEARLY_ALL = 0.98
+INNER_COLUMNS = 8  # that are looked at to see how pixels of a table look
 
 
 @dataclass(frozen=True)
 class Likeness:
     """How much a column looks like labels.
 
-    possible: whole numbers, several and recurring, and no continuation of the column beside it. strong: also classes
-    counted from 0 or 1, none of which takes nearly all rows. dominated: possible, but one value takes nearly all rows.
-    known: whether there are rows enough to say so.
+    possible: whole numbers, several, and no continuation of the column beside it: other columns are pixels for
+    certain. recurring: few values for so many rows. strong: also counted from 0 or 1, with no value in nearly all
+    rows. dominated: one value in nearly all rows. levels: different values. known: whether rows are enough to say so.
     """
 
     possible: bool
-    strong: bool
-    dominated: bool
-    known: bool
+    recurring: bool = False
+    strong: bool = False
+    dominated: bool = False
+    levels: int = 0
+    known: bool = True
 
 
 def likeness(values: Numbers, beside: Numbers) -> Likeness:
     """How much a column looks like labels. values: [N]; beside: the column next to it, further in, [N]."""
     if len(values) < LEAST_ROWS:
-        return Likeness(possible=True, strong=False, dominated=False, known=False)
+        return Likeness(possible=True, known=False)
     levels, counts = np.unique(values, return_counts=True)
-    few = 1 < len(levels) <= max(2.0, MOST_CLASSES * len(values))
-    if not few or (levels != np.floor(levels)).any() or continues(values, beside):
-        return Likeness(possible=False, strong=False, dominated=False, known=True)
+    if len(levels) == 1 or (levels != np.floor(levels)).any() or continues(values, beside):
+        return Likeness(possible=False, levels=len(levels))
+    recurring = len(levels) <= max(2.0, MOST_CLASSES * len(values))
     dominated = bool(counts.max() > DOMINANT * len(values))
-    counted = levels[0] in (0, 1) and len(levels) >= FILLED * (levels[-1] - levels[0] + 1)
-    return Likeness(possible=True, strong=bool(counted) and not dominated, dominated=dominated, known=True)
+    counted = bool(levels[0] in (0, 1) and len(levels) >= FILLED * (levels[-1] - levels[0] + 1))
+    return Likeness(True, recurring, recurring and counted and not dominated, dominated, len(levels))
 
 
 def continues(values: Numbers, beside: Numbers) -> bool:
@@ -55,23 +60,39 @@ def continues(values: Numbers, beside: Numbers) -> bool:
     return bool(np.abs(values - beside).mean() <= 0.5 * apart)
 
 
-def end_with_labels(first: Numbers, last: Numbers, inner: Sequence[Numbers]) -> str:
+def end_with_labels(first: Likeness, last: Likeness, inner: Sequence[Likeness]) -> str:
     """Which of a table's first and last column holds labels, where one of them does and the rest are pixels.
 
-    first, last: [N]. inner: some columns between, the second and the last but one at the ends. Gives `first`, `last`,
-    or "" where both could, or neither.
+    inner: how much some of the columns between look like labels. Gives `first`, `last`, or "" where both could, or
+    where neither can be told from pixels. A column is taken only if the other one is a pixel for certain, or nearly
+    always the same; if pixels of this table look as it does, only the former will do.
     """
-    one, two = likeness(first, inner[0]), likeness(last, inner[-1])
-    if not (one.known and two.known):
+    if not (first.known and last.known):
         return ""
-    pairs = zip(inner[1:-1:2], inner[2:-1:2], strict=False)
-    common = sum(likeness(column, other).strong for column, other in pairs) > 1
-    for name, mine, other in (("first", one, two), ("last", two, one)):
-        if mine.possible and not other.possible and (mine.strong or not common):
+    for name, mine, other in (("first", first, last), ("last", last, first)):
+        alike = sum(one.strong and one.levels <= 2 * mine.levels for one in inner) > 1
+        if not other.possible and (mine.strong or (mine.recurring and not mine.dominated and not alike)):
             return name
-        if mine.strong and other.dominated and not common:
+        if mine.strong and other.dominated and not alike:
             return name
     return ""
+
+
+def end_of(columns: Mapping[int, Numbers], width: int) -> str:
+    """Which end of a table of so many columns holds labels; see `end_with_labels`. columns: those of `probed`, [N]."""
+    found = {n: likeness(columns[n], columns[beside]) for n, beside in pairs(width)}
+    return end_with_labels(found[0], found[width - 1], [one for n, one in found.items() if 0 < n < width - 1])
+
+
+def pairs(width: int) -> list[tuple[int, int]]:
+    """The columns that are looked at to find labels at one end, each with the one beside it, further in."""
+    inner = np.linspace(2, width - 3, INNER_COLUMNS).astype(int).tolist() if width > 6 else []
+    return [(0, 1), *((n, n + 1) for n in dict.fromkeys(inner)), (width - 1, width - 2)]
+
+
+def probed(width: int) -> list[int]:
+    """The columns whose values `end_of` needs."""
+    return sorted({n for pair in pairs(width) for n in pair})
 
 
 def is_running(values: Numbers) -> bool:
@@ -83,18 +104,19 @@ def is_running(values: Numbers) -> bool:
 
 def is_one_hot(numbers: Numbers) -> bool:
     """Whether each row has one 1 and else 0. numbers: [N, K]."""
-    return numbers.shape[1] > 1 and bool(((numbers == 0) | (numbers == 1)).all() and (numbers.sum(axis=1) == 1).all())
+    return numbers.shape[1] > 1 and numbers.shape[1] in one_hot_at(numbers, front=True)
 
 
 def one_hot_at(numbers: Numbers, *, front: bool) -> range:
     """How many columns at the front or at the end can be one-hot, at least and at most; empty for none.
 
-    numbers: [N, columns]. More than the least are possible where classes do not occur, or pixels are always black.
+    numbers: [N, columns]. More than the least are possible where classes do not occur, or pixels are always black. A
+    row in fifty may be otherwise, for it to be said as a mistake.
     """
     ordered = numbers if front else numbers[:, ::-1]
-    plain = ((ordered == 0) | (ordered == 1)).all(axis=0)
+    plain = ((ordered == 0) | (ordered == 1)).mean(axis=0) >= NEARLY_ALL
     reach = len(plain) if plain.all() else int(plain.argmin())
-    whole = np.flatnonzero((np.cumsum(ordered[:, :reach], axis=1) == 1).all(axis=0))
+    whole = np.flatnonzero((np.cumsum(ordered[:, :reach], axis=1) == 1).mean(axis=0) >= NEARLY_ALL)
     return range(max(2, int(whole[0]) + 1), int(whole[-1]) + 2) if len(whole) else range(0)
 
 
@@ -102,8 +124,10 @@ def looks_planar(numbers: NDArray[np.float64], height: int, width: int) -> bool:
     """Whether rows of colour pictures hold all red, then all green, then all blue, rather than pixel after pixel.
 
     A picture changes little from one row to the next: of the two readings, the one in which it changes much less is
-    right. numbers: [N, 3 * height * width]. False where the two are alike.
+    right. numbers: [N, 3 * height * width]. False where the two are alike, or there are few values.
     """
+    if numbers.size < PLANAR_VALUES:
+        return False
     planes = numbers.reshape(-1, 3, height, width)
     pixels = numbers.reshape(-1, height, width, 3)
     in_planes = np.abs(np.diff(planes, axis=2)).mean()

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.opening import GZIP, opened
 from sightlab.data.tables.dialect import BLANK, TextTable, cells
-from sightlab.data.tables.headings import has_heading, is_mangled, is_number, is_packed
+from sightlab.data.tables.headings import LONGEST_NUMBER, has_heading, is_mangled, is_number, is_packed
 
 CHUNKS = 24
 CHUNK_BYTES = 1 << 16
-STREAM_STEP = 1 << 22
 ASCII_BASED = ("utf-8", "utf-8-sig", "ascii", "latin-1", "iso8859", "cp12", "gb", "big5", "shift_jis", "euc")
 TEXT_SHARE = 0.5
 
@@ -25,7 +25,7 @@ class Grid:
     """A table's first rows, its heading told from them.
 
     header: the columns' names, () for none. rows: cells of the first rows of data, each as wide as the table.
-    line: the line number of the first row of data (of the heading, where there is no row). width: columns.
+    line: the line number of the first row of data, or of where it would be. width: columns.
     mangled: whether the heading is a row of pixels that pandas took for names.
     """
 
@@ -61,7 +61,8 @@ class Grid:
         """These columns of the sample (or of these rows) as numbers, [N, columns]; rows with other cells left out."""
         found = [numbers_of(row, columns) for row in (self.sample if rows is None else rows)]
         kept = [row for row in found if row is not None]
-        return np.array(kept, np.float64).reshape(len(kept), len(columns))
+        numbers = np.array(kept, np.float64).reshape(len(kept), len(columns))
+        return numbers[np.isfinite(numbers).all(axis=1)]
 
 
 def grid_of(table: TextTable) -> Grid:
@@ -75,18 +76,38 @@ def grid_of(table: TextTable) -> Grid:
         width = usual_width([first, *rows])
         return Grid(table, (), tuple(row for row in (first, *rows) if len(row) == width), line, width)
     mangled = is_mangled(first, whole)
-    found = Grid(table, first, whole, rest[0][0] if rest else line, width, mangled)
-    return with_whole_heading(found)
+    heading = whole_heading(first, width, whole)
+    if len(heading) != width:  # a row that is not as wide as the heading is told where rows are read
+        width = len(heading)
+        whole = tuple(row for row in rows if len(row) == width)
+    return Grid(table, heading, whole, rest[0][0] if rest else line + 1, width, mangled)
 
 
-def with_whole_heading(grid: Grid) -> Grid:
-    """The grid with a heading of its width: R leaves out the name of the row names, others that of an empty end."""
-    if len(grid.header) == grid.width - 1:
-        ends_empty = all(not row[-1] for row in grid.rows)
-        return replace(grid, header=(*grid.header, "") if ends_empty else ("", *grid.header))
-    if len(grid.header) == grid.width + 1 and not grid.header[-1]:
-        return replace(grid, header=grid.header[:-1])
-    return grid
+def whole_heading(heading: tuple[str, ...], width: int, rows: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """A heading as wide as the rows: R leaves out the name of the row names, others that of an empty end.
+
+    >>> whole_heading(("y", "p0"), 3, [("1", "7", "0"), ("2", "7", "0")])
+    ('', 'y', 'p0')
+    >>> whole_heading(("y", "p0"), 3, [("7", "0", "")])
+    ('y', 'p0', '')
+    """
+    if rows and len(heading) == width - 1:
+        if all(not row[-1] for row in rows):
+            return (*heading, "")
+        return ("", *heading) if are_row_names([row[0] for row in rows]) else heading
+    return heading[:-1] if len(heading) == width + 1 and not heading[-1] else heading
+
+
+def are_row_names(cells: Sequence[str]) -> bool:
+    """Whether these are names of rows, as R writes them: 1, 2, 3, ..., or words, each of them once."""
+    if len(cells) < 2 or len(set(cells)) < len(cells):
+        return False
+    if not any(map(is_number, cells)):
+        return True
+    if not all(cell.isdecimal() and len(cell) <= LONGEST_NUMBER for cell in cells):
+        return False
+    first = int(cells[0])
+    return list(map(int, cells)) == list(range(first, first + len(cells)))
 
 
 def usual_width(rows: Iterable[Sequence[str]]) -> int:
@@ -131,12 +152,18 @@ def scattered(table: TextTable) -> Iterator[tuple[str, ...]]:
 
 
 def chunks(table: TextTable, size: int) -> Iterator[bytes]:
-    """Parts of a file's text in its order: at even distances, or of a gzip stream every so many bytes."""
+    """Parts of a file's text at even distances, in its order; all of it where it is small."""
+    total = text_size(table.file)
     with opened(table.file) as (stream, _):
-        if table.file.head(2) == GZIP:
-            while data := stream.read(STREAM_STEP):
-                yield data[:size]
-            return
         for step in range(CHUNKS):
-            stream.seek(table.file.size * step // CHUNKS)
+            stream.seek(total * step // CHUNKS)
             yield stream.read(size)
+
+
+def text_size(file: DataFile) -> int:
+    """How many bytes of text a file holds, which gzip states in its last four bytes."""
+    if file.head(len(GZIP)) != GZIP:
+        return file.size
+    with file.open() as stream:
+        stream.seek(max(0, file.size - 4))
+        return int.from_bytes(stream.read(4), "little")

@@ -54,7 +54,7 @@ def has_heading(first: Row, rows: Sequence[Row]) -> bool:
     words = [cell for cell in first if cell and not is_number(cell)]
     if 2 * len(words) > len(first):
         return True
-    return is_running(first) or is_mangled(first, rows)
+    return (is_running(first) and tuple(first) not in map(tuple, rows)) or is_mangled(first, rows)
 
 
 def is_running(first: Row) -> bool:

@@ -21,12 +21,14 @@ class PixelNames:
 
     columns: places in the table, in the order of the table. order: for each value of a picture, row by row and
     channels last, its place in `columns`; () where they lie in this order. shape: what the names tell, () where
-    nothing. sure: whether they are names that pixels have, and not just names of a row of numbers.
+    nothing. coloured: whether they tell the channels apart. sure: whether they are names that pixels have, and not just
+    names of a row of numbers.
     """
 
     columns: tuple[int, ...]
     order: tuple[int, ...]
     shape: tuple[int, ...]
+    coloured: bool
     sure: bool
 
 
@@ -49,7 +51,9 @@ def pixel_names(header: Sequence[str]) -> PixelNames | None:
     ranks, shape = in_picture(keys, pattern)
     order = tuple(sorted(range(len(keys)), key=ranks.__getitem__))
     in_order = order == tuple(range(len(keys)))
-    return PixelNames(tuple(n for n, _ in members), () if in_order else order, shape, bool(PIXEL.search(pattern)))
+    return PixelNames(
+        tuple(n for n, _ in members), () if in_order else order, shape, "@" in pattern, bool(PIXEL.search(pattern))
+    )
 
 
 def groups(header: Sequence[str]) -> tuple[dict[str, list[tuple[int, Key]]], dict[str, list[tuple[int, Key]]]]:

@@ -60,7 +60,7 @@ def roles_of(grid: Grid, others: Sequence[int], wish: Wish) -> Roles:
         split = next((n for n in rest if splits_of(grid, n)), None)
     elif meaning_of(name_of(grid, split), {row[split] for row in grid.rows}) is None:
         raise UnclearError(f"{called(grid.header, split)} does not say train, validation or test of each row")
-    left = {n: "empty" for n in rest if grid.kind(n) == "empty"}
+    left = {n: "empty" for n in rest if grid.kind(n) == "empty" and not is_label(name_of(grid, n))}
     rest = [n for n in rest if n != split and n not in left]
     named = [n for n in rest if is_label(name_of(grid, n))] if label is None else []
     ids = [n for n in rest if n not in named and (is_id(name_of(grid, n)) if grid.header else counts_rows(grid, n))]
