@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import sightlab
-from sightlab.data.class_places import class_places
+from sightlab.data.class_places import class_places, stranger_line
 from sightlab.data.imageset import ImageSet
 from sightlab.data.load import load_parts
 from sightlab.data.names import FASHION
@@ -132,6 +132,23 @@ def test_data_without_labels_name_predict(
             sightlab.test(own_run, given)
         assert says in str(caught.value) and "sightlab predict" in str(caught.value)
         assert len(str(caught.value)) <= 300
+
+
+def test_arrays_without_labels_name_predict(own_run: Path, tmp_path: Path) -> None:
+    for name in ("x.npy", "inbox.npy"):
+        np.save(tmp_path / name, np.zeros((3, 28, 28), np.uint8))
+        with pytest.raises(DataError, match="`sightlab predict`"):
+            sightlab.test(own_run, tmp_path / name)
+    (tmp_path / "y.npy").write_bytes(b"no array")
+    with pytest.raises(DataError) as caught:
+        sightlab.test(own_run, tmp_path / "y.npy")
+    assert "predict" not in str(caught.value)
+
+
+def test_numbers_that_may_count_from_another_one_are_not_thinned_out() -> None:
+    images = named("1", "2", "3")
+    line = stranger_line("x", images, class_places(images, ("0", "1", "2")), ("0", "1", "2"))
+    assert "class '3' is not one the model knows" in line and "classes=" not in line
 
 
 def test_the_words_of_a_damaged_bundle_are_refused(own_run: Path) -> None:

@@ -61,7 +61,11 @@ def bundle_of(run: Run | Bundle | str | Path, home: Path | None = None) -> Bundl
     """The bundle of a run, in whatever form it is named; ids are looked for in `home`. Raises RunError."""
     if isinstance(run, Bundle):
         return run
-    return read_bundle(run.folder if isinstance(run, Run) else locate(str(run), home))
+    try:
+        return read_bundle(run.folder if isinstance(run, Run) else locate(str(run), home))
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, the folder of nobody, a NUL
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise RunError(f"no run {one_line(run)[:80]!r}: {reason}") from error
 
 
 def test(

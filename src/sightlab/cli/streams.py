@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import unicodedata
 from pathlib import Path
@@ -60,15 +61,24 @@ def name_bytes(text: str) -> bytes:
 
 def write(content: bytes, path: Path | None) -> None:
     """Write bytes to a file, whole or not at all; without one to stdout, whatever its encoding. Raises RunError."""
-    if path is None:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
-        return
     from sightlab.files import write_bytes
 
     try:
-        write_bytes(path, content)
+        if path is not None:
+            write_bytes(path, content)
+        elif sys.stdout is not None:
+            to_stdout(content)
     except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error.strerror}") from error
+        raise RunError(f"{path or 'stdout'}: cannot be written: {error.strerror}") from error
+
+
+def to_stdout(content: bytes) -> None:
+    """Write bytes to stdout, as much as its reader wants. Raises OSError, after which the process ends quietly."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise

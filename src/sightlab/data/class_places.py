@@ -89,6 +89,8 @@ def stranger_line(source: str, images: ImageSet, places: ClassPlaces, known: tup
             "`sightlab predict` answers pictures without labels"
         )
     shared = ",".join(name for name in present if name in places.places)
-    hint = f"; `classes={shared}` tests on those alone" if 0 < len(shared) < MOST_LISTED else ""
+    # Labels that are numbers may well count from another one than the model's do, so that none of them would be right.
+    is_clear = 0 < len(shared) < MOST_LISTED and not all(name.isdecimal() for name in known)
+    hint = f"; `classes={shared}` tests on those alone" if is_clear else ""
     line = f"class {one!r} is not one the model knows ({model}); a model can only be tested on its own classes"
     return f"{source}: {line}{hint}"

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from sightlab.data.pictures.decode import fit
 from sightlab.errors import DataError
 
 Shape = tuple[int, int, int]
-# ITU-R 601 luma in the fixed-point form of Pillow's "L".
-LUMA = np.array([19595, 38470, 7471], np.int64)
 
 
 @dataclass
@@ -93,12 +91,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def recoloured(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    """uint8 [..., 1 or 3] with 1 or 3 channels: grey repeated, colour as its luma."""
-    own = pixels.shape[-1]
+def recoloured(picture: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """uint8 [H, W, 1 or 3] with 1 or 3 channels: grey repeated, colour as its luma (ITU-R 601)."""
+    own = picture.shape[2]
     if channels == own:
-        return pixels
+        return picture
     if channels == 3:
-        return np.repeat(pixels, 3, axis=-1)
-    luma: NDArray[Any] = (pixels.astype(np.int64) @ LUMA + 0x8000) >> 16
-    return luma.astype(np.uint8)[..., None]
+        return np.repeat(picture, 3, axis=2)
+    return np.array(Image.fromarray(picture).convert("L"))[..., None]

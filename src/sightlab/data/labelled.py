@@ -10,10 +10,13 @@ from typing import Any, cast
 from sightlab.data.fitting import Shape, channel_note, size_note
 from sightlab.data.imageset import UNDIVIDED, ImageSet, Parts, Progress
 from sightlab.data.load import adapted_set, examined, load_parts
+from sightlab.data.unlabelled.files import ARRAYS, read_unlabelled
+from sightlab.data.unlabelled.picture import Wanted
 from sightlab.data.words import ReadWords
 from sightlab.errors import DataError
 
 FILE_CHANNELS = (1, 3)
+ANSWERED = "`sightlab predict` answers pictures without labels"
 
 
 def labelled_images(
@@ -40,7 +43,7 @@ def labelled_images(
     if first is not None:
         return first
     assert error is not None
-    raise without_labels(source, own, given) or error
+    raise without_labels(source, shape, own, given, error) or error
 
 
 def readings(own: ReadWords, given: ReadWords, shape: Shape) -> Iterator[ReadWords]:
@@ -83,17 +86,34 @@ def fitting_notes(source: str | Path, before: ImageSet | None, images: ImageSet)
     return tuple(notes)
 
 
-def without_labels(source: str | Path, own: ReadWords, given: ReadWords) -> DataError | None:
-    """The error for a source of pictures that nothing gives labels; None for what is wrong otherwise."""
+def without_labels(
+    source: str | Path, shape: Shape, own: ReadWords, given: ReadWords, error: DataError
+) -> DataError | None:
+    """The error for pictures that nothing gives labels, which names `sightlab predict`; None for other mistakes.
+
+    error: what reading them with labels came to.
+    """
     try:
         found = examined(source, **cast("ReadWords", {**own, **given, "one_class": True}))
     except DataError:
         return None
-    if found.inventory is None or not found.inventory.pictures or found.decision.claims:
+    if found.inventory is None or "sightlab predict" in str(error):
         return None
-    count = len(found.inventory.pictures)
-    pictures = f"its {count:,} pictures have" if count > 1 else "its picture has"
-    return DataError(f"{source}: {pictures} no labels; `sightlab predict` answers pictures without labels")
+    if found.inventory.pictures and not found.decision.claims:
+        count = len(found.inventory.pictures)
+        pictures = f"its {count:,} pictures have" if count > 1 else "its picture has"
+        return DataError(f"{source}: {pictures} no labels; {ANSWERED}")
+    if set(found.inventory.kinds) <= set(ARRAYS) and is_answered(found.found.path, shape):
+        return DataError(f"{error}; {ANSWERED}")
+    return None
+
+
+def is_answered(path: Path, shape: Shape) -> bool:
+    """Whether a lone file of arrays is one that `sightlab predict` takes."""
+    try:
+        return path.is_file() and next(read_unlabelled(path, Wanted(shape)), None) is not None
+    except DataError:
+        return False
 
 
 def in_shape(images: ImageSet, shape: Shape) -> tuple[ImageSet, tuple[str, ...]]:

@@ -70,4 +70,5 @@ def decoded(
     for name, own in ids:
         waiting[name].append(own)
     for name, pixels in each_picture(pictures, wanted.decoding, wanted.on_broken, wanted.on_note):
-        yield Picture(name, pixels, waiting[name].popleft(), own_id)
+        own = waiting[name]  # empty where a damaged table has more rows than it declares
+        yield Picture(name, pixels, own.popleft() if own else name, own_id)
