@@ -17,7 +17,7 @@ from sightlab.data.imageset import Parts
 from tests.picture_files import encoded, spread, tarred, zipped
 
 CLASSES = (
-    *("cat", "dog", "Golden Retriever", "café", "кошка", "猫", "0", "1", "2", "10", "007", "n02085620", "n02123045"),
+    *("cat", "dog", "Golden Retriever", "café", "кошка", "猫", "0", "1", "2", "10", "n02085620", "n02123045"),
     *("freight train", "passenger train", "test_tube", "valid", "invalid", "contest", "train", "bus", "testing ground"),
     *("class 1", "class 2", "A", "a", "images", "original", "dev kit", "No Entry (30)", "it's", "dog#1", "evaluated"),
 )
@@ -38,10 +38,11 @@ SPLIT_SPELLINGS = {
 }
 WRAPS = ("", "pets/", "data/pets-v1/", "Dataset/", "my test data/", "archive (1)/x/")
 JUNK = {
-    ".DS_Store": b"\0\0\0\1Bud1", "Thumbs.db": b"\xd0\xcf\x11\xe0", "desktop.ini": b"[x]", "README.md": b"# pets\ncat 1\n",
-    "notes.txt": b"remember to label the dogs\n", "LICENSE": b"MIT", "weights.pt": b"PK\3\4x", "sizes.csv": b"name,width\nx,3\ny,4\n",
-    "__MACOSX/._1.png": b"\0\5\x16\7", ".ipynb_checkpoints/1-checkpoint.png": b"x", "empty.jpg": b"", "labels.docx": b"PK",
-    "@eaDir/1.png/SYNOPHOTO_THUMB_M.jpg": b"x", "train.py": b"import torch\n", "classes.json": b'{"a": 1}',
+    ".DS_Store": b"\0\0\0\1Bud1", "Thumbs.db": b"\xd0\xcf\x11\xe0", "desktop.ini": b"[x]", "LICENSE": b"MIT",
+    "README.md": b"# pets\ncat 1\n", "notes.txt": b"remember to label the dogs\n", "weights.pt": b"PK\3\4x",
+    "sizes.csv": b"name,width\nx,3\ny,4\n", "__MACOSX/._1.png": b"\0\5\x16\7", "empty.jpg": b"", "labels.docx": b"PK",
+    ".ipynb_checkpoints/1-checkpoint.png": b"x", "@eaDir/1.png/SYNOPHOTO_THUMB_M.jpg": b"x",
+    "train.py": b"import torch\n", "classes.json": b'{"a": 1}',
 }  # fmt: skip
 
 

@@ -158,9 +158,8 @@ def check_enough(images: ImageSet, splits: int, source: str) -> None:
         named = "train, validation, test" if splits > 2 else "train, test"
         enough = [images.classes[n] for n in np.flatnonzero(counts >= splits)]
         others = f", or leave it out: {classes_word(enough)}" if len(enough) > 1 else ""
-        raise DataError(
-            f"{source}: class {name!r} has {held}, and {splits} splits ({named}) need {splits}; add images of it{others}"
-        )
+        need = f"{splits} splits ({named}) need {splits}"
+        raise DataError(f"{source}: class {name!r} has {held}, and {need}; add images of it{others}")
 
 
 def set_aside(images: ImageSet, share: float, generator: np.random.Generator) -> tuple[ImageSet, ImageSet]:

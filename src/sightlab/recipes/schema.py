@@ -37,9 +37,10 @@ class Data(Group):
     skip_broken: leave out pictures that cannot be decoded. How the source is read, each left to the evidence where it
     is not given: layout (an entry of docs/data.md), label (column), classes (names, in this order), split
     (`train:DIR,test:DIR`, or a column), config (folder or configuration), list (file), label_from (pattern of file
-    names), shape (`28x28`), ignore (patterns of files), encoding (of texts). limit_per_class: images a class taken from the training split (before validation is cut from it).
-    validation: share of the training split set aside where the source has no validation split. split_seed draws
-    the divisions; it is not the training's seed, so that runs with several seeds see the same test images.
+    names), shape (`28x28`), ignore (patterns of files), encoding (of texts). limit_per_class: images a class taken from
+    the training split (before validation is cut from it). validation: share of the training split set aside where the
+    source has no validation split. split_seed draws the divisions; it is not the training's seed, so that runs with
+    several seeds see the same test images.
     """
 
     short_for = "source"
@@ -66,7 +67,8 @@ class Data(Group):
     @classmethod
     def _names_in_a_row(cls, value: Any) -> Any:
         """`cat,dog` stands for a list of the two."""
-        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value or ()
+        names = value.split(",") if isinstance(value, str) else value or ()
+        return tuple(str(name).strip() for name in names if str(name).strip())
 
     @field_validator("label", "config", "split", mode="before")
     @classmethod

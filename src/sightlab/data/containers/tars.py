@@ -50,7 +50,7 @@ class Tar(Archive):
             with open_bytes(self.packed) as stream:
                 try:
                     stream.seek(offset)
-                    return unpacked(cast(BinaryIO, window(cast(BinaryIO, stream), offset, size)), size, shown)
+                    return unpacked(window(cast(BinaryIO, stream), offset, size), size, shown)
                 except BROKEN as error:
                     raise DataError(f"{shown}: damaged: {one_line(error)}") from error
 
@@ -139,7 +139,7 @@ def read_tar(packed: DataFile) -> Tar:
             with tarfile.open(fileobj=cast(IO[bytes], headers), mode="r:") as archive:
                 for info in archive:
                     listing.add(info)
-                    archive.members.clear()  # tarfile keeps every header; a listing needs none of them twice
+                    archive.members = []  # type: ignore[attr-defined]  # it keeps every header; one is enough
             # tarfile takes a damaged header for the end; the true end is a block of zeros.
             if headers.last != bytes(BLOCK):
                 raise tarfile.ReadError("it ends, or has a damaged header, before its end mark")
