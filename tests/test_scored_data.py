@@ -173,7 +173,9 @@ def test_a_damaged_record_of_openings_is_one_line(
     refused_with(cli("test", own_run, "--data", source), "openings.jsonl: damaged, so openings cannot be counted")
 
 
-def test_weights_that_answer_no_numbers_are_one_line(cli: Cli, own_run: Path, tmp_path: Path) -> None:
+def test_weights_that_answer_no_numbers_are_one_line(
+    cli: Cli, own_run: Path, pictures: dict[str, NDArray[np.uint8]], tmp_path: Path
+) -> None:
     from safetensors.torch import load_file, save_file
 
     from sightlab.files import sha256_of
@@ -184,7 +186,8 @@ def test_weights_that_answer_no_numbers_are_one_line(cli: Cli, own_run: Path, tm
     (own_run / "bundle" / "bundle.json").write_text(json.dumps(facts | {"weights_sha256": sha256_of(file)}))
     Image.new("L", (28, 28)).save(tmp_path / "x.png")
     refused_with(cli("predict", own_run, tmp_path / "x.png"), "its model answers NaN or infinity")
-    refused_with(cli("test", own_run, "--data", "fashion-mini:train"), "its model answers NaN or infinity")
+    source = folder(tmp_path / "in", pictures, CLASSES)
+    refused_with(cli("test", own_run, "--data", source), "its model answers NaN or infinity")
 
 
 def test_no_cell_of_the_predictions_is_run_by_a_spreadsheet(tmp_path: Path) -> None:

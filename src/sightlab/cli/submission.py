@@ -77,7 +77,9 @@ def sample_beside(files: Sequence[str]) -> tuple[Sample | None, list[str]]:
 
     Raises DataError where there are two.
     """
-    found = {path.absolute(): path for file in files for path in samples_near(Path(file))}
+    from sightlab.data.local_paths import local_path
+
+    found = {path.absolute(): path for file in files for path in samples_near(local_path(file))}
     if len(found) > 1:
         one, two = sorted(found.values())[:2]
         raise DataError(f"{one} and {two} could both be the sample submission; leave one beside the pictures")
@@ -95,7 +97,10 @@ def sample_beside(files: Sequence[str]) -> tuple[Sample | None, list[str]]:
 def samples_near(source: Path) -> Iterator[Path]:
     """The sample submissions of a source's folder, and of the folder above where the source is one."""
     for folder in (source, source.parent) if source.is_dir() else (source.parent,):
-        own = [path for path in folder.iterdir() if SAMPLE.fullmatch(path.name)] if folder.is_dir() else []
+        try:
+            own = [path for path in folder.iterdir() if SAMPLE.fullmatch(path.name)]
+        except OSError:  # the pictures have been read from there by now: it is a folder that may not be listed
+            own = []
         yield from own
         if own:
             return
