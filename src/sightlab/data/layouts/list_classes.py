@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import Pairs, ReadOptions
+from sightlab.data.layouts.doubts import storage_doubt, variant_doubt
 from sightlab.data.layouts.split_words import split_of
 from sightlab.data.tables.class_names import class_names
 from sightlab.data.tables.labels import is_whole
@@ -60,5 +61,6 @@ def folder_names(pairs: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, st
             parent = name.rpartition("/")[0].rpartition("/")[2]
             if folder.setdefault(label, parent) != parent or label_of.setdefault(parent, label) != label:
                 return {}
-    plain = len(folder) > 1 and not any(name == "" or is_whole(name) or split_of(name) for name in folder.values())
-    return folder if plain else {}
+    names = list(folder.values())
+    plain = len(names) > 1 and not any(name == "" or is_whole(name) or split_of(name) for name in names)
+    return folder if plain and not storage_doubt(names) and not variant_doubt(names) else {}

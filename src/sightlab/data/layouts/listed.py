@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from sightlab.data.inventory import Inventory, shortened
@@ -15,10 +15,16 @@ from sightlab.data.tables.heads import table_in
 from sightlab.data.tables.json_sheet import document_of, is_json, json_sheet
 from sightlab.data.tables.label_column import LabelChoice, label_choice
 from sightlab.data.tables.list_names import says_several_splits, split_of_list
-from sightlab.data.tables.loose_lines import loose_sheet, meant, turned, ways
-from sightlab.data.tables.picture_column import FILES, PictureColumn, has_heading, picture_column, words_of
+from sightlab.data.tables.list_rows import with_heading
+from sightlab.data.tables.loose_lines import loose_sheet
+from sightlab.data.tables.picture_column import (
+    FILES,
+    PictureColumn,
+    picture_column,
+    words_of,
+)
 from sightlab.data.tables.resolution import resolved
-from sightlab.data.tables.search import Place, Search, place_of
+from sightlab.data.tables.search import Place, place_of
 from sightlab.data.tables.sheet import Sheet, head_of, whole_of
 from sightlab.data.tables.split_column import NoColumnError, folds, split_column
 from sightlab.errors import DataError
@@ -107,58 +113,6 @@ def read_sheet(
         return Listed(sheet.name, problem=str(error), split=place.split)
 
 
-def with_heading(sheet: Sheet, column: PictureColumn, asked: str | None) -> tuple[Sheet, PictureColumn]:
-    """The list without comments, its heading told from its rows. Raises DataError where that cannot be told."""
-    if column.rival is not None:
-        one, two = column.place, column.rival
-        raise DataError(
-            f"{sheet.shown}: columns `{sheet.named(one)[:40]}` and `{sheet.named(two)[:40]}` both name pictures, "
-            "and not the same ones; keep one of them, or `ignore=` the folder of the others"
-        )
-    if sheet.heading:
-        return sheet, column
-    rows = [row for place, row in enumerate(sheet.rows) if not place or not is_comment(row[1], column)]
-    sheet = replace(sheet, rows=rows)
-    headed = has_heading(sheet, column, asked)
-    if headed is None:
-        text = shortened(",".join(rows[0][1]), 50)
-        raise DataError(
-            f"{sheet.at(rows[0][0])}: `{text}` may be a heading, or name a picture that is not there; correct it, "
-            f"or name the label column, as in `label={rows[0][1][-1][:30]}`"
-        )
-    if headed:
-        sheet = replace(sheet, rows=rows[1:], heading=tuple(cell.lstrip("#") for cell in rows[0][1]))
-    elif rows and is_comment(rows[0][1], column):
-        sheet = replace(sheet, rows=rows[1:])
-    sheet = replace(sheet, rows=[repaired(sheet, row, column) for row in sheet.rows])
-    return sheet, replace(column, search=Search(column.search.finder, column.search.place, sheet.column(column.place)))
-
-
-def is_comment(cells: Sequence[str], column: PictureColumn) -> bool:
-    """Whether a row begins with `#` and names no picture that is there."""
-    named = cells[column.place] if column.place < len(cells) else ""
-    return cells[0].startswith("#") and not column.search.find(named).names
-
-
-def repaired(sheet: Sheet, row: tuple[int, tuple[str, ...]], column: PictureColumn) -> tuple[int, tuple[str, ...]]:
-    """A row of more cells than the others: the one way to part it in two whose picture is there. Raises DataError."""
-    number, cells = row
-    while len(cells) > sheet.width and not cells[-1]:
-        cells = cells[:-1]
-    if len(cells) <= sheet.width:
-        return number, cells
-    if sheet.width == 2:
-        mark = sheet.separator.strip(" ")
-        texts = [f"{mark} ".join(cells), mark.join(cells)] if mark else [" ".join(cells)]
-        found = [way for text in texts for way in meant(text, turned if column.place else ways, column.search)]
-        if len({file for file, _ in found}) == 1:
-            return number, (found[0][::-1] if column.place else found[0])
-    raise DataError(
-        f"{sheet.at(number)}: has {len(cells)} cells where others have {sheet.width}, as `{shortened(cells[-1], 40)}`; "
-        "put cells with a separator in them in quotes"
-    )
-
-
 def listed_rows(
     inventory: Inventory, sheet: Sheet, column: PictureColumn, options: ReadOptions, *, chosen: bool
 ) -> Listed | None:
@@ -173,11 +127,12 @@ def listed_rows(
         choice, labels = None, [""] * len(labels)
     cells = sheet.column(column.place)
     found = resolved(sheet, column.place, column.search, splits)
-    for line in found.problems.values():
-        raise DataError(line)
     skip = options.decoding.skip_broken
-    if found.missing and not (skip and any(found.names)):
-        raise DataError(missing_line(sheet, found, cells, inventory.pictures))
+    if any(labels):
+        for line in found.problems.values():
+            raise DataError(line)
+        if found.missing and not (skip and any(found.names)):
+            raise DataError(missing_line(sheet, found, cells, inventory.pictures))
     pairs = paired(sheet, found, labels, splits)
     if pairs.unlabelled and not skip:
         raise DataError(no_label(sheet, pairs.unlabelled[0], cells))

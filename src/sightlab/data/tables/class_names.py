@@ -60,6 +60,7 @@ WORDS = frozenset(
         ),
     )
 )
+KEYED = re.compile(r"(\d+|n\d{8})[\s:=,;|]\s*(\S.*)")
 MOST_CLASSES = 100_000
 MOST_BYTES = 1 << 24
 
@@ -171,7 +172,9 @@ def text_entries(table: TextTable) -> Entries:
     if len(rows) > MOST_CLASSES:
         return [], False
     if all(len(row) == 1 for row in rows):
-        return [(str(place), row[0]) for place, row in enumerate(rows)], True
+        keyed = [KEYED.fullmatch(row[0]) for row in rows]
+        found = [(one[1], one[2]) for one in keyed if one]
+        return (found, False) if len(found) == len(rows) else ([(str(n), row[0]) for n, row in enumerate(rows)], True)
     if not is_key(rows[0][0]) and not is_key(rows[0][-1]):
         rows = rows[1:]  # a heading
     mark = table.separator or " "

@@ -65,11 +65,11 @@ def json_sheet(name: str, shown: str, document: Any, lines: bool) -> Sheet | Non
         found = rows_of([value for _, value in document])
         if found is None or len(found[1]) != len(numbers):
             return None
-        return Sheet(name, shown, list(zip(numbers, found[1], strict=True)), found[0])
+        return Sheet(name, shown, list(zip(numbers, found[1], strict=True)), found[0], headless=True)
     found = rows_of(document)
     if found is None or not found[1]:
         return None
-    return Sheet(name, shown, list(enumerate(found[1], 1)), found[0], "entry")
+    return Sheet(name, shown, list(enumerate(found[1], 1)), found[0], "entry", headless=True)
 
 
 Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]

@@ -31,55 +31,12 @@ LABELS = frozenset(
         ),
     )
 )
-# What metadata tell of a picture and nobody means as its class without saying so.
+# What metadata tell of a picture and nobody means as its class.
 METADATA = frozenset(
     (
-        *(
-            "width",
-            "height",
-            "depth",
-            "w",
-            "h",
-            "size",
-            "filesize",
-            "bytes",
-            "area",
-            "bbox",
-            "xmin",
-            "xmax",
-            "ymin",
-            "ymax",
-        ),
-        *(
-            "roi",
-            "lat",
-            "lon",
-            "latitude",
-            "longitude",
-            "date",
-            "time",
-            "datetime",
-            "timestamp",
-            "created",
-            "updated",
-            "age",
-        ),
-        *(
-            "index",
-            "unnamed",
-            "md5",
-            "sha",
-            "sha256",
-            "hash",
-            "url",
-            "urls",
-            "annotator",
-            "lead",
-            "mtime",
-            "mode",
-            "format",
-        ),
-        *("fold", "folds", "text", "caption", "description", "license", "source", "camera", "email"),
+        *("width", "height", "size", "filesize", "bytes", "area", "bbox", "xmin", "xmax", "ymin", "ymax", "roi"),
+        *("lat", "lon", "latitude", "longitude", "date", "time", "datetime", "timestamp", "created", "updated"),
+        *("md5", "sha", "sha256", "hash", "url", "urls", "annotator", "mtime", "license", "fold", "folds"),
     )
 )
 NAMES = frozenset(("name", "names", "str", "text", "string", "title"))

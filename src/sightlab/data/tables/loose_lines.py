@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from sightlab.data.pictures.suffixes import is_picture_name
 from sightlab.data.tables.dialect import TextTable
 from sightlab.data.tables.finder import Finder, as_path
+from sightlab.data.tables.labels import combined
 from sightlab.data.tables.search import Place, Search
 from sightlab.data.tables.sheet import Sheet, lines_of
+from sightlab.errors import DataError
 
 MARKS = ("\t", ",", ";", "|")
 MOST_WAYS = 12
@@ -50,8 +52,16 @@ Ways = Callable[[str], Iterator[tuple[str, str]]]
 
 def meant(line: str, way: Ways, search: Search) -> list[tuple[str, str]]:
     """Those ways of a line whose file is there: one when all is well."""
-    found = [(file, label) for file, label in way(line) if file and search.find(file).names]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys((file, label) for file, label in way(line) if file and fits(file, label, search)))
+
+
+def fits(file: str, label: str, search: Search) -> bool:
+    """Whether a file is there, no more than folders is left out of its path, and the label names no picture."""
+    match = search.find(file)
+    if not match.names or any(is_picture_name(as_path(one)) for one in label.split()):
+        return False
+    left_out = as_path(file).removesuffix(match.kept)
+    return not re.search(r"\s", left_out)
 
 
 def loose_sheet(table: TextTable, shown: str, finder: Finder, place: Place) -> Sheet | None:
@@ -75,12 +85,19 @@ def search_of(lines: Sequence[str], way: Ways, finder: Finder, place: Place) -> 
 
 
 def sheet_of(table: TextTable, shown: str, way: Ways, search: Search) -> Sheet:
-    """All lines, read in one way. A line that could be several, or is none, keeps its whole text as the file."""
-    rows = []
+    """All lines, read in one way. A line that could be several, or is none, keeps its whole text as the file.
+
+    Raises DataError for labels of several words that other labels have too: those may be cells of their own.
+    """
+    rows: list[tuple[int, tuple[str, ...]]] = []
     for number, line in lines_of(table):
         found = meant(line, way, search)
         file, label = found[0] if len({file for file, _ in found}) == 1 else best_guess(line, way)
         rows.append((number, (file,) if way is whole else (file, label)))
+    if mixed := combined({label for _, (_, *labels) in rows for label in labels}, " "):
+        raise DataError(
+            f"{shown}: after the file stands `{mixed[:60]}`, one label or several cells; part cells by commas or tabs"
+        )
     return Sheet(table.file.name, shown, rows)
 
 

@@ -100,17 +100,17 @@ def examined(
     cells = [row[c] for row in rows if c < len(row) and row[c]]
     if 2 * len(cells) < len(rows) or not cells:
         return None
-    looks = share([is_picture_name(as_path(cell)) for cell in cells], headed=not sheet.heading)
+    looks = share([is_picture_name(as_path(cell)) for cell in cells], headed=not (sheet.heading or sheet.headless))
     if looks <= 0.5 and len(set(cells)) < 0.9 * len(cells):
         return None
     heading = sheet.heading[c] if c < len(sheet.heading) else "" if sheet.heading else first_cell(sheet, c)
     search = Search(finder, replace(place, column=heading), cells)
-    found = share([bool(search.find(cell).names) for cell in cells], headed=not sheet.heading)
+    found = share([bool(search.find(cell).names) for cell in cells], headed=not (sheet.heading or sheet.headless))
     return PictureColumn(c, found, looks, search) if found > 0.5 or looks > 0.5 else None
 
 
 def share(true: Sequence[bool], *, headed: bool) -> float:
-    """The share of rows of which something is true; the first one, which may be a heading, does not count against it."""
+    """The share of rows of which something is true; the first one may be a heading, and does not count against it."""
     count = len(true) - (headed and not true[0] and len(true) > 1)
     return sum(true) / count
 
@@ -160,6 +160,8 @@ def words_of(heading: str) -> frozenset[str]:
 
 def has_heading(sheet: Sheet, column: PictureColumn, asked: str | None) -> bool | None:
     """Whether the first row is a heading; None where that cannot be told. asked: the label column by the user."""
+    if sheet.headless:
+        return False
     first = sheet.rows[0][1] if sheet.rows else ()
     if column.place >= len(first):
         return bool(asked and asked in first) or None

@@ -37,11 +37,15 @@ class Resolution:
 def resolved(sheet: Sheet, place: int, search: Search, splits: Sequence[str | None] | None) -> Resolution:
     """The pictures that a sheet's column names. splits: which each row says, None for none."""
     cells = sheet.column(place)
-    matches = [
-        search.find(cell, splits[row] if splits else None) if cell else Match() for row, cell in enumerate(cells)
-    ]
-    folder = common_folder(matches)
     found = Resolution([""] * len(cells))
+    matches: list[Match] = []
+    for row, cell in enumerate(cells):
+        match = search.find(cell, splits[row] if splits else None) if cell else Match()
+        if len(match.names) > MOST_CHOICES:
+            found.problems[row] = could_be(sheet, row, cell, match.names)
+            return found
+        matches.append(match)
+    folder = common_folder(matches)
     for row, match in enumerate(matches):
         names = match.names
         if len(names) > 1 and folder is not None:
@@ -64,10 +68,12 @@ def common_folder(matches: Sequence[Match]) -> str | None:
         return None
     counts: Counter[str] = Counter()
     for match in ended:
-        if len(match.names) <= MOST_CHOICES:
-            counts.update({added_to(name, match.kept) for name in match.names})
+        counts.update({added_to(name, match.kept) for name in match.names})
     whole = [folder for folder, count in counts.items() if count == len(ended)]
-    return whole[0] if len(whole) == 1 else None
+    if len(whole) != 1:
+        return None
+    alone = any({added_to(name, match.kept) for name in match.names} == {whole[0]} for match in ended)
+    return whole[0] if alone else None  # else the others together hold all of them too
 
 
 def note_how(found: Resolution, match: Match, cell: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from sightlab.data.formats.opening import opened
 from sightlab.data.tables.dialect import TextTable, all_records
@@ -17,6 +18,7 @@ class Sheet:
     name: the file's, relative to the source. shown: what messages call it. rows: (number, cells) of each, from the
     first one that is no heading where the heading is known. heading: the columns' names; () where none is known.
     unit: what a row's number counts, `line` or `entry`. separator: what parts the cells of a text.
+    headless: whether the first row is data for certain.
     """
 
     name: str
@@ -25,9 +27,10 @@ class Sheet:
     heading: tuple[str, ...] = ()
     unit: str = "line"
     separator: str = ","
+    headless: bool = False
     notes: tuple[str, ...] = field(default=())
 
-    @property
+    @cached_property
     def width(self) -> int:
         """How many cells the widest of the usual rows has."""
         counts = [len(row) for _, row in self.rows[:200]]
