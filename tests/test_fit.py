@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision.transforms import v2
 
+from sightlab.data.containers.base import DataFile
+from sightlab.data.containers.tars import read_tar
 from sightlab.data.pictures.decode import Decoding, decode, fit
-from sightlab.data.pictures.tarballs import read_tar
 from sightlab.errors import DataError
 from tests.picture_files import noise, real
 
@@ -33,7 +34,7 @@ def test_fit_is_torchvisions_resize_and_centre_crop(height: int, width: int, siz
 @functools.cache
 def real_mosaic() -> NDArray[np.uint8]:
     """A 96 x 160 picture of 15 real ones."""
-    archive = read_tar(real("cifar100-subset.tar"))
+    archive = read_tar(DataFile.at(real("cifar100-subset.tar")))
     names = [f"cifar100/test/{kind}/000{n}.png" for kind in ("castle", "leopard", "orchid") for n in range(5)]
     tiles = {name: decode(data, name) for name, data in archive.stream(names)}
     rows = [np.concatenate([tiles[name] for name in names[i : i + 5]], axis=1) for i in (0, 5, 10)]

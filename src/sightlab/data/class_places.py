@@ -66,7 +66,7 @@ def numbers_shown(known: tuple[str, ...], found: tuple[str, ...]) -> str:
 def names_listed(names: tuple[str, ...]) -> str:
     """The first names, as many as one message holds, and how many more there are.
 
-    >>> names_listed(("cat", "dog")), names_listed(tuple("ab" * 30))[-13:]
+    >>> names_listed(("cat", "dog")), names_listed(tuple("ab" * 30))[-12:]
     ('cat, dog', ' and 20 more')
     """
     kept = 0
