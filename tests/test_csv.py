@@ -78,6 +78,7 @@ def test_colour_pixels_have_their_channels_last(tmp_path: Path) -> None:
         ([" dog", "cat ", "dog"], ("cat", "dog"), False),
         (['"a,b"', '"say ""x"""', "c"], ("a,b", "c", 'say "x"'), False),
         (["café", "cafe\u0301", "thé"], ("café", "thé"), False),
+        (["red\u00a0fox", "red fox", "dog"], ("dog", "red fox"), False),
     ],
 )
 def test_labels_become_classes_in_natural_order(

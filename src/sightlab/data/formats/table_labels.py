@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import takewhile
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,7 @@ def labels_of(sheet: Sheet, raw: Raw, *, asked: bool) -> Distinct:
     if len(fields) > 1:
         return one_hot_labels(sheet, raw)
     cells, codes = distinct(raw.words[fields[0]])
+    cells = [plain_blanks(cell) for cell in cells]
     where = f"{sheet.file}: {called(sheet.columns.header, fields[0])}"
     for cell in cells:
         if not cell.isprintable() or len(cell) > LONGEST:
@@ -63,6 +65,15 @@ def labels_of(sheet: Sheet, raw: Raw, *, asked: bool) -> Distinct:
     values = list(dict.fromkeys(texts))
     places = np.array([values.index(text) for text in texts] if len(values) < len(texts) else range(len(texts)))
     return values, places.astype(np.int64)[codes]
+
+
+def plain_blanks(text: str) -> str:
+    """A text with a plain blank for each blank of another kind, as spreadsheets and web pages have them.
+
+    >>> plain_blanks("red\\xa0fox")
+    'red fox'
+    """
+    return text if text.isascii() else "".join(" " if category(c) == "Zs" else c for c in text).strip()
 
 
 def check_labels(where: str, texts: Sequence[str], rows: int) -> None:

@@ -17,7 +17,7 @@ from sightlab.data.tables.column_names import is_id, is_label
 from sightlab.data.tables.columns import LEAST_NAMED, columns_of
 from sightlab.data.tables.dialect import TextTable
 from sightlab.data.tables.grid import Grid, grid_of
-from sightlab.data.tables.headings import is_packed
+from sightlab.data.tables.packed import is_packed
 from sightlab.data.tables.pixel_names import pixel_names
 from sightlab.data.tables.roles import NoColumnError, UnclearError, Wish
 from sightlab.errors import DataError

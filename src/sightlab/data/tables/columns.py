@@ -143,12 +143,12 @@ def one_hot_columns(base: Columns, grid: Grid, wish: Wish) -> Columns | None:
     pixels = base.pixels
     numbers = grid.numbers(pixels)
     for front in (True, False):
-        for count in one_hot_at(numbers, front=front):
-            shape = shape_of(len(pixels) - count, wish.shape)
-            if shape:
-                labels = pixels[:count] if front else pixels[-count:]
-                rest = pixels[count:] if front else pixels[:-count]
-                return laid_out(replace(base, pixels=rest, labels=labels), shape, None, grid, wish)
+        count = one_hot_at(numbers, front=front)
+        shape = shape_of(len(pixels) - count, wish.shape) if count else None
+        if shape:
+            labels = pixels[:count] if front else pixels[-count:]
+            rest = pixels[count:] if front else pixels[:-count]
+            return laid_out(replace(base, pixels=rest, labels=labels), shape, None, grid, wish)
     return None
 
 

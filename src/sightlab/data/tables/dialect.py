@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.opening import opened
+from sightlab.data.tables.packed import is_packed
 from sightlab.errors import DataError, one_line
 
 HEAD_BYTES = 1 << 18
@@ -22,6 +23,7 @@ HEAD_CHARACTERS = 1 << 15  # of the first rows, where they are long
 LEAST_ROWS = 12
 SEPARATORS = (",", ";", "\t", "|")
 BLANK = " "  # stands for any run of white space
+OTHERS = {mark: frozenset(SEPARATORS) - {mark} for mark in (*SEPARATORS, BLANK)}
 BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -168,7 +170,7 @@ def separator_of(lines: Sequence[str]) -> str:
 
 
 def evenness(lines: Sequence[str], mark: str) -> float:
-    """How well a separator parts these lines into one number of fields: at most 1, more for fields of numbers."""
+    """How well a separator parts these lines into one number of fields, better with the heading, or numbers."""
     if mark != BLANK and 2 * sum(mark in line for line in lines) < len(lines):
         return 0.0
     parted = [cells(line, mark) for line in lines]
@@ -178,10 +180,13 @@ def evenness(lines: Sequence[str], mark: str) -> float:
     # A heading may have blanks in its names and a label commas, so a mark that parts six lines of ten will do.
     if usual < 2 or even < 0.6:
         return 0.0
-    # In `5;0,25;0,5` the comma parts as evenly as the semicolon, which alone leaves numbers.
+    # In `5;0,25;0,5` the comma parts as evenly as the semicolon, which alone leaves numbers; and in a heading over such
+    # lines there is no comma.
     some = [cell for row in parted[:NUMBER_LINES] for cell in row]
+    mixed = 0.06 if any(set(cell) & OTHERS[mark] and not is_packed(cell) for cell in some) else 0.0
     numbers = sum(NUMBER.fullmatch(cell) is not None for cell in some) / len(some)
-    return even + 0.05 * numbers - (0.3 if mark == BLANK else 0.0)  # names of files and classes have blanks in them
+    whole = 0.1 if counts[0] == usual else 0.0
+    return even + whole + 0.05 * numbers - mixed - (0.3 if mark == BLANK else 0.0)  # names have blanks in them
 
 
 def cells(line: str, separator: str) -> list[str]:

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 
-LEAST_ROWS = 10  # fewer say nothing
+LEAST_ROWS = 24  # fewer say nothing
+SURE_ROWS = 100  # fewer may be alike by chance
 RUNNING_ROWS = 12  # fewer may be labels that happen to be 0, 1, 2, ...
 MOST_CLASSES = 0.5  # different labels a row
 DOMINANT = 0.98  # of rows with one value: a corner of most pictures, and no class that anyone would learn
 FILLED = 0.8  # of the whole numbers from the first class to the last
-SHUFFLES = 8
+SHUFFLES = 32
+NEAR = 0.4  # of the distance by chance
 PLANAR_VALUES = 1000
 NEARLY_ALL = 0.98
 INNER_COLUMNS = 8  # that are looked at to see how pixels of a table look
@@ -27,10 +29,12 @@ class Likeness:
 
     possible: whole numbers, several, and no continuation of the column beside it: other columns are pixels for
     certain. recurring: few values for so many rows. strong: also counted from 0 or 1, with no value in nearly all
-    rows. dominated: one value in nearly all rows. levels: different values. known: whether rows are enough to say so.
+    rows. dominated: one value in nearly all rows. levels: different values. known: whether rows are enough to say so;
+    sure: enough to say that it is a pixel of a table whose pixels look like labels.
     """
 
     possible: bool
+    sure: bool = False
     recurring: bool = False
     strong: bool = False
     dominated: bool = False
@@ -43,12 +47,20 @@ def likeness(values: Numbers, beside: Numbers) -> Likeness:
     if len(values) < LEAST_ROWS:
         return Likeness(possible=True, known=False)
     levels, counts = np.unique(values, return_counts=True)
-    if len(levels) == 1 or (levels != np.floor(levels)).any() or continues(values, beside):
-        return Likeness(possible=False, levels=len(levels))
+    if len(levels) == 1 or (levels != np.floor(levels)).any():
+        return Likeness(possible=False, sure=True, levels=len(levels))
+    if continues(values, beside):
+        return Likeness(possible=False, sure=len(values) >= SURE_ROWS, levels=len(levels))
     recurring = len(levels) <= max(2.0, MOST_CLASSES * len(values))
     dominated = bool(counts.max() > DOMINANT * len(values))
     counted = bool(levels[0] in (0, 1) and len(levels) >= FILLED * (levels[-1] - levels[0] + 1))
-    return Likeness(True, recurring, recurring and counted and not dominated, dominated, len(levels))
+    return Likeness(
+        possible=True,
+        recurring=recurring,
+        strong=recurring and counted and not dominated,
+        dominated=dominated,
+        levels=len(levels),
+    )
 
 
 def continues(values: Numbers, beside: Numbers) -> bool:
@@ -56,8 +68,8 @@ def continues(values: Numbers, beside: Numbers) -> bool:
     if np.ptp(values) == 0 or np.ptp(beside) == 0:
         return False
     generator = np.random.default_rng(0)
-    apart = np.mean([np.abs(values - beside[generator.permutation(len(beside))]).mean() for _ in range(SHUFFLES)])
-    return bool(np.abs(values - beside).mean() <= 0.5 * apart)
+    apart = [np.abs(values - beside[generator.permutation(len(beside))]).mean() for _ in range(SHUFFLES)]
+    return bool(np.abs(values - beside).mean() <= min(NEAR * np.mean(apart), *apart))
 
 
 def end_with_labels(first: Likeness, last: Likeness, inner: Sequence[Likeness]) -> str:
@@ -71,7 +83,9 @@ def end_with_labels(first: Likeness, last: Likeness, inner: Sequence[Likeness]) 
         return ""
     for name, mine, other in (("first", first, last), ("last", last, first)):
         alike = sum(one.strong and one.levels <= 2 * mine.levels for one in inner) > 1
-        if not other.possible and (mine.strong or (mine.recurring and not mine.dominated and not alike)):
+        if alike and other.sure and mine.strong:
+            return name
+        if not alike and not other.possible and (mine.strong or (mine.recurring and not mine.dominated)):
             return name
         if mine.strong and other.dominated and not alike:
             return name
@@ -103,21 +117,22 @@ def is_running(values: Numbers) -> bool:
 
 
 def is_one_hot(numbers: Numbers) -> bool:
-    """Whether each row has one 1 and else 0. numbers: [N, K]."""
-    return numbers.shape[1] > 1 and numbers.shape[1] in one_hot_at(numbers, front=True)
+    """Whether each row, or nearly each, has one 1 and else 0. numbers: [N, K]."""
+    binary = ((numbers == 0) | (numbers == 1)).all(axis=1)
+    return numbers.shape[1] > 1 and bool((binary & (numbers.sum(axis=1) == 1)).mean() >= NEARLY_ALL)
 
 
-def one_hot_at(numbers: Numbers, *, front: bool) -> range:
-    """How many columns at the front or at the end can be one-hot, at least and at most; empty for none.
+def one_hot_at(numbers: Numbers, *, front: bool) -> int:
+    """How many columns at the front or at the end are one-hot, 0 for none or too few rows. numbers: [N, columns].
 
-    numbers: [N, columns]. More than the least are possible where classes do not occur, or pixels are always black. A
-    row in fifty may be otherwise, for it to be said as a mistake.
+    The least number of columns in which each row has one 1: with one more, a pixel that is always black would be a
+    class. A row in fifty may be otherwise, for it to be said as a mistake.
     """
     ordered = numbers if front else numbers[:, ::-1]
     plain = ((ordered == 0) | (ordered == 1)).mean(axis=0) >= NEARLY_ALL
     reach = len(plain) if plain.all() else int(plain.argmin())
     whole = np.flatnonzero((np.cumsum(ordered[:, :reach], axis=1) == 1).mean(axis=0) >= NEARLY_ALL)
-    return range(max(2, int(whole[0]) + 1), int(whole[-1]) + 2) if len(whole) else range(0)
+    return int(whole[0]) + 1 if len(whole) and whole[0] and len(numbers) >= RUNNING_ROWS else 0
 
 
 def looks_planar(numbers: NDArray[np.float64], height: int, width: int) -> bool:

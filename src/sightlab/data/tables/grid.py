@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.opening import GZIP, opened
 from sightlab.data.tables.dialect import BLANK, TextTable, cells
-from sightlab.data.tables.headings import LONGEST_NUMBER, has_heading, is_mangled, is_number, is_packed
+from sightlab.data.tables.headings import LONGEST_NUMBER, has_heading, is_mangled, is_number
+from sightlab.data.tables.packed import is_packed
 
 CHUNKS = 24
 CHUNK_BYTES = 1 << 16

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sightlab.data.tables.column_names import is_label
 from sightlab.data.tables.dialect import NUMBER
+from sightlab.data.tables.packed import is_packed
 
 Row = Sequence[str]
 LONGEST_NUMBER = 9
-# A cell with all of a picture's pixels: numbers apart by blanks or commas, with or without brackets.
-PACKED = re.compile(
-    r"[\[(\s]*([-+]?[\d.]+([eE][-+]?\d+)?[\s,;\])\[(]+){3,}[-+]?[\d.]+([eE][-+]?\d+)?[\])\s.]*", re.ASCII
-)
-PACKED_START = 400
 MOST_BESIDE_PACKED = 40
-SHORTEST_PACKED = 7  # 0 0 0 0
 
 
 def is_number(cell: str) -> bool:
@@ -25,24 +20,11 @@ def is_number(cell: str) -> bool:
     return NUMBER.fullmatch(cell) is not None
 
 
-def is_packed(cell: str) -> bool:
-    """Whether a cell holds several numbers: the pixels of a whole picture.
-
-    >>> is_packed("0 12 255 3"), is_packed("[0, 1, 2, 3]"), is_packed("12.5"), is_packed("a b c d")
-    (True, True, False, False)
-    """
-    if len(cell) < SHORTEST_PACKED or not any(mark in cell for mark in " ,;"):
-        return False
-    if len(cell) > PACKED_START:  # enough of a long one; what follows is read in any case
-        cell = cell[: max(cell.rfind(mark, 0, PACKED_START) for mark in " ,;") + 1].rstrip(" ,;") or cell
-    return PACKED.fullmatch(cell) is not None
-
-
 def has_heading(first: Row, rows: Sequence[Row]) -> bool:
     """Whether the first of these rows names the columns. rows: some that follow.
 
-    More words than numbers are names, if the rows below hold numbers. Names can be numbers themselves, 0 to 783 or 1
-    to 784, or such as pandas makes of a row of pixels: see `is_running`, `is_mangled`.
+    More words than numbers are names, and so are several words over columns of numbers. Names can be numbers
+    themselves, 0 to 783 or 1 to 784, or such as pandas makes of a row of pixels: see `is_running`, `is_mangled`.
 
     >>> has_heading(["label", "p1", "p2"], [["3", "0", "255"]]), has_heading(["cat", "0", "17"], [["dog", "9", "0"]])
     (True, False)
@@ -52,9 +34,21 @@ def has_heading(first: Row, rows: Sequence[Row]) -> bool:
     if packed:
         return not any(is_packed(first[place]) for place in packed)
     words = [cell for cell in first if cell and not is_number(cell)]
-    if 2 * len(words) > len(first):
+    if 2 * len(words) > len(first) or sum(map(is_over_numbers(first, rows), range(len(first)))) > 1:
         return True
     return (is_running(first) and tuple(first) not in map(tuple, rows)) or is_mangled(first, rows)
+
+
+def is_over_numbers(first: Row, rows: Sequence[Row]) -> Callable[[int], bool]:
+    """Tells of a column whether a word stands over numbers in it."""
+
+    def told(place: int) -> bool:
+        cell = first[place]
+        if not cell or is_number(cell):
+            return False
+        return bool(rows) and all(place < len(row) and is_number(row[place]) for row in rows)
+
+    return told
 
 
 def is_running(first: Row) -> bool:
