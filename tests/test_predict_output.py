@@ -179,4 +179,6 @@ def test_hints_are_what_this_command_takes(cli: Cli, small_run: Path, tmp_path: 
 
 def test_a_zip_without_pictures_names_what_it_holds(cli: Cli, small_run: Path, tmp_path: Path) -> None:
     archive = zipped(tmp_path / "d.zip", {"train.csv": b"1,2\n3,4\n", "test.csv": b"1,2\n3,4\n"})
-    refused_with(cli("predict", small_run, archive), "2 tables or arrays (test.csv, train.csv)")
+    refused_with(
+        cli("predict", small_run, archive), "2 tables or arrays (test.csv, train.csv); unpack it, and name the one"
+    )

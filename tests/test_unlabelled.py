@@ -219,7 +219,7 @@ def two_tables(folder: Path) -> Path:
         (pipe, "neither a file nor a folder"),
         (pointer, "a Git LFS pointer; run `git lfs pull`"),
         (document, "x.pdf: is a PDF; save its pages as PNG"),
-        (two_tables, "2 tables or arrays (test.csv, train.csv); name the one to answer"),
+        (two_tables, "2 tables or arrays (test.csv, train.csv); name, as in "),
     ],
 )
 def test_what_holds_no_pictures_is_one_line(tmp_path: Path, made: Callable[[Path], str | Path], says: str) -> None:

@@ -155,9 +155,11 @@ def only_table(inventory: Inventory) -> str:
     if len(found) == 1:
         return found[0]
     if found:
+        is_packed = inventory.file(found[0]).path is None
+        way = "unpack it, and name" if is_packed else f"name, as in {shortened(inventory.shown(found[0]))},"
         raise DataError(
             f"{inventory.label}: holds no pictures, and {counted(found, 'table or array', 'tables or arrays')}; "
-            f"name the one to answer, as in {shortened(inventory.shown(found[0]))}"
+            f"{way} the one to answer"
         )
     unread = [name for kind, names in inventory.kinds.items() for name in names if kind not in UNTOLD]
     if unread:
