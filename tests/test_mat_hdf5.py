@@ -197,6 +197,25 @@ def test_hdf5_of_encoded_pictures_or_false_sizes_is_refused(tmp_path: Path) -> N
     assert "different lengths" in fault(tmp_path / "b.h5")
 
 
+def test_texts_of_hdf5_are_read_from_an_archive_and_a_broken_heap_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as root:
+        root["images"] = GREY
+        root["labels"] = ["zebra", "ant", "zebra", "mole", "ant", "é"]
+        root["class_names"] = np.array([b"ant", b"mole", b"zebra", "é".encode()])
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(path, "a.h5")
+    for one in (path, tmp_path / "a.zip"):
+        found = parts_of(one).splits["all"]
+        assert found.classes == ("ant", "mole", "zebra", "é") and found.labels.tolist() == [2, 0, 2, 1, 0, 3]
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"GCOL", b"GONE"))
+    assert "its texts cannot be read" in fault(path)
+    with h5py.File(path, "w") as root:
+        root["images"], root["labels"] = GREY, ["x" * 5000] * 6
+    assert "longer than names are" in fault(path)
+
+
 def test_a_models_weights_are_no_pictures(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "model.h5", "w") as root:
         root["model_weights/conv/kernel:0"] = np.zeros((3, 3, 3, 32), np.float32)

@@ -53,9 +53,9 @@ def plan_of(arrays: Sequence[StoredArray], label: str | None = None, config: str
     label: the array of labels, as the user calls it. config: which of several data sets.
     """
     named = named_arrays(arrays)
-    lined = next((one.array.key for one in named if len(f"{one.array.key}.".splitlines()) > 1), None)
-    if lined is not None:
-        return Plan(refusal=f"the array {lined!r} has the end of a line in its name; rename it")
+    unprintable = next((one.array.key for one in named if not one.array.key.isprintable()), None)
+    if unprintable is not None:
+        return Plan(refusal=f"the array {unprintable[:60]!r} has a name that cannot be printed; rename it")
     images = images_of(named, label)
     if isinstance(images, Plan):
         return images

@@ -62,8 +62,8 @@ def variables(file: DataFile) -> list[Variable]:
         except DamagedError as error:
             raise broken(file, error) from None
     for one in found:
-        if len(f"{one.name}.".splitlines()) > 1 or math.prod(one.shape) > DEFLATE_LIMIT * (one.size + 1):
-            raise broken(file, DamagedError(f"{one_line(one.name)} claims the shape {list(one.shape)}"))
+        if not one.name.isprintable() or math.prod(one.shape) > DEFLATE_LIMIT * (one.size + 1):
+            raise broken(file, DamagedError(f"{one.name[:40]!r} claims the shape {list(one.shape)}"))
     return found
 
 

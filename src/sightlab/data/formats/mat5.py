@@ -221,7 +221,7 @@ def nested(inside: Elements, depth: int) -> Any:
 
 def fields(inside: Elements, depth: int) -> dict[str, Any]:
     """The fields of a struct of one element."""
-    (length,) = inside.numbers(4) or [0]
+    length = (inside.numbers(4) or [0])[0]
     _, names = inside.element(LONGEST_NAME * MOST_FIELDS)
     if not 0 < length <= LONGEST_NAME or len(names) % length:
         raise DamagedError("a struct's fields have no names")
