@@ -36,13 +36,14 @@ def together(lists: Sequence[Listed], label: str, *, chosen: bool = False) -> Ch
     choice = Choice([one for one in lists if one.labelled])
     bare = [one for one in lists if not one.labelled]
     if len(choice.lists) > 1 and not chosen:
+        leave_aside(choice, less_certain(choice.lists), "no column that is a label for certain")
         leave_aside(choice, [one for one in choice.lists if says_no_truth(one)], "answers to be handed in")
         leave_aside(choice, dummies(choice.lists), "one label for all pictures of a test folder")
-        drop_keys(choice)
-        drop_equal(choice)
-        with_glued_splits(choice)
-        if len(choice.lists) > 1 and not are_parts(choice):
-            divided(choice, label)
+        if not with_glued_splits(choice):
+            drop_keys(choice)
+            drop_equal(choice)
+            if len(choice.lists) > 1 and not are_parts(choice):
+                divided(choice, label)
     rest = bare if choice.refusal else divided_by_names(choice, bare, label)
     leave_aside(choice, rest, "no labels")
     return choice
@@ -55,6 +56,13 @@ def leave_aside(choice: Choice, lists: Sequence[Listed], why: str) -> None:
             choice.lists.remove(one)
     if lists:
         choice.notes.append(f"{counted([one.name for one in lists], 'list', 'lists')} left aside: {why}")
+
+
+def less_certain(lists: Sequence[Listed]) -> list[Listed]:
+    """Lists whose labels are doubtful, or guessed, beside others whose labels are neither."""
+    sure = {one.column for one in lists if not one.doubt and not one.guessed}
+    unsure = [one for one in lists if one.doubt or (one.guessed and one.column not in sure)]
+    return unsure if sure else []
 
 
 def says_no_truth(one: Listed) -> bool:
@@ -94,13 +102,14 @@ def drop_equal(choice: Choice) -> None:
             leave_aside(choice, [one], f"says what {shortened(same[0].name)} says")
 
 
-def with_glued_splits(choice: Choice) -> None:
-    """Gives lists the splits that are glued to their names, where all are: Bananatrain.csv, Bananaval.csv."""
+def with_glued_splits(choice: Choice) -> bool:
+    """Gives lists the splits that are glued to their names: Bananatrain.csv, Bananaval.csv. Whether all have them."""
     stems = [stem_of(one.name) for one in choice.lists]
     if len(stems) < 2 or any(one.split or one.splits for one in choice.lists) or len(set(stems)) < len(stems):
-        return
-    if family := split_family(stems):
-        choice.lists = [replace(one, split=family[stem]) for one, stem in zip(choice.lists, stems, strict=True)]
+        return False
+    family = split_family(stems) or {}
+    choice.lists = [replace(one, split=family.get(stem)) for one, stem in zip(choice.lists, stems, strict=True)]
+    return bool(family)
 
 
 def are_parts(choice: Choice) -> bool:

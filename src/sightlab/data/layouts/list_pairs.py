@@ -9,7 +9,7 @@ from sightlab.data.inventory import counted, shortened
 from sightlab.data.tables.label_column import FALSE, TRUE, LabelChoice
 from sightlab.data.tables.labels import EMPTY, plain_labels, several_labels
 from sightlab.data.tables.resolution import Resolution
-from sightlab.data.tables.sheet import Sheet
+from sightlab.data.tables.sheet import Sheet, UnclearError
 from sightlab.errors import DataError
 
 LONGEST_LABEL = 200
@@ -54,7 +54,7 @@ def check_labels(sheet: Sheet, choice: LabelChoice, labels: Sequence[str]) -> No
             if several_labels(different, choice.heading, chosen=True)
             else f"; `label={name}` takes each for one class"
         )
-        raise DataError(
+        raise UnclearError(
             f"{sheet.shown}: column `{name}` holds several labels in one cell, as `{shortened(found, 50)}`; sightlab "
             f"reads one class a picture (multi-label is not read){way}"
         )
@@ -75,7 +75,7 @@ def one_hot(sheet: Sheet, row: int, columns: Sequence[int]) -> str:
         raise DataError(f"{sheet.at(number)}: `{odd[0][:40]}` is neither 0 nor 1, as the columns of classes have it")
     if len(ones) > 1:
         one, two = sheet.named(ones[0])[:40], sheet.named(ones[1])[:40]
-        raise DataError(
+        raise UnclearError(
             f"{sheet.at(number)}: is of the classes `{one}` and `{two}`; sightlab reads one class a picture "
             "(multi-label is not read)"
         )
@@ -117,21 +117,21 @@ def check_again(sheet: Sheet, pairs: Pairs, row: int, name: str, said: tuple[str
     )
 
 
-def missing_line(sheet: Sheet, found: Resolution, cells: Sequence[str], pictures: Sequence[str]) -> str:
-    """The line on pictures that are not there; one that says what was looked for, where that is most of them."""
+def missing_error(sheet: Sheet, found: Resolution, cells: Sequence[str], pictures: Sequence[str]) -> DataError:
+    """What is said of pictures that are not there, with what was looked for where that is most of them."""
     row = found.missing[0]
     number, cell = sheet.rows[row][0], shortened(cells[row], 60)
     if not cell:
-        return f"{sheet.at(number)}: names no picture; correct or remove the line"
+        return DataError(f"{sheet.at(number)}: names no picture; correct or remove the line")
     if 2 * len(found.missing) <= len(cells):
-        return (
+        return DataError(
             f"{sheet.at(number)}: there is no picture `{cell}`; correct the line, or `skip_broken=true` leaves it out"
         )
     held = counted(pictures, "picture", "pictures") if pictures else "no pictures"
-    return (
+    return UnclearError(
         f"{sheet.shown}: {len(found.missing):,} of its {len(cells):,} pictures are not there, as `{cell}` "
-        f"({sheet.unit} {number}); looked for beside the list and anywhere among {held}"
-    )[:300]
+        f"({sheet.unit} {number}); looked for beside the list and anywhere among {shortened(held, 80)}"
+    )
 
 
 def pair_notes(sheet: Sheet, found: Resolution, pairs: Pairs) -> list[str]:

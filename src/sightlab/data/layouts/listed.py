@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from sightlab.data.inventory import Inventory, shortened
-from sightlab.data.layouts.claim import ReadOptions
-from sightlab.data.layouts.list_pairs import missing_line, pair_notes, paired, raw_labels
+from sightlab.data.layouts.claim import POSSIBLE, STATED, STRUCTURE, ReadOptions
+from sightlab.data.layouts.list_pairs import missing_error, pair_notes, paired, raw_labels
 from sightlab.data.pictures.suffixes import suffix_of
 from sightlab.data.tables.finder import Finder
 from sightlab.data.tables.heads import table_in
@@ -25,7 +25,7 @@ from sightlab.data.tables.picture_column import (
 )
 from sightlab.data.tables.resolution import resolved
 from sightlab.data.tables.search import Place, place_of
-from sightlab.data.tables.sheet import Sheet, head_of, whole_of
+from sightlab.data.tables.sheet import Sheet, UnclearError, head_of, whole_of
 from sightlab.data.tables.split_column import NoColumnError, folds, split_column
 from sightlab.errors import DataError
 
@@ -41,8 +41,9 @@ class Listed:
     name: the list's, relative to the source. pairs: (picture, label) in the order of the rows, each picture once; the
     label is "" where the list has none. split: which the list's name or folder says, None for none. splits: by
     picture, where a column says them. column: what messages call the labels' column, "" where the list has no labels.
-    problem: the line that says why it cannot be read, "" where it can. certain: whether it is a list for certain.
-    doubt: why its labels may be none. notes: a line each. order: the classes in their official order, () for none.
+    problem: the line that says why it cannot be read, "" where it can. weight: how much speaks for its being the list
+    that is meant, as a claim's strength. doubt: why its labels may be none. notes: a line each. order: the classes in
+    their official order, () for none. guessed: whether no heading says that its labels are labels.
     """
 
     name: str
@@ -51,10 +52,11 @@ class Listed:
     splits: Mapping[str, str] = field(default_factory=dict)
     column: str = ""
     problem: str = ""
-    certain: bool = True
+    weight: int = STATED
     doubt: str = ""
     notes: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
+    guessed: bool = False
 
     @property
     def labelled(self) -> bool:
@@ -78,8 +80,13 @@ def listed(inventory: Inventory, name: str, options: ReadOptions, *, chosen: boo
     try:
         sheet = sheet_in(inventory, name, place)
     except DataError as error:
-        return Listed(name, problem=str(error), certain=chosen)
+        return Listed(name, problem=str(error), weight=STATED if chosen else likelihood(name))
     return None if sheet is None else read_sheet(inventory, sheet, place, options, chosen=chosen)
+
+
+def likelihood(name: str) -> int:
+    """How much a text that cannot be read is likely to be a list: more for tables than for texts of any kind."""
+    return STRUCTURE if suffix_of(name) in ("csv", "tsv", "json", "jsonl") else POSSIBLE
 
 
 def sheet_in(inventory: Inventory, name: str, place: Place) -> Sheet | None:
@@ -108,9 +115,11 @@ def read_sheet(
     try:
         return listed_rows(inventory, *with_heading(sheet, column, options.label), options, chosen=chosen)
     except NoColumnError as error:
-        return Listed(sheet.name, problem=str(error), certain=chosen)
+        return Listed(sheet.name, problem=str(error), weight=STATED if chosen else POSSIBLE)
+    except UnclearError as error:
+        return Listed(sheet.name, problem=str(error), weight=STATED if chosen else STRUCTURE)
     except DataError as error:
-        return Listed(sheet.name, problem=str(error), split=place.split)
+        return Listed(sheet.name, problem=str(error))
 
 
 def listed_rows(
@@ -132,7 +141,7 @@ def listed_rows(
         for line in found.problems.values():
             raise DataError(line)
         if found.missing and not (skip and any(found.names)):
-            raise DataError(missing_line(sheet, found, cells, inventory.pictures))
+            raise missing_error(sheet, found, cells, inventory.pictures)
     pairs = paired(sheet, found, labels, splits)
     if pairs.unlabelled and not skip:
         raise DataError(no_label(sheet, pairs.unlabelled[0], cells))
@@ -144,6 +153,7 @@ def listed_rows(
         "" if choice is None or not any(labels) else described(choice),
         doubt="" if choice is None else choice.doubt,
         notes=(*sheet.notes, *pair_notes(sheet, found, pairs), *column_notes(sheet, choice)),
+        guessed=choice is not None and choice.guessed,
     )
 
 
@@ -173,7 +183,7 @@ def described(choice: LabelChoice) -> str:
 def column_notes(sheet: Sheet, choice: LabelChoice | None) -> list[str]:
     """What the user should know of the columns that were taken, and of those that were not."""
     notes = []
-    if choice is not None and choice.guessed:
+    if choice is not None and choice.guessed and sheet.width > 2:
         notes.append(f"{sheet.name}: labels are those of column `{choice.name[:40]}` (`label=` names another)")
     if found := folds(sheet):
         notes.append(f"{sheet.name}: column `{found[0][:40]}` numbers folds, which are no splits: not used")

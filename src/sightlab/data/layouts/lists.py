@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from sightlab.data.imageset import UNDIVIDED
-from sightlab.data.inventory import Inventory, shortened
-from sightlab.data.layouts.claim import POSSIBLE, STATED, STRUCTURE, Claim, Layout, ReadOptions, refused, word
-from sightlab.data.layouts.list_choice import Choice, named_lists, together
+from sightlab.data.inventory import Inventory, counted, shortened
+from sightlab.data.layouts.claim import POSSIBLE, STATED, Claim, Layout, ReadOptions, refused, word
+from sightlab.data.layouts.list_choice import Choice, together
 from sightlab.data.layouts.list_classes import with_class_names
 from sightlab.data.layouts.list_naming import named_lists
 from sightlab.data.layouts.list_source import ListSource, list_source
 from sightlab.data.layouts.list_splits import ContradictionError, by_split, places_of_lists
 from sightlab.data.layouts.listed import Listed, listed
 from sightlab.data.layouts.pictures import left_pictures, picture_claim
-from sightlab.data.pictures.suffixes import suffix_of
 from sightlab.errors import DataError
 
 NAME = "list"
@@ -62,9 +61,14 @@ def claim_of_lists(layout: str, source: ListSource, lists: Sequence[Listed], opt
     choice = together(
         [one for one in lists if not one.problem], label, chosen=bool(options.list or places_of_lists(source, options))
     )
-    wrong = [one for one in lists if one.problem and (one.certain or not choice.lists)]
+    wrong = sorted((one for one in lists if one.problem), key=lambda one: -one.weight)
+    if wrong and (wrong[0].weight >= STATED or not choice.lists):
+        flat = len({name.rpartition("/")[0] for name in inventory.pictures}) < 2  # no folders could be classes
+        return refused(layout, with_way(wrong[0], choice), STATED if flat else wrong[0].weight)
     if wrong:
-        return refused(layout, with_way(wrong[0], choice), STATED if wrong[0].certain else likelihood(wrong[0].name))
+        choice.notes.append(
+            f"{counted([one.name for one in wrong], 'text', 'texts')} left aside: no list that can be read"
+        )
     if choice.refusal:
         return refused(layout, choice.refusal)
     if not choice.lists:
@@ -73,11 +77,6 @@ def claim_of_lists(layout: str, source: ListSource, lists: Sequence[Listed], opt
         return labelled_claim(layout, source, choice, options)
     except ContradictionError as error:
         return refused(layout, str(error))
-
-
-def likelihood(name: str) -> int:
-    """How much a text that cannot be read is likely to be the list: more for tables than for texts of any kind."""
-    return STRUCTURE if suffix_of(name) in ("csv", "tsv", "json", "jsonl") else POSSIBLE
 
 
 def with_way(wrong: Listed, choice: Choice) -> str:

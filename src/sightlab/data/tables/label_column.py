@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sightlab.data.tables.labels import is_decimal, label_like
 from sightlab.data.tables.picture_column import words_of
-from sightlab.data.tables.sheet import Sheet
+from sightlab.data.tables.sheet import Sheet, UnclearError
 from sightlab.data.tables.split_column import FLAGS, FOLDS, HEADINGS, key_of, place_named
 from sightlab.errors import DataError
 
@@ -47,8 +47,8 @@ MOST_FLAGS = 4096
 @dataclass(frozen=True, eq=False)
 class LabelChoice:
     """Where a list's labels are. columns: one column, or several that hold 1 for the one class of a row. name: what
-    messages call them. chosen: whether the user has named them. guessed: whether they are what the other columns
-    leave. doubt: why they may be no labels, "" for no doubt.
+    messages call them. chosen: whether the user has named them. guessed: whether their heading is no word for
+    labels. doubt: why they may be no labels, "" for no doubt.
     """
 
     columns: tuple[int, ...]
@@ -128,7 +128,7 @@ def named_ones(sheet: Sheet, headed: Sequence[int]) -> int:
     first = headed[0]
     for other in headed[1:]:
         if not one_to_one(sheet, first, other):
-            raise DataError(two_labels(sheet, sheet.named(first), sheet.named(other)))
+            raise UnclearError(two_labels(sheet, sheet.named(first), sheet.named(other)))
     texts = [c for c in headed if not all(map(is_decimal, sheet.column(c)[:200]))]
     if not texts:
         texts = [c for c in range(sheet.width) if names_of(sheet, c) and one_to_one(sheet, first, c)]
@@ -162,12 +162,12 @@ def by_elimination(sheet: Sheet, free: Sequence[int]) -> LabelChoice | None:
         return LabelChoice(tuple(flags), one_hot_name(sheet, flags))
     if flags or len(likely) > 1:
         names = [*([",".join(sheet.named(c) for c in flags[:8])] if flags else []), *map(sheet.named, likely)]
-        raise DataError(two_labels(sheet, names[0], names[1]))
+        raise UnclearError(two_labels(sheet, names[0], names[1]))
     if likely:
-        return LabelChoice((likely[0],), sheet.named(likely[0]), guessed=len(filled) > 1)
+        return LabelChoice((likely[0],), sheet.named(likely[0]), guessed=bool(sheet.heading))
     if len(filled) == 1:
         doubt = "" if constant(sheet.column(filled[0])) else hardly_labels(sheet, filled[0])
-        return LabelChoice((filled[0],), sheet.named(filled[0]), doubt=doubt)
+        return LabelChoice((filled[0],), sheet.named(filled[0]), guessed=bool(sheet.heading), doubt=doubt)
     return None
 
 

@@ -11,7 +11,7 @@ from sightlab.data.tables.finder import as_path
 from sightlab.data.tables.loose_lines import meant, turned, ways
 from sightlab.data.tables.picture_column import PICTURES, PictureColumn, first_cell, has_heading, words_of
 from sightlab.data.tables.search import Search
-from sightlab.data.tables.sheet import Sheet
+from sightlab.data.tables.sheet import Sheet, UnclearError
 from sightlab.errors import DataError
 
 
@@ -30,7 +30,7 @@ def with_heading(sheet: Sheet, column: PictureColumn, asked: str | None) -> tupl
     headed = has_heading(sheet, column, asked)
     if headed is None:
         text = shortened(",".join(rows[0][1]), 50)
-        raise DataError(
+        raise UnclearError(
             f"{sheet.at(rows[0][0])}: `{text}` may be a heading, or name a picture that is not there; correct it, "
             f"or name the label column, as in `label={rows[0][1][-1][:30]}`"
         )

@@ -9,6 +9,11 @@ from functools import cached_property
 
 from sightlab.data.formats.opening import opened
 from sightlab.data.tables.dialect import TextTable, all_records
+from sightlab.errors import DataError
+
+
+class UnclearError(DataError):
+    """A list that may not be the one that is meant: its labels are not certain, or most of its pictures elsewhere."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 
 from sightlab.data.layouts.split_words import exact_split, parsed, plain
-from sightlab.data.tables.sheet import Sheet
+from sightlab.data.tables.sheet import Sheet, UnclearError
 from sightlab.errors import DataError
 
 HEADINGS = frozenset(
@@ -80,17 +80,17 @@ def split_column(sheet: Sheet, taken: int, asked: str | None) -> tuple[int | Non
         words = frozenset(sheet.column(place))
         meaning = meaning_of(sheet.named(place), words)
         if meaning is None:
-            raise DataError(no_splits(sheet, place, words))
+            raise UnclearError(no_splits(sheet, place, words))
         return place, meaning
     for place in (c for c in range(sheet.width) if c != taken):
         heading = sheet.heading[place] if place < len(sheet.heading) else ""
         if not may_say_splits(sheet, place, heading):
             if key_of(heading) in HEADINGS and any(map(split_of_word, words := frozenset(sheet.column(place)))):
-                raise DataError(no_splits(sheet, place, words))
+                raise UnclearError(no_splits(sheet, place, words))
             continue
         meaning = meaning_of(heading, frozenset(sheet.column(place)))
         if meaning is None and key_of(heading) in HEADINGS:
-            raise DataError(no_splits(sheet, place, frozenset(sheet.column(place))))
+            raise UnclearError(no_splits(sheet, place, frozenset(sheet.column(place))))
         if meaning is not None and (len(set(meaning.values())) > 1 or key_of(heading) in HEADINGS):
             return place, meaning
     return None, {}
