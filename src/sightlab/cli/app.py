@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from sightlab.cli import compare, data, diff, lr, predict, recipes, report, runs, structure, study, test, train, tune
+from sightlab.cli.streams import printable
 from sightlab.errors import SightlabError, one_line
 from sightlab.version import __version__
 
@@ -42,7 +43,7 @@ app.add_typer(data.app, name="data")
 UsageError: type[Any] = typer.BadParameter.__mro__[1]
 USER_ERROR, STOPPED = 2, 130
 # Commands that take no KEY=VALUE words, and what they have options for instead.
-WITHOUT_WORDS = {"predict": ("skip_broken",)}
+WITHOUT_WORDS = {"predict": ("skip_broken", "bit_depth", "shape", "encoding")}
 
 
 @app.callback(invoke_without_command=True)
@@ -97,5 +98,5 @@ def as_typed(message: str, arguments: Sequence[str]) -> str:
 
 def complain(error: object) -> int:
     """One line on stderr; the exit status that goes with it."""
-    print(f"sightlab: {one_line(error)}", file=sys.stderr)  # noqa: T201
+    print(f"sightlab: {printable(one_line(error))}", file=sys.stderr)  # noqa: T201
     return USER_ERROR

@@ -69,7 +69,8 @@ def broken_member(shown: str) -> Iterator[None]:
     try:
         yield
     except ZIP_BROKEN as error:
-        raise DataError(f"{shown}: damaged or cut short: {one_line(error) or type(error).__name__}") from error
+        reason = one_line(error)[:120] or type(error).__name__
+        raise DataError(f"{shown}: damaged or cut short: {reason}") from error
 
 
 def data_offset(packed: DataFile, info: zipfile.ZipInfo) -> int:
@@ -92,7 +93,9 @@ def open_zip(packed: DataFile) -> Iterator[zipfile.ZipFile]:
         try:
             archive = zipfile.ZipFile(stream)
         except ZIP_BROKEN as error:
-            raise DataError(f"{packed}: not a whole zip archive: {one_line(error)}; fetch or pack it again") from error
+            raise DataError(
+                f"{packed}: not a whole zip archive: {one_line(error)[:120]}; fetch or pack it again"
+            ) from error
         with archive:
             yield archive
 
