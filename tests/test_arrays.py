@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sightlab.data.formats.array_plan import plan_of
 from sightlab.data.formats.arrays import write_npz
 from sightlab.data.formats.stored import StoredArray
 from sightlab.data.imageset import UNDIVIDED, ImageSet
 from sightlab.errors import DataError
-from tests.array_files import COLOUR, GREY, LABELS, claimed, fault, parts_of, save, save_npy
+from tests.array_files import COLOUR, GREY, LABELS, claimed, fault, npy_bytes, parts_of, save, save_npy
 
 
 @pytest.mark.parametrize(
@@ -357,3 +359,57 @@ def test_single_pictures_in_class_folders_are_refused_with_the_way_out(tmp_path:
         shutil.rmtree(tmp_path / name)
         save_npy(tmp_path / f"{name}.npy", COLOUR)
     assert parts_of(tmp_path).classes == ("cat", "dog")
+
+
+def test_a_packed_npy_file_is_read_as_it_is(tmp_path: Path) -> None:
+    import gzip
+
+    for name, array in (("x_train", GREY), ("y_train", LABELS)):
+        (tmp_path / f"{name}.npy.gz").write_bytes(gzip.compress(npy_bytes(array)))
+    for path in (tmp_path, tmp_path / "x_train.npy.gz"):
+        (found,) = parts_of(path).splits.values()
+        np.testing.assert_array_equal(found.images[..., 0], GREY)
+
+
+WORDS = (
+    "x",
+    "y",
+    "train",
+    "test",
+    "images",
+    "labels",
+    "data",
+    "arr_0",
+    "arr_1",
+    "mean",
+    "é",
+    "",
+    "1",
+    "classes",
+    "a/b",
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map("_".join),
+            st.lists(st.sampled_from([0, 1, 3, 9]), max_size=4),
+            st.sampled_from(["u1", "f4", "U3", "O", "?", "c8"]),
+        ),
+        max_size=6,
+        unique_by=lambda one: one[0],
+    ),
+    st.sampled_from([None, "y", "labels", "x/y"]),
+    st.sampled_from([None, "a", "train"]),
+)
+def test_any_names_and_shapes_make_a_plan_or_a_line(
+    arrays: list[tuple[str, list[int], str]], label: str | None, config: str | None
+) -> None:
+    plan = plan_of([stored(key, *shape, dtype=dtype) for key, shape, dtype in arrays], label, config)
+    if plan is not None and not plan.refusal:
+        pairs = [pair for own in plan.splits.values() for pair in own]
+        assert pairs and all(pair.images is not pair.labels for pair in pairs)
+        assert len({id(pair.images) for pair in pairs}) == len(pairs)
+    elif plan is not None:
+        assert "\n" not in plan.refusal

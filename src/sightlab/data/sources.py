@@ -229,9 +229,10 @@ def fetch(name: str, progress: Progress | None, passed: Sequence[str] = ()) -> P
             looked = [*(str(f) for f in data_folders()), str(folder)]
             if named.repacked:
                 looked.append(str(DEBIAN / name))
+            first, *others = named.files
             raise DataError(
-                f"{name}: not in {', '.join(looked)}{over}, and the download failed ({error}); put "
-                f"{', '.join(named.files)} into a folder {name}/ and set SIGHTLAB_DATA to the folder that holds it"
+                f"{name}: not in {', '.join(looked)}{over}, and the download failed ({error}); put {first}"
+                f"{', ...' if others else ''} into a folder {name}/ and set SIGHTLAB_DATA to the folder that holds it"
             ) from error
     return folder
 

@@ -145,7 +145,10 @@ def is_labels_file(name: str) -> bool:
     >>> is_labels_file("kmnist-train-labels.npz"), is_labels_file("labels.txt"), is_labels_file("y.npy")
     (True, False, True)
     """
-    return name.casefold().endswith(SUFFIXES) and array_name(without_suffix(name)).role in (LABELS, NAMES)
+    return name.casefold().removesuffix(".gz").endswith(SUFFIXES) and array_name(without_suffix(name)).role in (
+        LABELS,
+        NAMES,
+    )
 
 
 LAYOUT = Layout(
