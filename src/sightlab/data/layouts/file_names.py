@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from sightlab.data.imageset import UNDIVIDED
 from sightlab.data.inventory import Inventory, counted, shortened
-from sightlab.data.layouts.claim import STATED, STRUCTURE, Claim, Layout, ReadOptions, refused, word
+from sightlab.data.layouts.claim import STATED, Claim, Layout, ReadOptions, refused, word
 from sightlab.data.layouts.pictures import picture_claim
 from sightlab.data.layouts.split_words import exact_split
 from sightlab.data.tables.finder import split_in
@@ -43,7 +43,7 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
         f"{shortened(inventory.label, 80)}: nothing but the pictures' names says their classes, as "
         f"`{example(inventory, pattern)}`; {word('label_from', pattern)} reads {len(found.classes):,} classes ({some})"
     )
-    return refused(NAME, line, STRUCTURE)
+    return refused(NAME, line)
 
 
 def claim_by(inventory: Inventory, options: ReadOptions, pattern: str) -> Claim:

@@ -128,7 +128,8 @@ def listed_rows(
     """What the rows say, a heading left out. Raises DataError for rows that cannot be read."""
     said, meaning = split_column(sheet, column.place, options.split if not options.split_places else None)
     splits = [meaning[cell] for cell in sheet.column(said)] if said is not None else None
-    choice = label_choice(sheet, {column.place} | ({said} if said is not None else set()), options.label)
+    taken = {column.place, *column.same} | ({said} if said is not None else set())
+    choice = label_choice(sheet, taken, options.label)
     labels = raw_labels(sheet, choice)
     if not chosen and options.label is None and not_of_pictures(sheet, column, choice, labels):
         return None
@@ -162,7 +163,7 @@ def not_of_pictures(sheet: Sheet, column: PictureColumn, choice: LabelChoice | N
     if choice is None or not column.by_id or words_of(sheet.named(column.place)) & FILES:
         return False
     flags = set(labels) <= {"0", "1"} and says_several_splits(sheet.name)
-    return flags or (len(labels) > 1 and len(set(labels)) == len(labels))
+    return flags or len(set(labels)) == len(labels)
 
 
 def no_label(sheet: Sheet, row: int, cells: Sequence[str]) -> str:

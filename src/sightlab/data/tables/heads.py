@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from weakref import WeakKeyDictionary
 
 from sightlab.data.inventory import Inventory
 from sightlab.data.tables.dialect import TextTable
 
 LONGEST_CELL = 1000
+NUMBERS = re.compile(r"[\d\s.,;|\[\]()+-]+")
 _TABLES: WeakKeyDictionary[Inventory, dict[str, TextTable | None]] = WeakKeyDictionary()
 
 
@@ -22,4 +24,5 @@ def table_in(inventory: Inventory, name: str) -> TextTable | None:
 
 def is_packed(table: TextTable) -> bool:
     """Whether a cell is longer than any name or label: pixels packed into one cell, as in `emotion,pixels,Usage`."""
-    return any(len(cell) > LONGEST_CELL for _, row in table.records[:5] for cell in row)
+    longest = [cell for _, row in table.records[:5] for cell in row if len(cell) > LONGEST_CELL]
+    return any(NUMBERS.fullmatch(cell[:LONGEST_CELL]) for cell in longest)

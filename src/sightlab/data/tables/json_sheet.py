@@ -25,7 +25,7 @@ WRAPPERS = ("labels", "data", "items", "samples", "records", "rows", "images", "
 def is_json(name: str, head: bytes) -> bool:
     """Whether a file is JSON by its suffix and its first byte that is no white space."""
     suffix = suffix_of(name.removesuffix(".gz"))
-    return suffix in ("json", "jsonl", "ndjson") and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+    return suffix in ("json", "jsonl", "ndjson") and head.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")[:1] in (b"{", b"[")
 
 
 def document_of(file: DataFile, encoding: str | None = None) -> tuple[Any, bool] | None:
@@ -98,6 +98,8 @@ def rows_of(document: Any) -> Rows | None:
 def rows_of_array(values: Sequence[Any]) -> Rows | None:
     """The rows of an array of objects, or of arrays."""
     if values and all(isinstance(value, dict) for value in values):
+        if any(is_task(value) for value in values[:50]):
+            return None
         flat = [flattened(value) for value in values]
         heading = tuple(dict.fromkeys(key for one in flat for key in one))
         if len(heading) > MOST_COLUMNS:
@@ -106,6 +108,11 @@ def rows_of_array(values: Sequence[Any]) -> Rows | None:
     if values and all(isinstance(value, list) and value for value in values):
         return (), [tuple(cell_of(cell) for cell in value) for value in values]
     return None
+
+
+def is_task(value: Mapping[str, Any]) -> bool:
+    """Whether an object is a task of Label Studio's, which is read by the layout of that name."""
+    return isinstance(value.get("data"), dict) and any(key in value for key in ("annotations", "completions"))
 
 
 def rows_of_splits(document: Mapping[str, Any]) -> Rows | None:

@@ -112,6 +112,8 @@ def is_metadata(sheet: Sheet, c: int) -> bool:
     """Whether a column's heading says that it is no label."""
     heading = heading_of(sheet, c)
     key = key_of(heading)
+    if sheet.heading and not heading:
+        return True  # an index, or the keys of a mapping
     if says_label(heading):
         return False
     return key in FLAGS or key in HEADINGS or bool(FOLDS.fullmatch(heading)) or bool(words_of(heading) & METADATA)

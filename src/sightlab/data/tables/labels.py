@@ -53,6 +53,8 @@ def label_like(cells: Sequence[str]) -> bool:
     different = set(filled)
     if not filled or 2 * len(filled) < len(cells) or max(map(len, different)) > 200:
         return False
+    if any(cell.startswith(("{", "[{")) for cell in different):
+        return False
     if len(different) < 2 or (len(filled) >= 20 and 2 * len(different) > len(filled)):
         return False
     if all(is_decimal(cell) for cell in different):

@@ -62,6 +62,7 @@ HEADINGS = PICTURES | frozenset(
 class PictureColumn:
     """The column that names pictures. found: the share of its cells that name one that is there; looks: of those
     that end as pictures' names do. search: finds them. rival: another column that names other pictures, None for none.
+    same: other columns that name the same pictures.
     """
 
     place: int
@@ -69,6 +70,7 @@ class PictureColumn:
     looks: float
     search: Search
     rival: int | None = None
+    same: tuple[int, ...] = ()
 
     @property
     def by_id(self) -> bool:
@@ -84,8 +86,10 @@ def picture_column(sheet: Sheet, finder: Finder, place: Place) -> PictureColumn 
     if not there:
         lost = [column for column in columns if column.looks > 0.5]
         return lost[0] if lost else None
-    named = [column for column in there if not column.by_id] or there
-    return preferred(rows, named)
+    best = preferred(rows, [column for column in there if not column.by_id] or there)
+    others = [column for column in there if column.place != best.place]
+    same = [column.place for column in others if not any(differ(best, column, row) for row in rows)]
+    return replace(best, same=tuple(same))
 
 
 def sampled(sheet: Sheet) -> list[tuple[str, ...]]:
