@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+import sightlab
 from sightlab.data.imageset import Parts, in_memory
 from sightlab.data.pictures.bit_depth import depth_holding, depth_of, scaled
 from sightlab.data.pictures.decode import Decoding, decode, decode_measured, look
@@ -22,6 +23,7 @@ from sightlab.data.pictures.fill import Labelled, fill
 from sightlab.data.pictures.stream import each_picture, set_depth
 from sightlab.data.webshards.read import read_shards
 from sightlab.errors import DataError
+from sightlab.store.bundle import read_bundle
 from tests.picture_files import encoded, noise, tarred
 
 U16 = NDArray[np.uint16]
@@ -420,3 +422,22 @@ def test_a_set_of_shards_is_scaled_by_its_range_at_every_reading(tmp_path: Path)
         )
     full = read_shards([tmp_path / "a-0.tar"], "full", Decoding(skip_broken=True, bit_depth=16))
     np.testing.assert_array_equal(full.splits["all"].images[..., 0], [rounded(p, 16) for p in pictures])
+
+
+def test_a_model_takes_pictures_at_the_depth_it_was_trained_at(tmp_path: Path) -> None:
+    """A dark picture of a 12-bit camera uses 10 bits: by itself it would be scaled from 0..1023."""
+    generator = np.random.default_rng(0)
+    for label, brightest in (("dark", 700), ("bright", 4000)):
+        folder = tmp_path / "pictures" / label
+        folder.mkdir(parents=True)
+        for n in range(6):
+            Image.fromarray(generator.integers(0, brightest, (12, 12)).astype(np.uint16)).save(folder / f"{n}.png")
+    recipe = sightlab.recipe("cnn", data=str(tmp_path / "pictures"), epochs=1)
+    run = sightlab.train(recipe, home=tmp_path / "runs")
+    bundle = read_bundle(run.folder)
+    assert bundle.facts.bit_depth == 12
+    dark = np.arange(144, dtype=np.uint16).reshape(12, 12) * 5
+    Image.fromarray(dark).save(tmp_path / "one.png")
+    expected = rounded(dark, 12)
+    (from_file,), (from_array,) = (sightlab.predict(run, [one]) for one in (tmp_path / "one.png", expected))
+    assert from_file.top == from_array.top

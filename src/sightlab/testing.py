@@ -174,6 +174,7 @@ def recipe_words(bundle: Bundle) -> ReadWords:
     """The words of the run's own recipe that say how its images were made. Raises RunError for a damaged bundle."""
     asked = bundle.facts.recipe.get("data")
     words = {key: asked.get(key) for key in READ_AS_TRAINED} if isinstance(asked, dict) else {}
+    words["bit_depth"] = bundle.facts.bit_depth or words.get("bit_depth")
     for key, value in words.items():
         kind = str if key == "shape" else int
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):

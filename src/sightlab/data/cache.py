@@ -13,6 +13,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -111,7 +112,7 @@ class Draft:
             }
         for path in {path for path, _ in self.given} - self.used:
             path.unlink()  # asked for, but not among what make returned
-        meta = {"format": FORMAT, "notes": list(parts.notes), "splits": splits}
+        meta = {"format": FORMAT, "notes": list(parts.notes), "bit_depth": parts.bit_depth, "splits": splits}
         with (self.folder / META).open("w", encoding="utf-8") as stream:
             json.dump(meta, stream)
             flush(stream)
@@ -143,7 +144,7 @@ class Draft:
             if any(np.may_share_memory(pixels, array) for _, array in self.given):
                 pixels = np.array(pixels)
             splits[split] = ImageSet(pixels, images.labels, images.classes, images.numbered)
-        return Parts(splits, parts.notes)
+        return replace(parts, splits=splits)
 
 
 def open_entry(entry: Path) -> Parts | None:
@@ -153,7 +154,7 @@ def open_entry(entry: Path) -> Parts | None:
         if meta["format"] != FORMAT:
             return None
         splits = {split: open_split(entry, facts) for split, facts in meta["splits"].items()}
-        return Parts(splits, tuple(meta["notes"])) if splits else None
+        return Parts(splits, tuple(meta["notes"]), meta["bit_depth"]) if splits else None
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, DataError):
         return None
 
@@ -232,7 +233,7 @@ def noted(parts: Parts, room: Path, error: OSError) -> Parts:
     """The parts, saying that they could not be kept."""
     reason = (error.strerror or str(error)).lower()
     note = f"the cache {room} cannot be written ({reason}); the pictures are in memory and will be read again next time"
-    return Parts(parts.splits, (*parts.notes, note))
+    return replace(parts, notes=(*parts.notes, note))
 
 
 def host() -> str:

@@ -148,11 +148,13 @@ class Parts:
     """What a source holds, as it divides itself.
 
     splits: keys from train, validation and test; or the one key `all` where the source is not divided. All have
-    the same classes and image shape. notes: what the reader has to say to the user, a line each.
+    the same classes and image shape. notes: what the reader has to say to the user, a line each. bit_depth: bits that
+    its pictures of 16 bits were taken to use, None where it has none.
     """
 
     splits: Mapping[str, ImageSet]
     notes: tuple[str, ...] = field(default=())
+    bit_depth: int | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:

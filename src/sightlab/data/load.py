@@ -228,7 +228,7 @@ def named(parts: Parts, found: Found) -> Parts:
         for name, images in splits.items()
     ]
     warning = f"{found.name} is read from {found.path}, which is not the official data: {', '.join(held)}"
-    return Parts(splits, (warning, *parts.notes))
+    return replace(parts, splits=splits, notes=(warning, *parts.notes))
 
 
 def variant_of(parts: Parts, found: Found, source: str) -> Parts:

@@ -53,6 +53,7 @@ class Splits:
 
     train, validation: seen by training and selection. test: sealed. source: what the user named; key: the content
     of its files as a hash, "" for arrays given from Python. notes: what reading and dividing has to say.
+    bit_depth: see `Parts`.
 
     >>> import sightlab
     >>> splits = sightlab.load("fashion-mini", validation=0.1)
@@ -66,6 +67,7 @@ class Splits:
     source: str = "arrays"
     key: str = ""
     notes: tuple[str, ...] = field(default=())
+    bit_depth: int | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -145,7 +147,7 @@ def divide(
     for name, images in (("training", rest), ("validation", held_out), ("test", test)):
         if not len(images):
             raise DataError(f"{source}: the {name} split is empty; each split needs at least one image")
-    return Splits(rest, held_out, Sealed(test), source, key, tuple(notes))
+    return Splits(rest, held_out, Sealed(test), source, key, tuple(notes), parts.bit_depth)
 
 
 def check_enough(images: ImageSet, splits: int, source: str) -> None:

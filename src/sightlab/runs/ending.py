@@ -102,6 +102,7 @@ def bundle_facts(prepared: Prepared, scores: Mapping[str, Score]) -> dict[str, A
         "recipe_hash": recipe.hash,
         "data": prepared.splits.source,
         "data_key": prepared.splits.key,
+        "bit_depth": prepared.splits.bit_depth,
         "scores": {name: score.to_json() for name, score in scores.items()},
     }
 

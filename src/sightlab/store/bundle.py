@@ -34,6 +34,7 @@ class Facts(BaseModel):
 
     model, stem, options: what `models.build` takes. height, width, channels: of the images the model takes.
     mean, std: a channel each, of pixel values in [0, 1]. data_key: the content of the training data as a hash.
+    bit_depth: bits that its pictures of 16 bits were taken to use, None where it had none.
     weights_sha256: of weights.safetensors. scores: of the validation and the test split.
     """
 
@@ -55,6 +56,7 @@ class Facts(BaseModel):
     recipe_hash: str
     data: str
     data_key: str
+    bit_depth: int | None = None
     scores: dict[str, Any]
     weights_sha256: str
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sightlab.data.containers.base import DataFile
@@ -103,7 +104,7 @@ def reader(
             names=dict(options.names),
             only=options.classes,
         )
-        return checked(Parts(parts.splits, (*notes, *parts.notes)), options, inventory.label)
+        return checked(replace(parts, notes=(*notes, *parts.notes)), options, inventory.label)
 
     return read
 

@@ -58,9 +58,9 @@ def fill(labelled: Labelled, decoding: Decoding, allocate: Allocate, progress: P
     kept = np.ones(total, bool)
     kept[[one.place for one in left]] = False
     names = [relative_name(one.name, labelled.source) for one in left]
-    return Parts(
-        _kept_splits(labelled, arrays, kept), (*labelled.notes, *depth.notes(decoding.bit_depth), *broken_notes(names))
-    )
+    notes = (*labelled.notes, *depth.notes(decoding.bit_depth), *broken_notes(names))
+    bits = (decoding.bit_depth or depth.bits) if depth.count else None
+    return Parts(_kept_splits(labelled, arrays, kept), notes, bits)
 
 
 def _kept_splits(

@@ -70,5 +70,5 @@ def decoded(
     for name, own in ids:
         waiting[name].append(own)
     for name, pixels in each_picture(pictures, wanted.decoding, wanted.on_broken, wanted.on_note):
-        own = waiting[name]  # empty where a damaged table has more rows than it declares
-        yield Picture(name, pixels, own.popleft() if own else name, own_id)
+        left = waiting[name]  # empty where a damaged table has more rows than it declares
+        yield Picture(name, pixels, left.popleft() if left else name, own_id)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightlab.data.imageset import ImageSet, Parts, Progress
+from sightlab.data.pictures.bit_depth import FULL
 from sightlab.data.pictures.decode import Decoding
 from sightlab.data.pictures.pipeline import Job, Survey, decode_all
 from sightlab.data.pixels import Groups, Rows
@@ -54,7 +55,7 @@ def read_shards(
             splits[split] = ImageSet(pixels, labels[rows], classes, numbered, rows)
     left = int((labels < 0).sum())
     notes = (f"{left:,} {'picture' if left == 1 else 'pictures'} of classes not asked for left aside",) if left else ()
-    return Parts(splits, (*index.notes, *notes))
+    return Parts(splits, (*index.notes, *notes), index.bit_depth if index.bit_depth < FULL else None)
 
 
 def chosen_classes(
