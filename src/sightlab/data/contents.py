@@ -63,6 +63,7 @@ def remember(path: Path, options: Mapping[str, object], paths: Sequence[Path], k
         {
             "paths": [str(one.absolute()) for one in paths],
             "states": [state for state, _ in states],
+            "beside": names_beside(path),
             "key": known.key,
             "layout": known.layout,
         }
@@ -71,11 +72,19 @@ def remember(path: Path, options: Mapping[str, object], paths: Sequence[Path], k
         write_text(memo_of(path, options), text)
 
 
+def names_beside(path: Path) -> str:
+    """The names of the files in a lone file's folder, as a hash: labels or class names may come to lie beside it."""
+    if path.is_dir():
+        return ""
+    names = "\0".join(sorted(entry.name for entry in os.scandir(path.parent)))
+    return hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()
+
+
 def remembered(path: Path, options: Mapping[str, object]) -> Known | None:
     """The reading of a source whose files have not changed since; None where it is to be looked at anew."""
     try:
         kept = json.loads(memo_of(path, options).read_text(encoding="utf-8"))
-        if [state_of(Path(one))[0] for one in kept["paths"]] != kept["states"]:
+        if [state_of(Path(one))[0] for one in kept["paths"]] != kept["states"] or kept["beside"] != names_beside(path):
             return None
         return Known(str(kept["key"]), str(kept["layout"]))
     except (OSError, ValueError, KeyError, TypeError, DataError):

@@ -36,7 +36,7 @@ def download(urls: Sequence[str], target: Path, md5: str, progress: Progress | N
         try:
             fetch(url, part, progress)
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            reasons.append(f"{url}: {one_line(getattr(error, 'reason', error))}")
+            reasons.append(f"{url}: {one_line(getattr(error, 'reason', error))[:120]}")
             continue
         found = md5_of(part)
         if found == md5:
@@ -46,7 +46,9 @@ def download(urls: Sequence[str], target: Path, md5: str, progress: Progress | N
             return
         part.unlink()
         reasons.append(f"{url}: md5 is {found}, should be {md5}")
-    raise DataError("; ".join(reasons))
+    raise DataError(
+        "; ".join(reasons) if len(reasons) == 1 else f"{reasons[0]}, and no better from {len(reasons) - 1} more"
+    )
 
 
 def fetch(url: str, part: Path, progress: Progress | None) -> None:

@@ -166,10 +166,8 @@ def decided(path: Path, options: ReadOptions) -> tuple[Claim, str]:
 
 def paths_of(path: Path, inventory: Inventory, claim: Claim) -> list[Path]:
     """The files and folders whose content decides what a claim reads."""
-    if inventory.only is None:
-        return [path]
-    if claim.pairs is not None:
-        return [path, path.parent]  # a list, and the pictures it names
+    if inventory.only is not None and claim.pairs is not None:
+        return [path, claim.root or path.parent]  # a list, and the pictures it names
     return [path, *(path.parent / name for name in claim.beside)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from sightlab.data.imageset import Allocate, Parts, Progress
@@ -84,7 +85,8 @@ class Claim:
     that are files, (name, class) by split; None for other forms. unused: what would be left aside, a line each.
     notes: what the user should know, a line each. doubts: why this may not be what the user means, a line each that
     ends with the words that would settle it; a claim with doubts is read only when the user has chosen its layout.
-    beside: other files in the folder of a lone file that are read with it. lazy: whether pictures are decoded when
+    beside: other files in the folder of a lone file that are read with it. root: the folder that the pictures
+    of a lone list lie in. lazy: whether pictures are decoded when
     used, so that nothing is cached. refusal: where the form is certain and cannot be read, the line that says so; then
     `read` is never called. identity: plain values that tell this reading of the source from every other one.
     """
@@ -101,6 +103,7 @@ class Claim:
     doubts: tuple[str, ...] = ()
     refusal: str = ""
     beside: tuple[str, ...] = ()
+    root: Path | None = None
     lazy: bool = False
     identity: Mapping[str, Any] = field(default_factory=dict)
 

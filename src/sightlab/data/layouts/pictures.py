@@ -57,6 +57,7 @@ def picture_claim(
         tuple(unused),
         said,
         doubts,
+        root=getattr(inventory.container, "root", None),
         identity={"pairs": digest(samples, classes)},
     )
 
