@@ -19,7 +19,7 @@ HEAD_BYTES = 1 << 18
 MOST_HEAD_BYTES = 1 << 24  # of lines so long that few lie in HEAD_BYTES
 LEAST_LINES = 8
 HEAD_ROWS = 200
-HEAD_CHARACTERS = 1 << 15  # of the first rows, where they are long
+HEAD_CHARACTERS = 1 << 14  # of the first rows, where they are long
 LEAST_ROWS = 12
 SEPARATORS = (",", ";", "\t", "|")
 BLANK = " "  # stands for any run of white space
@@ -34,7 +34,8 @@ BOMS = (
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
 CONTROLS = bytes((*range(1, 9), *range(14, 27), *range(28, 32), 127))
 LEAST_NUMBERS = 4  # in a cell that holds several
-NUMBER_LINES = 3  # that tell whether a separator leaves numbers
+NUMBER_LINES, NUMBER_CELLS = 3, 50  # that tell whether a separator leaves numbers
+PLAIN = re.compile(r"[^\s]*", re.ASCII)  # no blanks, which would have to be stripped
 SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 csv.field_size_limit(2**27)
@@ -182,7 +183,7 @@ def evenness(lines: Sequence[str], mark: str) -> float:
         return 0.0
     # In `5;0,25;0,5` the comma parts as evenly as the semicolon, which alone leaves numbers; and in a heading over such
     # lines there is no comma.
-    some = [cell for row in parted[:NUMBER_LINES] for cell in row]
+    some = [cell for row in parted[:NUMBER_LINES] for cell in row[:NUMBER_CELLS]]
     mixed = 0.06 if any(set(cell) & OTHERS[mark] and not is_packed(cell) for cell in some) else 0.0
     numbers = sum(NUMBER.fullmatch(cell) is not None for cell in some) / len(some)
     whole = 0.1 if counts[0] == usual else 0.0
@@ -200,6 +201,8 @@ def cells(line: str, separator: str) -> list[str]:
     if separator == BLANK and '"' not in line:
         return line.split()
     text = line.strip("\r\n") if separator != BLANK else line.strip()
+    if '"' not in text:
+        return [cell.strip() for cell in text.split(separator)] if not PLAIN.fullmatch(text) else text.split(separator)
     try:
         row = next(csv.reader([text], delimiter=separator, skipinitialspace=True), [])
     except csv.Error:

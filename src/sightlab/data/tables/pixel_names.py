@@ -12,6 +12,7 @@ PIXEL = re.compile(r"pix|px|^p#|^#x#$|^#_#$|^(r|row)_?#_?(c|col|column)_?#$|^@_?
 ROWS_FIRST = re.compile(r"^(r|row)_?#_?(c|col|column)_?#")
 CHANNEL = re.compile(r"(?<![^\W\d_])(red|green|blue|r|g|b)(?![^\W\d_])")
 DIGITS = re.compile(r"\d+")
+LONGEST_NUMBER = 7
 LEAST = 4  # a picture of 2 x 2
 
 
@@ -60,10 +61,14 @@ def groups(header: Sequence[str]) -> tuple[dict[str, list[tuple[int, Key]]], dic
     """Columns with their keys by the pattern of their names: as they are, and with colours taken out of the names."""
     plain: dict[str, list[tuple[int, Key]]] = defaultdict(list)
     for place, name in enumerate(header):
-        text = name.strip().casefold()
-        pieces = DIGITS.findall(text)
-        if pieces and len(pieces) <= 3 and max(map(len, pieces)) <= 7:
-            plain[DIGITS.sub("#", text)].append((place, (tuple(map(int, pieces)), -1)))
+        text = name.casefold()
+        stem = text.rstrip("0123456789")
+        if stem.isalpha() and 0 < len(text) - len(stem) <= LONGEST_NUMBER:  # what most are, told without patterns
+            plain[f"{stem}#"].append((place, ((int(text[len(stem) :]),), -1)))
+            continue
+        pieces = DIGITS.findall(text.strip())
+        if pieces and len(pieces) <= 3 and max(map(len, pieces)) <= LONGEST_NUMBER:
+            plain[DIGITS.sub("#", text.strip())].append((place, (tuple(map(int, pieces)), -1)))
     coloured: dict[str, list[tuple[int, Key]]] = defaultdict(list)
     for pattern, members in plain.items():
         if found := CHANNEL.search(pattern):
