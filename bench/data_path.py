@@ -26,6 +26,7 @@ from torchvision import transforms
 from sightlab.augment.draws import Draws
 from sightlab.augment.pipeline import augmentation
 from sightlab.data.batches import Batches, images_at
+from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.csv import read_csv
 from sightlab.data.imageset import ImageSet
 from sightlab.data.load import load
@@ -95,7 +96,7 @@ def csv_row() -> Row:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sample.csv"
         write_csv(path)
-        sides = {"sightlab": partial(read_csv, path), "pandas": partial(pd.read_csv, path)}
+        sides = {"sightlab": partial(read_csv, DataFile.at(path)), "pandas": partial(pd.read_csv, path)}
         in_turn({name: partial(seconds_of, side) for name, side in sides.items()}, rounds=1)
         found = in_turn({name: partial(seconds_of, side) for name, side in sides.items()})
     mine, other = median(found["sightlab"]), median(found["pandas"])
