@@ -73,7 +73,7 @@ def exported(
         document = xml_of(inventory, name) if suffix_of(name) == "xml" else json_of(inventory, name)
         rows = None if document is None else rows_of(document, inventory.shown(name))
     except MeaningError as error:
-        return Listed(name, problem=str(error))
+        return Listed(name, problem=one_line(error))
     except DataError:
         return None
     if rows is None:
@@ -113,18 +113,24 @@ def coco_rows(document: Any, shown: str) -> Rows | None:
     if not isinstance(document, dict) or not document.keys() >= COCO_KEYS:
         return None
     images, annotations, categories = (objects(document[key]) for key in ("images", "annotations", "categories"))
-    names = {one.get("id"): str(one.get("name")) for one in categories if "id" in one}
+    names = {one["id"]: str(one.get("name")) for one in categories if is_id(one.get("id"))}
     found: dict[Any, str] = {}
-    files = {one["id"]: str(one["file_name"]) for one in images if "id" in one and "file_name" in one}
+    files = {one["id"]: str(one["file_name"]) for one in images if is_id(one.get("id")) and "file_name" in one}
     for one in annotations:
         image, category = one.get("image_id"), one.get("category_id")
-        if category not in names:
-            raise MeaningError(f"{shown}: an annotation of image {image} has category_id {category}, which is none")
+        if not (is_id(image) and is_id(category) and category in names):
+            said = f"image {one_line(image)[:40]} has category_id {one_line(category)[:40]}"
+            raise MeaningError(f"{shown}: an annotation of {said}, which is none")
         if image in files and found.setdefault(image, names[category]) != names[category]:
             raise MeaningError(several(shown, files[image], found[image], names[category]))
     rows: list[Row] = [(place, (files[image], found[image])) for place, image in enumerate(files, 1) if image in found]
     order = tuple(names[key] for key in sorted(names, key=lambda key: (not isinstance(key, int), key)))
     return rows, order, bare_note(shown, len(files) - len(rows))
+
+
+def is_id(value: Any) -> bool:
+    """Whether a value of JSON can be the id of something."""
+    return isinstance(value, int | str)
 
 
 def objects(value: Any) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from sightlab.data.layouts.claim import STATED, Claim, Layout, ReadOptions, refu
 from sightlab.data.layouts.pictures import picture_claim
 from sightlab.data.layouts.split_words import exact_split
 from sightlab.data.tables.finder import split_in
-from sightlab.errors import DataError
+from sightlab.errors import DataError, one_line
 
 NAME = "file-names"
 FIELDS = {"label": r".+?", "number": r"\d+", "id": r"[^/]+?", "any": r".*?", "split": r"[^\W\d_]+"}
@@ -60,7 +60,7 @@ def claim_by(inventory: Inventory, options: ReadOptions, pattern: str) -> Claim:
     if not pairs:
         return refused(
             NAME,
-            f"{shortened(inventory.label, 80)}: label_from={pattern[:80]} fits no picture's name, as "
+            f"{shortened(inventory.label, 80)}: label_from={one_line(pattern)[:80]} fits no picture's name, as "
             f"{shortened(inventory.pictures[0])}",
         )
     if UNDIVIDED in pairs and len(pairs) > 1:
@@ -71,7 +71,7 @@ def claim_by(inventory: Inventory, options: ReadOptions, pattern: str) -> Claim:
         options,
         NAME,
         pairs,
-        labels=f"file names like {pattern[:60]}",
+        labels=f"file names like {one_line(pattern)[:60]}",
         strength=STATED,
         notes=left_note(left),
     )
@@ -97,8 +97,8 @@ def compiled(pattern: str) -> re.Pattern[str]:
     if wrong or names.count("label") != 1 or names.count("split") > 1:
         said = f"`{{{wrong[0][:20]}}}` is no field" if wrong else "it takes one `{label}`"
         raise DataError(
-            f"label_from={pattern[:80]}: {said}; a pattern is like `label_from={{label}}.{{number}}.jpg`, fields are "
-            "{label}, {number}, {id}, {split}, {any}"
+            f"label_from={one_line(pattern)[:80]}: {said}; a pattern is like `label_from={{label}}.{{number}}.jpg`, "
+            "fields are {label}, {number}, {id}, {split}, {any}"
         )
     pieces = FIELD.split(pattern)
     text = "".join(
@@ -133,8 +133,8 @@ def stranger_line(
 ) -> str:
     """The line on names that do not fit, in a folder where others do."""
     return (
-        f"{shortened(inventory.shown(strangers[0]), 100)}: does not fit label_from={pattern[:60]}, nor do "
-        f"{len(strangers) - 1:,} others of {len(strangers) + len(found):,} in its folder; rename them, or "
+        f"{shortened(inventory.shown(strangers[0]), 100)}: does not fit label_from={one_line(pattern)[:60]}, "
+        f"nor do {len(strangers) - 1:,} others of {len(strangers) + len(found):,} in its folder; rename them, or "
         f"{word('ignore', strangers[0].rpartition('/')[2][:40])}"
     )
 

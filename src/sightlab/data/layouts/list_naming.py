@@ -10,7 +10,7 @@ from sightlab.data.inventory import shortened
 from sightlab.data.layouts.claim import word
 from sightlab.data.layouts.listed import Listed
 from sightlab.data.tables.list_names import stem_of
-from sightlab.errors import DataError
+from sightlab.errors import DataError, one_line
 
 
 def named_lists(names: Sequence[str], asked: str, label: str) -> list[str]:
@@ -21,7 +21,9 @@ def named_lists(names: Sequence[str], asked: str, label: str) -> list[str]:
         fitting = exact or [name for name in names if is_meant(name, one)]
         if not fitting:
             held = ", ".join(shortened(name, 30) for name in names[:5]) or "none"
-            raise DataError(f"{shortened(label, 80)}: list={one[:60]}: there is no such list; texts here: {held}")
+            raise DataError(
+                f"{shortened(label, 80)}: list={one_line(one)[:60]}: there is no such list; texts here: {held}"
+            )
         found |= dict.fromkeys(fitting)
     return list(found)
 

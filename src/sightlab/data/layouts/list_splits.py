@@ -12,7 +12,7 @@ from sightlab.data.layouts.list_source import ListSource
 from sightlab.data.layouts.listed import Listed
 from sightlab.data.tables.finder import split_in
 from sightlab.data.tables.labels import plain_labels
-from sightlab.errors import DataError
+from sightlab.errors import DataError, one_line
 
 
 class ContradictionError(DataError):
@@ -88,7 +88,8 @@ def by_places(
         own = {name: Said(one.label, split, one.name) for name, one in said.items() if name.startswith(f"{place}/")}
         if not own:
             raise DataError(
-                f"{shortened(inventory.label, 80)}: split={options.split}: no list names pictures in `{place}`"
+                f"{shortened(inventory.label, 80)}: split={one_line(options.split)[:60]}: no list names "
+                f"pictures in `{shortened(place)}`"
             )
         found |= own
     left = len(said) - len(found)

@@ -27,7 +27,7 @@ from sightlab.data.tables.resolution import resolved
 from sightlab.data.tables.search import Place, place_of
 from sightlab.data.tables.sheet import Sheet, UnclearError, head_of, whole_of
 from sightlab.data.tables.split_column import NoColumnError, folds, split_column
-from sightlab.errors import DataError
+from sightlab.errors import DataError, one_line
 
 # Labels of pictures whose class is kept secret, where all of a list have them.
 SECRET = frozenset(("-1", "?"))
@@ -80,7 +80,7 @@ def listed(inventory: Inventory, name: str, options: ReadOptions, *, chosen: boo
     try:
         sheet = sheet_in(inventory, name, place)
     except DataError as error:
-        return Listed(name, problem=str(error), weight=STATED if chosen else likelihood(name))
+        return Listed(name, problem=one_line(error), weight=STATED if chosen else likelihood(name))
     return None if sheet is None else read_sheet(inventory, sheet, place, options, chosen=chosen)
 
 
@@ -115,11 +115,11 @@ def read_sheet(
     try:
         return listed_rows(inventory, *with_heading(sheet, column, options.label), options, chosen=chosen)
     except NoColumnError as error:
-        return Listed(sheet.name, problem=str(error), weight=STATED if chosen else POSSIBLE)
+        return Listed(sheet.name, problem=one_line(error), weight=STATED if chosen else POSSIBLE)
     except UnclearError as error:
-        return Listed(sheet.name, problem=str(error), weight=STATED if chosen else STRUCTURE)
+        return Listed(sheet.name, problem=one_line(error), weight=STATED if chosen else STRUCTURE)
     except DataError as error:
-        return Listed(sheet.name, problem=str(error))
+        return Listed(sheet.name, problem=one_line(error))
 
 
 def listed_rows(
@@ -153,7 +153,7 @@ def listed_rows(
         pairs.splits,
         "" if choice is None or not any(labels) else described(choice),
         doubt="" if choice is None else choice.doubt,
-        notes=(*sheet.notes, *pair_notes(sheet, found, pairs), *column_notes(sheet, choice)),
+        notes=tuple(map(one_line, (*sheet.notes, *pair_notes(sheet, found, pairs), *column_notes(sheet, choice)))),
         guessed=choice is not None and choice.guessed,
     )
 

@@ -14,7 +14,7 @@ from sightlab.data.layouts.list_source import ListSource, list_source
 from sightlab.data.layouts.list_splits import ContradictionError, by_split, places_of_lists
 from sightlab.data.layouts.listed import Listed, listed
 from sightlab.data.layouts.pictures import left_pictures, picture_claim
-from sightlab.errors import DataError
+from sightlab.errors import DataError, one_line
 
 NAME = "list"
 # Texts beyond so many are notes that lie beside each picture.
@@ -76,7 +76,7 @@ def claim_of_lists(layout: str, source: ListSource, lists: Sequence[Listed], opt
     try:
         return labelled_claim(layout, source, choice, options)
     except ContradictionError as error:
-        return refused(layout, str(error))
+        return refused(layout, one_line(error))
 
 
 def with_way(wrong: Listed, choice: Choice) -> str:

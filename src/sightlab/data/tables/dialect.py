@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.opening import opened
+from sightlab.data.tables.arff import heading_and_rows, is_arff
 from sightlab.data.tables.packed import is_packed
 from sightlab.errors import DataError, one_line
 
@@ -74,11 +75,17 @@ def text_table(file: DataFile, encoding: str | None = None) -> TextTable | None:
     found = encoding_of(data, encoding, file)
     if found is None:
         return None
-    text = codecs.getincrementaldecoder(found)("strict" if encoding is None else "replace").decode(data, final=whole)
+    decoder = codecs.getincrementaldecoder(found)("strict" if encoding is None else "replace")
+    try:
+        text = decoder.decode(data, final=whole)
+    except UnicodeDecodeError as error:  # a byte order mark promises what the rest is not
+        raise DataError(f"{file}: is not {found} text, as its first bytes say; save it as UTF-8") from error
     lines = list(io.StringIO(text, newline=""))  # `splitlines` also parts at marks that only text has
     if not whole:
         lines = lines[:-1]  # cut in the middle
     kept = [(n, line) for n, line in enumerate(lines, 1) if line.strip()]
+    if kept and is_arff(kept):
+        return arff_table(file, found, kept, whole)
     declared = SEP_LINE.fullmatch(kept[0][1].strip()) if kept else None
     if declared:
         kept = kept[1:]
@@ -91,6 +98,16 @@ def text_table(file: DataFile, encoding: str | None = None) -> TextTable | None:
         separator = ""
     records = tuple(islice_records(kept, separator, len(plain) < len(kept)))
     return TextTable(file, found, separator, records, whole and len(records) == len(kept)) if records else None
+
+
+def arff_table(file: DataFile, encoding: str, lines: Sequence[tuple[int, str]], whole: bool) -> TextTable | None:
+    """An ARFF file as a table with a heading; None for one without rows, or with rows of another form."""
+    parts = heading_and_rows(lines)
+    if parts is None or not parts[2] or parts[2][0][1].startswith("{"):
+        return None
+    line, names, rows = parts
+    records = tuple(islice_records(rows, ",", False))
+    return TextTable(file, encoding, ",", ((line, names), *records), whole and len(records) == len(rows))
 
 
 def head_of(stream: BinaryIO) -> tuple[bytes, bool]:

@@ -9,7 +9,7 @@ from sightlab.data.tables.labels import is_decimal, label_like
 from sightlab.data.tables.picture_column import words_of
 from sightlab.data.tables.sheet import Sheet, UnclearError
 from sightlab.data.tables.split_column import FLAGS, FOLDS, HEADINGS, key_of, place_named
-from sightlab.errors import DataError
+from sightlab.errors import DataError, one_line
 
 LABELS = frozenset(
     (
@@ -89,7 +89,7 @@ def asked_for(sheet: Sheet, taken: Collection[int], asked: str) -> LabelChoice:
     place = place_named(sheet, asked, "label")
     if place in taken:
         raise DataError(
-            f"{sheet.shown}: label={asked[:40]}: this column names the pictures or their splits; give another"
+            f"{sheet.shown}: label={one_line(asked)[:40]}: this column names the pictures or their splits; give another"
         )
     return LabelChoice((place,), sheet.named(place), True)
 

@@ -119,11 +119,11 @@ class Search:
 
     def _loosely(self, kept: str) -> Match:
         found = self.finder.by_loose_end(kept)
+        if not found or not is_picture_name(kept):
+            return Match(tuple(found), "id", kept)
         depth, plain = kept.count("/") + 1, folded(kept)
         same = tuple(name for name in found if folded(end_of(name, depth) or "") == plain)
-        if same:
-            return Match(same, "case", kept)
-        return Match(tuple(found), "suffix" if is_picture_name(kept) else "id", kept)
+        return Match(same, "case", kept) if same else Match(tuple(found), "suffix", kept)
 
     def told_apart(self, match: Match, split: str | None) -> Match:
         """The match with those pictures left that lie where the list and the split say."""

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from sightlab.data.layouts.split_words import exact_split, parsed, plain
 from sightlab.data.tables.sheet import Sheet, UnclearError
-from sightlab.errors import DataError
+from sightlab.errors import DataError, one_line
 
 HEADINGS = frozenset(
     (
@@ -142,4 +142,4 @@ def place_named(sheet: Sheet, asked: str, word: str) -> int:
         ", ".join(f"`{h[:24]}`" for h in sheet.heading[:8]) if sheet.heading else f"0 to {sheet.width - 1}, no heading"
     )
     kind = "two columns of this name" if loose else "no such column"
-    raise NoColumnError(f"{sheet.shown}: {word}={asked[:40]}: {kind}; columns: {held}"[:300])
+    raise NoColumnError(f"{sheet.shown}: {word}={one_line(asked)[:40]}: {kind}; columns: {held}"[:300])
