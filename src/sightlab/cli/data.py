@@ -126,6 +126,9 @@ def reading_facts(claim: Claim | None) -> dict[str, Any]:
 def explained(examination: Examined, json: bool) -> None:
     """Every claim on a source, and the one it is read by. Raises DataError with the refusal where there is none."""
     decision = examination.decision
+    if examination.inventory is None:
+        out(f"webdataset: {len(examination.found.shards):,} shards, named one by one")
+        return
     rows = [claim_row(claim, decision.chosen) for claim in decision.claims]
     if json:
         names = ("layout", "verdict", "splits", "classes", "labels", "because")
@@ -134,7 +137,8 @@ def explained(examination: Examined, json: bool) -> None:
         table(["layout", "verdict", "pictures", "classes", "classes from"], [row[:5] for row in rows])
         for row in rows:
             for reason in filter(None, row[5].split("\n")):
-                out(f"{row[0]}: {reason}")
+                if reason != decision.refusal:
+                    out(f"{row[0]}: {reason}")
     decision.claim()
 
 
