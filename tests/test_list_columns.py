@@ -45,6 +45,9 @@ SEX = ("f", "f", "m", "m", "f", "m", "f", "m")
         ((PICTURES, LABELS, tuple(f"{n / 7:.3f}" for n in range(8))), "path,kind,score"),
         ((PICTURES, tuple(f"/data/{n}.png" for n in IDS), LABELS), "image,full_path,label"),
         ((PICTURES, NUMBERS, LABELS), ""),
+        ((PICTURES, SEX, LABELS), "Image Index,Patient Gender,Finding Labels"),
+        ((PICTURES, SEX, LABELS), "image,sex,bird species"),
+        ((PICTURES, LABELS, SEX), "image,label,coarse_label"),
         ((tuple(f"https://host.example/{n}.png" for n in IDS), LABELS), "url,emotion"),
     ],
 )
@@ -72,6 +75,7 @@ def test_a_label_told_by_elimination_is_said(tmp_path: Path) -> None:
         ),
         ((PICTURES, LABELS, SEX), "", "`1` or `2` could be the label; say which, as in `label=1`"),
         ((PICTURES, LABELS, SEX), "image,label,class", "`label` or `class` could be the label"),
+        ((PICTURES, LABELS, SEX), "image,fine_label,coarse_label", "`fine_label` or `coarse_label` could be the label"),
         ((PICTURES, ("1",) * 8, ("0", "1") * 4), "image,sunny,warm", r"line 3: is of the classes `sunny` and `warm`"),
         ((PICTURES, ("a b", "b c") * 4), "image,tags", r"holds several labels in one cell, as `a b`.*`label=tags`"),
         (

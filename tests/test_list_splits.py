@@ -134,6 +134,17 @@ def test_answers_to_be_handed_in_and_lists_without_labels_are_left_aside(tmp_pat
     assert "4 pictures (test/5.png, test/6.png, test/7.png, ...) in no list left aside" in notes
 
 
+def test_a_sample_of_answers_with_the_ids_of_training_pictures_stops_nothing(tmp_path: Path) -> None:
+    """As in CIFAR-10's competition: pictures 1, 2, ... are in train and in test."""
+    pictures = {f"{split}/{n}.png": flat(n) for split in ("train", "test") for n in range(1, 5)}
+    lists = {
+        "trainLabels.csv": b"id,label\n1,frog\n2,cat\n3,frog\n4,cat",
+        "sampleSubmission.csv": b"id,label\n1,cat\n2,cat\n3,cat\n4,cat",
+    }
+    found = splits(tmp_path, lists, pictures)
+    assert found == {"train": ["train/1.png=frog", "train/2.png=cat", "train/3.png=frog", "train/4.png=cat"]}
+
+
 @pytest.mark.parametrize("label", ["-1", "?", ""])
 def test_a_test_list_whose_labels_are_kept_secret_is_left_aside(tmp_path: Path, label: str) -> None:
     lists = {"train.csv": b"1.png,0\n2.png,1\n3.png,0", "test.csv": f"4.png,{label}\n5.png,{label}\n".encode()}

@@ -10,10 +10,9 @@ from sightlab.data.layouts.list_naming import which
 from sightlab.data.layouts.listed import Listed
 from sightlab.data.layouts.split_words import split_family
 from sightlab.data.tables.finder import split_in
-from sightlab.data.tables.list_names import family_of, stem_of, words_in
+from sightlab.data.tables.list_names import family_of, says_no_truth, stem_of, words_in
 
 WITHIN = 0.9
-NO_TRUTH = frozenset(("submission", "submissions", "predictions", "prediction", "preds"))
 
 
 @dataclass(eq=False)
@@ -37,7 +36,6 @@ def together(lists: Sequence[Listed], label: str, *, chosen: bool = False) -> Ch
     bare = [one for one in lists if not one.labelled]
     if len(choice.lists) > 1 and not chosen:
         leave_aside(choice, less_certain(choice.lists), "no column that is a label for certain")
-        leave_aside(choice, [one for one in choice.lists if says_no_truth(one)], "answers to be handed in")
         leave_aside(choice, dummies(choice.lists), "one label for all pictures of a test folder")
         if not with_glued_splits(choice):
             drop_keys(choice)
@@ -45,7 +43,9 @@ def together(lists: Sequence[Listed], label: str, *, chosen: bool = False) -> Ch
             if len(choice.lists) > 1 and not are_parts(choice):
                 divided(choice, label)
     rest = bare if choice.refusal else divided_by_names(choice, bare, label)
-    leave_aside(choice, rest, "no labels")
+    answers = [one for one in rest if says_no_truth(one.name)]
+    leave_aside(choice, answers, "answers to be handed in")
+    leave_aside(choice, [one for one in rest if one not in answers], "no labels")
     return choice
 
 
@@ -63,11 +63,6 @@ def less_certain(lists: Sequence[Listed]) -> list[Listed]:
     sure = {one.column for one in lists if not one.doubt and not one.guessed}
     unsure = [one for one in lists if one.doubt or (one.guessed and one.column not in sure)]
     return unsure if sure else []
-
-
-def says_no_truth(one: Listed) -> bool:
-    """Whether a list is one of answers to be handed in, by its name."""
-    return bool(NO_TRUTH & set(words_in(stem_of(one.name))))
 
 
 def dummies(lists: Sequence[Listed]) -> list[Listed]:

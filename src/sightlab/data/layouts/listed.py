@@ -14,7 +14,7 @@ from sightlab.data.tables.finder import Finder
 from sightlab.data.tables.heads import table_in
 from sightlab.data.tables.json_sheet import document_of, is_json, json_sheet
 from sightlab.data.tables.label_column import LabelChoice, label_choice
-from sightlab.data.tables.list_names import says_several_splits, split_of_list
+from sightlab.data.tables.list_names import says_no_truth, says_several_splits, split_of_list
 from sightlab.data.tables.list_rows import with_heading
 from sightlab.data.tables.loose_lines import loose_sheet
 from sightlab.data.tables.picture_column import (
@@ -81,6 +81,8 @@ def listed(inventory: Inventory, name: str, options: ReadOptions, *, chosen: boo
         sheet = sheet_in(inventory, name, place)
     except DataError as error:
         return Listed(name, problem=one_line(error), weight=STATED if chosen else likelihood(name))
+    if sheet is not None and not chosen and says_no_truth(name):
+        return Listed(name, split=place.split)
     return None if sheet is None else read_sheet(inventory, sheet, place, options, chosen=chosen)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,7 @@ METADATA = frozenset(
         *("md5", "sha", "sha256", "hash", "url", "urls", "annotator", "mtime", "license", "fold", "folds"),
     )
 )
+LAST_WORDS = frozenset(("label", "labels", "class", "category", "species", "breed", "diagnosis"))
 NAMES = frozenset(("name", "names", "str", "text", "string", "title"))
 TRUE, FALSE = frozenset(("1", "1.0", "true", "True", "TRUE")), frozenset(("0", "0.0", "false", "False", "FALSE", ""))
 MOST_FLAGS = 4096
@@ -75,7 +77,8 @@ def label_choice(sheet: Sheet, taken: Collection[int], asked: str | None) -> Lab
     free = [
         c for c in range(sheet.width) if c not in taken and not is_metadata(sheet, c) and not counts(sheet, c, taken)
     ]
-    headed = without_coordinates(sheet, [c for c in free if says_label(heading_of(sheet, c))])
+    exact = without_coordinates(sheet, [c for c in free if says_label(heading_of(sheet, c))])
+    headed = exact or [c for c in free if ends_as_label(heading_of(sheet, c))]
     if headed:
         return LabelChoice((named_ones(sheet, headed),), sheet.named(named_ones(sheet, headed)))
     return by_elimination(sheet, free)
@@ -106,6 +109,17 @@ def says_label(heading: str) -> bool:
     (True, True, False)
     """
     return key_of(heading) in LABELS or key_of(heading.rpartition(".")[2]) in LABELS
+
+
+def ends_as_label(heading: str) -> bool:
+    """Whether a heading's last word is one for labels.
+
+    >>> ends_as_label("Finding Labels"), ends_as_label("fine_label"), ends_as_label("label_source")
+    (True, True, False)
+    """
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", heading)
+    words = re.findall(r"[^\W\d_]+", spaced.casefold())
+    return bool(words) and words[-1] in LAST_WORDS
 
 
 def is_metadata(sheet: Sheet, c: int) -> bool:

@@ -8,6 +8,7 @@ from sightlab.data.layouts.split_words import PLAIN, WORDS
 from sightlab.data.tables.finder import split_in
 
 SUFFIXES = re.compile(r"(\.(csv|tsv|txt|tab|lst|list|json|jsonl|ndjson|data|names|gz|coco))+$", re.IGNORECASE)
+NO_TRUTH = frozenset(("submission", "submissions", "predictions", "prediction", "preds"))
 # Words that all lists have in their names, and folders of lists.
 LISTS = frozenset(
     (
@@ -88,6 +89,15 @@ def split_of_list(name: str) -> str | None:
 def says_several_splits(name: str) -> bool:
     """Whether a list's name says several splits, as that of a table of them does: `train_test_split.txt`."""
     return len(splits_in_stem(name)) > 1
+
+
+def says_no_truth(name: str) -> bool:
+    """Whether a list is one of answers to be handed in, by its name: its labels are placeholders.
+
+    >>> says_no_truth("sampleSubmission.csv"), says_no_truth("submitted/labels.csv")
+    (True, False)
+    """
+    return bool(NO_TRUTH & set(words_in(stem_of(name))))
 
 
 def family_of(name: str) -> tuple[str, ...]:
