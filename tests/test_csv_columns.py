@@ -286,6 +286,14 @@ def test_names_tell_the_shape_and_the_order(tmp_path: Path, names: list[str], sh
     check(found, pixels, DIGITS)
 
 
+def test_numbers_for_names_in_the_order_of_text_are_minded_with_a_label_among_them(tmp_path: Path) -> None:
+    pixels = table(ROWS, 64)
+    names = sorted(map(str, range(65)))
+    rows = np.column_stack([np.array(DIGITS, np.uint8), pixels])
+    path = put(tmp_path, columns_text(names, [rows[:, [int(name) for name in names]]]))
+    check(read(path, label="0"), pixels, DIGITS)
+
+
 @pytest.mark.parametrize("names", ["{c}{n}", "pixel{n}_{c}", "{n}{c}"])
 @pytest.mark.parametrize("planes", [False, True])
 def test_names_tell_the_channels(tmp_path: Path, names: str, planes: bool) -> None:

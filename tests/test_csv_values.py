@@ -17,7 +17,7 @@ from sightlab.data.formats.sheets import sheet_of
 from sightlab.data.imageset import Parts, in_memory
 from sightlab.data.tables.roles import Wish
 from sightlab.errors import DataError
-from tests.csv_tables import put, read, table
+from tests.csv_tables import put, read, smooth, table
 
 ROWS = 40
 BYTES = table(ROWS, 64)
@@ -219,3 +219,48 @@ def test_labels_that_begin_as_comments_do_are_labels(tmp_path: Path) -> None:
     lines = [",".join([("#1", "no")[n % 2], *map(str, row)]) for n, row in enumerate(BYTES.tolist())]
     found = read(put(tmp_path, "\n".join([",".join(["label", *(f"p{n}" for n in range(64))]), *lines])))
     assert found.classes == ("#1", "no") and len(found) == ROWS
+
+
+def test_arff_has_its_heading_in_lines_of_their_own(tmp_path: Path) -> None:
+    lines = [",".join([*map(str, row), str(n % 5)]) for n, row in enumerate(BYTES.tolist())]
+    names = [f"@ATTRIBUTE pixel{n} real" for n in range(64)]
+    for rows in (lines, [line.replace(",", ", ") for line in lines]):
+        text = "\n".join(
+            ["% made by me", "@RELATION 'digits'", "", *names, "@attribute class {0,1,2,3,4}", "", "@DATA", *rows]
+        )
+        found = read(put(tmp_path, text, "digits.arff"))
+        np.testing.assert_array_equal(found.images.reshape(ROWS, -1), BYTES)
+        assert [found.classes[n] for n in found.labels] == [str(n % 5) for n in range(ROWS)]
+
+
+def test_usps_and_semeion_as_they_are_handed_out(tmp_path: Path) -> None:
+    """Blanks between numbers and after the last one, labels as fractions, or one-hot behind the pixels."""
+    pictures, numbers = smooth(ROWS, 16).reshape(ROWS, -1), np.arange(ROWS) * 7 % 10
+    rows = [" ".join(f"{v:.4f}" for v in row) for row in (pictures / 127.5 - 1).tolist()]
+    found = read(
+        put(tmp_path, "".join(f"{n:.4f} {row} \n" for n, row in zip(numbers, rows, strict=True)), "zip.train.gz")
+    )
+    np.testing.assert_array_equal(found.images.reshape(ROWS, -1), pictures)
+    np.testing.assert_array_equal(found.labels, numbers)
+    bits = (pictures > 128).astype(int)
+    rows = [" ".join(f"{v:.4f}" for v in row) for row in bits.tolist()]
+    hot = [" ".join(map(str, row)) for row in np.eye(10, dtype=int)[numbers].tolist()]
+    found = read(put(tmp_path, "".join(f"{row} {own} \n" for row, own in zip(rows, hot, strict=True)), "semeion.data"))
+    np.testing.assert_array_equal(found.images.reshape(ROWS, -1), bits * 255)
+    np.testing.assert_array_equal(found.labels, numbers)
+
+
+def test_alpha_is_seen_and_laid_on_white(tmp_path: Path) -> None:
+    colours = smooth(ROWS, 8, 3)
+    alpha = np.full((ROWS, 8, 8, 1), 255, np.uint8)
+    alpha[:, 0] = 0
+    rows = np.concatenate([colours, alpha], axis=3).reshape(ROWS, -1)
+    lines = [",".join(map(str, [n % 5, *row])) for n, row in enumerate(rows.tolist())]
+    path = put(tmp_path, "\n".join([",".join(["label", *(f"p{n}" for n in range(256))]), *lines]))
+    with pytest.raises(DataError, match="`shape=8x8x4` reads them so, `shape=16x16` as one grey picture"):
+        read(path)
+    found = read(path, shape=(8, 8, 4))
+    assert found.shape == (8, 8, 3)
+    np.testing.assert_array_equal(found.images[:, 1:], colours[:, 1:])
+    assert (found.images[:, 0] == 255).all()
+    np.testing.assert_array_equal(read(path, shape=(16, 16)).images.reshape(ROWS, -1), rows)

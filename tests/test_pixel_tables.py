@@ -305,3 +305,49 @@ def test_what_cannot_be_read_does_not_hide_what_can(tmp_path: Path) -> None:
     put(tmp_path, "readmé\n".encode("latin-1"), "notes.txt")
     assert "notes.txt: line 1 is not UTF-8 text" in refusal(tmp_path)
     check_splits(parts(tmp_path, encoding="latin-1"), {"train"})
+
+
+def put_apart(folder: Path, images: str, labels: str, count: int, heading: str, seed: int = 0) -> None:
+    """A table of pixels alone, and a text of labels."""
+    rows = [",".join(map(str, row)) for row in drawn(count, seed=seed).tolist()]
+    numbers = ",".join(map(str, range(64)))
+    put(folder, "\n".join([numbers, *rows] if heading == "0" else rows), images)
+    put(folder, "\n".join([*filter(None, [heading]), *LABELS[:count]]), labels)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("X_train.csv", "y_train.csv", "X_test.csv", "y_test.csv"),
+        ("csvTrainImages 40x64.csv", "csvTrainLabel 40x1.csv", "csvTestImages 20x64.csv", "csvTestLabel 20x1.csv"),
+        ("train.csv", "train_labels.csv", "test.csv", "test_labels.csv"),
+        ("train/images.csv", "train/labels.txt", "test/images.csv", "test/labels.txt"),
+    ],
+    ids=lambda names: names[0],
+)
+@pytest.mark.parametrize("heading", ["", "label", "0"])
+def test_labels_in_a_text_of_their_own(tmp_path: Path, names: tuple[str, ...], heading: str) -> None:
+    put_apart(tmp_path, names[0], names[1], 40, heading, 1)
+    put_apart(tmp_path, names[2], names[3], 20, heading, 2)
+    found = parts(tmp_path)
+    for split, count, seed in (("train", 40, 1), ("test", 20, 2)):
+        images = found.splits[split]
+        np.testing.assert_array_equal(images.images.reshape(count, -1), drawn(count, seed=seed))
+        assert [images.classes[n] for n in images.labels] == LABELS[:count]
+    alone = claim(tmp_path / names[0])
+    assert names[1].rpartition("/")[2] in alone.beside
+    assert len(alone.read(in_memory, None).splits["all"]) == 40
+    put(tmp_path, "\n".join(LABELS[:39]), names[1])
+    assert "holds 39 labels, " in refusal(tmp_path)
+
+
+def test_labels_of_their_own_go_by_ids(tmp_path: Path) -> None:
+    ids = [f"{7 * n % 40:03}" for n in range(40)]
+    put(tmp_path, text_of(TRAIN, ids, label="id"), "train.csv")
+    label_of = {own: LABELS[n] for n, own in enumerate(ids)}
+    put(tmp_path, "\n".join(["id,label", *(f"{own},{label_of[own]}" for own in sorted(ids))]), "train_labels.csv")
+    check_splits(parts(tmp_path), {"train"})
+    put(tmp_path, "\n".join(["id,label", *(f"{own},{label_of[own]}" for own in ids[1:]), "999,1"]), "train_labels.csv")
+    assert "has no label for the picture '000'" in refusal(tmp_path)
+    put(tmp_path, "\n".join(["id,label", *(f"{own},1" for own in ids[1:])]), "train_labels.csv")
+    assert "holds 39 labels, train.csv 40 pictures; each needs one" in refusal(tmp_path)

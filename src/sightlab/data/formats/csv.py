@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,12 @@ from numpy.typing import NDArray
 
 from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.array_classes import Classified, ClassWords, check_splits, classified
+from sightlab.data.formats.array_values import on_white
 from sightlab.data.formats.digits import Rows
 from sightlab.data.formats.labels import size_text
 from sightlab.data.formats.pixel_values import scale_of, together
 from sightlab.data.formats.sheets import Raw, Sheet, read_raw, scaled, sheet_of
-from sightlab.data.formats.table_labels import Distinct, as_numbers, distinct, labels_of
+from sightlab.data.formats.table_labels import Distinct, as_numbers, distinct, ids_of, labels_of
 from sightlab.data.imageset import SPLITS, UNDIVIDED, Allocate, ImageSet, Parts, Progress, in_memory
 from sightlab.data.tables.column_names import called
 from sightlab.data.tables.roles import UnclearError, Wish
@@ -28,6 +28,7 @@ from sightlab.files import whole
 
 ROWS_AT_ONCE = 4096  # images in memory while a file is written
 MOVED_ROWS = 1024
+ALPHA = 4  # channels with it
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,15 +81,18 @@ def read_tables(tables: TableSet, allocate: Allocate, progress: Progress | None 
     check_shapes(tables.sheets)
     orders = {split: order_of(sheet, tables.on_side) for split, sheet in tables.sheets.items()}
     in_place = {
-        split: not len(orders[split]) and sheet.columns.split is None and not tables.words.chosen
+        split: not len(orders[split])
+        and sheet.columns.split is None
+        and sheet.columns.shape[2] != ALPHA
+        and not tables.words.chosen
         for split, sheet in tables.sheets.items()
     }
 
     def rows_for(split: str) -> Rows:
-        shape = picture_shape(tables.sheets[split], tables.on_side)
+        shape, values = picture_shape(tables.sheets[split], tables.on_side), tables.sheets[split].values
         if in_place[split]:
-            return lambda count: allocate(split, (count, *shape)).reshape(count, math.prod(shape))
-        return lambda count: np.empty((count, math.prod(shape)), np.uint8)
+            return lambda count: allocate(split, (count, *shape)).reshape(count, values)
+        return lambda count: np.empty((count, values), np.uint8)
 
     raws = {split: read_raw(sheet, rows_for(split)) for split, sheet in tables.sheets.items()}
     scale = scale_of(together(raw.seen for raw in raws.values()), tables.bit_depth)
@@ -171,8 +175,9 @@ def rows_by_split(sheet: Sheet, source: str, raw: Raw) -> dict[str, NDArray[np.i
 
 
 def picture_shape(sheet: Sheet, on_side: bool) -> Shape:
-    """Height, width and channels of the pictures, upright."""
+    """Height, width and channels of the pictures, upright and without alpha."""
     height, width, channels = sheet.columns.shape
+    channels = 3 if channels == ALPHA else channels
     return (width, height, channels) if on_side else (height, width, channels)
 
 
@@ -188,11 +193,14 @@ def order_of(sheet: Sheet, on_side: bool) -> NDArray[np.int64]:
 def gathered(
     pixels: NDArray[np.uint8], rows: NDArray[np.int64], order: NDArray[np.int64], target: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """Some pictures' values in their order, written to `target`. pixels: [N, P]; target: [rows, H, W, C]."""
-    flat = target.reshape(len(rows), -1)
+    """Some pictures' values in their order, written to `target`, alpha laid on white. pixels: [N, P]; target:
+    [rows, H, W, C].
+    """
+    height, width, channels = target.shape[1:]
     for start in range(0, len(rows), MOVED_ROWS):
         block = pixels[rows[start : start + MOVED_ROWS]]
-        flat[start : start + MOVED_ROWS] = block[:, order] if len(order) else block
+        block = (block[:, order] if len(order) else block).reshape(len(block), height, width, -1)
+        target[start : start + MOVED_ROWS] = block if block.shape[3] == channels else on_white(block)
     return target
 
 
@@ -218,8 +226,7 @@ def read_unlabelled_csv(
     pixels = scaled(sheet, raw, scale, lambda count: np.empty((count, sheet.values), np.uint8))
     target = np.empty((raw.count, *shape), np.uint8)
     images = gathered(pixels, np.arange(raw.count), order_of(sheet, False), target)
-    names = () if columns.ids is None else tuple(text for piece in raw.words[columns.ids] for text in map(str, piece))
-    return Unlabelled(images, names, (scale.note,) if scale.note else ())
+    return Unlabelled(images, tuple(ids_of(sheet, raw)), (scale.note,) if scale.note else ())
 
 
 def write_csv(images: ImageSet, target: Path, rows: int | None = None) -> Path:

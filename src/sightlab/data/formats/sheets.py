@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.digits import Labels, Rows, read_table
 from sightlab.data.formats.fields import Table
+from sightlab.data.formats.label_files import LabelFile
 from sightlab.data.formats.opening import GZIP, opened, reading
 from sightlab.data.formats.pixel_values import Scale, Seen, of_bytes, with_values
 from sightlab.data.formats.rows import blocks, fault
@@ -32,10 +33,13 @@ CHECKED_ROWS = 8192
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A table and what its columns are. verbatim: whether ids are wanted as they are written."""
+    """A table and what its columns are. labels: where they are, if not in this table. verbatim: whether ids are wanted
+    as they are written.
+    """
 
     grid: Grid
     columns: Columns
+    labels: LabelFile | None = None
     verbatim: bool = False
 
     @property
@@ -73,7 +77,7 @@ def sheet_of(file: DataFile, wish: Wish, encoding: str | None = None, *, verbati
         raise DataError(f"{file}: {no_pixels(grid)}")
     if columns.doubts:
         raise UnclearError(f"{file}: {columns.doubts[0]}")
-    return Sheet(grid, columns, verbatim)
+    return Sheet(grid, columns, verbatim=verbatim)
 
 
 def no_pixels(grid: Grid) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sightlab.data.class_names import composed
 from sightlab.data.formats.array_labels import from_one_hot
 from sightlab.data.formats.digits import Labels
+from sightlab.data.formats.label_files import labels_in
 from sightlab.data.formats.labels import label_text
 from sightlab.data.formats.sheets import Raw, Sheet, first_numbers
 from sightlab.data.tables.column_names import called
@@ -52,9 +53,13 @@ def labels_of(sheet: Sheet, raw: Raw, *, asked: bool) -> Distinct:
     fields = sheet.columns.labels
     if len(fields) > 1:
         return one_hot_labels(sheet, raw)
-    cells, codes = distinct(raw.words[fields[0]])
+    if sheet.labels is None:
+        where, pieces = f"{sheet.file}: {called(sheet.columns.header, fields[0])}", raw.words[fields[0]]
+    else:
+        own = labels_in(sheet.labels, raw.count, ids_of(sheet, raw), sheet.file.name, heading=bool(sheet.grid.header))
+        where, pieces = str(sheet.labels.file), [own]
+    cells, codes = distinct(pieces)
     cells = [plain_blanks(cell) for cell in cells]
-    where = f"{sheet.file}: {called(sheet.columns.header, fields[0])}"
     for cell in cells:
         if not cell.isprintable() or len(cell) > LONGEST:
             what = f"{len(cell):,} characters" if len(cell) > LONGEST else "control characters"
@@ -65,6 +70,13 @@ def labels_of(sheet: Sheet, raw: Raw, *, asked: bool) -> Distinct:
     values = list(dict.fromkeys(texts))
     places = np.array([values.index(text) for text in texts] if len(values) < len(texts) else range(len(texts)))
     return values, places.astype(np.int64)[codes]
+
+
+def ids_of(sheet: Sheet, raw: Raw) -> list[str]:
+    """What a table calls its pictures; [] for nothing."""
+    if not sheet.verbatim or sheet.columns.ids is None:
+        return []
+    return [str(one) for piece in raw.words[sheet.columns.ids] for one in piece]
 
 
 def plain_blanks(text: str) -> str:

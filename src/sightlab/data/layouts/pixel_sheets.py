@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from sightlab.data.formats.array_names import IMAGES, LABELS, ArrayName, array_name
 from sightlab.data.formats.idx import same_content
+from sightlab.data.formats.label_files import label_file
 from sightlab.data.formats.sheets import Sheet
 from sightlab.data.imageset import natural_key
 from sightlab.data.inventory import Inventory
+from sightlab.data.layouts.array_claim import folder_of
 from sightlab.data.layouts.claim import ReadOptions
 from sightlab.data.layouts.split_files import Grouping, grouped
 from sightlab.data.pictures.suffixes import is_picture_name, suffix_of
 from sightlab.data.tables.column_names import is_id, is_label
 from sightlab.data.tables.columns import LEAST_NAMED, columns_of
-from sightlab.data.tables.dialect import TextTable
+from sightlab.data.tables.dialect import TextTable, text_table
 from sightlab.data.tables.grid import Grid, grid_of
 from sightlab.data.tables.packed import is_packed
 from sightlab.data.tables.pixel_names import pixel_names
@@ -23,6 +26,7 @@ from sightlab.data.tables.roles import NoColumnError, UnclearError, Wish
 from sightlab.errors import DataError
 
 FIRST_ROWS = 3
+TEXTS = ("csv", "tsv", "txt", "dat", "data", "")
 SPLIT_SUFFIXES = {"tra": "train", "trn": "train", "training": "train", "train": "train"} | {
     "tes": "test",
     "tst": "test",
@@ -71,7 +75,23 @@ def tables_in(inventory: Inventory, options: ReadOptions) -> Found:
             found.faults[name] = f"{inventory.shown(name)}: {error}"
     if lost and not found.labelled:
         raise DataError(lost[0][1])
-    return found
+    if not found.bare or found.faults:
+        return found
+    return with_labels_beside(found, texts_beside(inventory) if inventory.only else inventory.tables)
+
+
+def texts_beside(inventory: Inventory) -> Mapping[str, TextTable]:
+    """The texts beside a lone file that by their names may hold its labels."""
+    folder = folder_of(inventory)
+    own = array_name(split_key(inventory.only or ""))
+    names = [name for name in (folder.sizes if folder else ()) if belongs(array_name(split_key(name)), own)]
+    found = {name: text_table(folder.file(name), inventory.encoding) for name in names if folder and is_text_name(name)}
+    return {name: table for name, table in found.items() if table is not None}
+
+
+def is_text_name(name: str) -> bool:
+    """Whether a file is a text by its name."""
+    return suffix_of(re.sub(r"\.gz$", "", name, flags=re.IGNORECASE)) in TEXTS
 
 
 def texts_of(inventory: Inventory, found: Found) -> Mapping[str, TextTable]:
@@ -122,6 +142,29 @@ def names_pictures(grid: Grid) -> bool:
     return not (names and names.sure) and not any(is_packed(cell) for row in some for cell in row)
 
 
+def with_labels_beside(found: Found, tables: Mapping[str, TextTable]) -> Found:
+    """The tables, those without labels with the one text of labels that belongs to them by its name.
+
+    >>> with_labels_beside(Found(), {}).labelled
+    {}
+    """
+    texts = {name: labels for name, table in tables.items() if (labels := label_file(table)) is not None}
+    labelled, bare = dict(found.labelled), dict(found.bare)
+    for name, sheet in found.bare.items():
+        own = array_name(split_key(name))
+        fitting = [other for other in texts if belongs(array_name(split_key(other)), own)]
+        if len(fitting) == 1 and own.role in ("", IMAGES):
+            labels = texts[fitting[0]]
+            labelled[name] = Sheet(sheet.grid, sheet.columns, labels, verbatim=labels.ids is not None)
+            del bare[name]
+    return replace(found, labelled=labelled, bare=bare)
+
+
+def belongs(labels: ArrayName, images: ArrayName) -> bool:
+    """Whether a text of this name holds the labels of a table of that one."""
+    return labels.role == LABELS and (labels.split, labels.rest) == (images.split, images.rest)
+
+
 def without_copies(found: Found) -> Found:
     """The tables without those of the same name and bytes as another one, as archives unpacked beside it hold."""
     kept: dict[str, Sheet] = {}
@@ -133,7 +176,7 @@ def without_copies(found: Found) -> Found:
             copies.append(name)
         else:
             kept[name] = sheet
-    return Found(kept, found.bare, found.faults, found.forms, copies)
+    return replace(found, labelled=kept, copies=copies)
 
 
 def base_name(name: str) -> str:
@@ -147,7 +190,7 @@ def grouping_of(names: Sequence[str]) -> Grouping:
     >>> dict(grouping_of(["optdigits.tra", "optdigits.tes"]).configs)
     {'default': {'train': ('optdigits.tra',), 'test': ('optdigits.tes',)}}
     """
-    keys = {split_key(name): name for name in names}
+    keys = {without_role(split_key(name)): name for name in names}
     if len(keys) < len(names):  # train.csv beside train.txt
         keys = {name: name for name in names}
     whole = grouped(list(keys))
@@ -156,6 +199,17 @@ def grouping_of(names: Sequence[str]) -> Grouping:
         for config, splits in whole.configs.items()
     }
     return Grouping(configs, whole.shared)
+
+
+def without_role(key: str) -> str:
+    """A table's path without what says that it holds pictures, and how many.
+
+    >>> without_role("d/csvTrainImages 13440x1024"), without_role("x_train"), without_role("mnist_train")
+    ('d/csvTrain', 'train', 'mnist_train')
+    """
+    folder, slash, own = key.rpartition("/")
+    short = re.sub(r"(?i)(?<![a-z0-9])x[_\W]+|images?|[\s_-]*\d+\s*x\s*\d+", "", own).strip("-_ ")
+    return f"{folder}{slash}{short or own}"
 
 
 def split_key(name: str) -> str:

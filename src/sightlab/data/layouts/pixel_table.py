@@ -9,7 +9,7 @@ from typing import Any
 
 from sightlab.data.formats.array_classes import ClassWords
 from sightlab.data.formats.class_lists import ClassNames
-from sightlab.data.formats.csv import TableSet, read_tables
+from sightlab.data.formats.csv import ALPHA, TableSet, read_tables
 from sightlab.data.formats.sheets import Sheet, no_pixels
 from sightlab.data.imageset import SPLITS, UNDIVIDED
 from sightlab.data.inventory import Inventory, counted, shortened
@@ -110,9 +110,10 @@ def claim_of(
     if faults := [fault for name, fault in found.faults.items() if not inventory.only]:
         raise DataError(cut(faults[0]))
     folder = folder_of(inventory)
-    lists = [file for file in class_list_files(inventory, folder) if file.name not in found.labelled]
+    own_labels = {sheet.labels.file.name for sheet in sheets.values() if sheet.labels is not None}
+    lists = [file for file in class_list_files(inventory, folder) if file.name not in {*found.labelled, *own_labels}]
     known, on_side = emnist(inventory, list(splits.values()))
-    beside = tuple(file.name for file in lists) if folder and not known else ()
+    beside = (*own_labels, *(file.name for file in lists if not known)) if folder else ()
     notes = (*inventory.notes, *notes_of(sheets.values()), *aside_notes(found, aside), *((NOTE,) if on_side else ()))
     words = ClassWords(
         source=inventory.label,
@@ -161,6 +162,8 @@ def parts_of(sheets: Mapping[str, Sheet], sheet: Sheet) -> list[str]:
 def labels_text(sheet: Sheet) -> str:
     """Where a table's labels are, in a few words."""
     columns, file = sheet.columns, shortened(sheet.file.name)
+    if sheet.labels is not None:
+        return shortened(sheet.labels.file.name)
     if len(columns.labels) > 1:
         first, last = (called(columns.header, n) for n in (columns.labels[0], columns.labels[-1]))
         return f"{len(columns.labels)} one-hot columns of {file}, {first} to {last}"
@@ -179,14 +182,14 @@ def notes_of(sheets: Iterable[Sheet]) -> list[str]:
 def sheet_notes(sheet: Sheet) -> list[str]:
     """What is to be said of how one table is read."""
     columns, notes = sheet.columns, []
-    label = columns.labels[0]
+    label = columns.labels[0] if columns.labels else None
     if columns.mangled:
         some = ", ".join(sheet.grid.header[:SHOWN])
         notes.append(f"line 1 ({some}, ...) is a row of pixels that pandas took for column names; it is left aside")
-    if columns.by_values:
+    if columns.by_values and label is not None:
         end = "first" if label < columns.pixels[0] else "last"
         notes.append(f"no name says which column is the label; by its values it is the {end}, {called((), label)}")
-    elif len(columns.labels) == 1 and columns.header and not is_label(columns.header[label]):
+    elif len(columns.labels) == 1 and label is not None and columns.header and not is_label(columns.header[label]):
         notes.append(f"{called(columns.header, label)} is taken for the label")
     if len(columns.labels) > 1:
         notes.append(f"the labels are one-hot, in {len(columns.labels)} columns")
@@ -195,6 +198,10 @@ def sheet_notes(sheet: Sheet) -> list[str]:
         if own:
             some = ", ".join(own[:SHOWN]) + (f" and {len(own) - SHOWN} more" if len(own) > SHOWN else "")
             notes.append(f"{some} left out" if why == "not used" else f"{some} left out ({why})")
+    if columns.split is not None:
+        notes.append(f"{called(columns.header, columns.split)} says the split of each row")
+    if columns.shape[2] == ALPHA:
+        notes.append("the last of 4 channels is taken for alpha: pictures are laid on white")
     if columns.order:
         notes.append("pixels are read in the order that the columns' names or `shape` say")
     return notes
@@ -225,7 +232,7 @@ def identity(
     splits: Mapping[str, str], sheets: Mapping[str, Sheet], known: ClassNames, lists: Sequence[str]
 ) -> dict[str, Any]:
     """What tells this reading from every other one of the same bytes."""
-    columns = repr([(split, sheet.columns) for split, sheet in sheets.items()])
+    columns = repr([(split, s.columns, s.labels and s.labels.file.name) for split, s in sheets.items()])
     return {
         "tables": dict(splits),
         "columns": hashlib.sha256(columns.encode()).hexdigest(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from sightlab.data.tables.column_names import called, is_id, is_label, is_split
-from sightlab.data.tables.evidence import end_of, is_running, looks_planar, one_hot_at, probed
-from sightlab.data.tables.grid import Grid
+from sightlab.data.tables.evidence import end_of, is_running, looks_four_channelled, looks_planar, one_hot_at, probed
+from sightlab.data.tables.grid import Grid, numbers_of
 from sightlab.data.tables.headings import MOST_BESIDE_PACKED
 from sightlab.data.tables.packed import nested_shape, packed_numbers
 from sightlab.data.tables.pixel_columns import Columns, either_end, no_picture
@@ -20,7 +21,7 @@ from sightlab.data.tables.shapes import Shape, is_planar, plane_order, shape_of
 
 LEAST_UNNAMED = 64  # fewer columns without names that pixels have may hold any measurements
 LEAST_NAMED = 4
-PLANAR_ROWS = 64
+SEEN_ROWS = 16  # whose values tell how pictures lie in a row
 
 
 def columns_of(grid: Grid, wish: Wish) -> Columns | None:
@@ -92,28 +93,35 @@ def without_running(
 
 def laid_out(base: Columns, shape: Shape, names: PixelNames | None, grid: Grid, wish: Wish) -> Columns:
     """The columns with the shape of a picture and the order of its values."""
-    if names and (names.order or names.shape or names.coloured):
-        order = names.order if len(names.columns) == len(base.pixels) else ()
-        return replace(base, shape=shape, order=order)
+    if names and len(names.columns) != len(base.pixels):  # one of these columns is the label
+        names = pixel_names([base.header[n] for n in base.pixels])
+    if names and len(names.columns) == len(base.pixels) and (names.order or names.shape or names.coloured):
+        return replace(base, shape=shape, order=names.order)
     planes = is_planar(wish.shape)
     if shape[2] == 3 and (not wish.shape or wish.unlabelled):
-        planes = looks_planar(pixel_numbers(base, grid), shape[0], shape[1])
+        planes = looks_planar(pixel_numbers(base, grid, shape), shape[0], shape[1])
         if planes and not wish.shape:
             height, width, _ = shape
             raise UnclearError(
                 f"its {height * width * 3:,} values a picture look like three planes, all red, then green, then blue: "
                 f"`shape=3x{height}x{width}` reads them so, `shape={height}x{width}x3` pixel after pixel"
             )
+    elif not wish.shape and shape[0] == shape[1] and looks_four_channelled(pixel_numbers(base, grid, shape), shape[0]):
+        half = shape[0] // 2
+        raise UnclearError(
+            f"its {shape[0] * shape[1]:,} values a picture look like {half} x {half} pixels of red, green, blue and "
+            f"alpha: `shape={half}x{half}x4` reads them so, `shape={shape[0]}x{shape[1]}` as one grey picture"
+        )
     return replace(base, shape=shape, order=plane_order(shape) if planes and shape[2] > 1 else ())
 
 
-def pixel_numbers(base: Columns, grid: Grid) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def pixel_numbers(base: Columns, grid: Grid, shape: Shape) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """The values of some pictures, [N, values]."""
     if not base.packed:
-        return grid.numbers(base.pixels, grid.rows[:PLANAR_ROWS])
-    rows = [packed_numbers(row[base.pixels[0]]) for row in grid.rows[:PLANAR_ROWS]]
-    whole = [row for row in rows if len(row) == len(rows[0])]
-    return np.array([[float(cell) for cell in row] for row in whole], np.float64)
+        return grid.numbers(base.pixels, grid.rows[:SEEN_ROWS])
+    cells = [packed_numbers(row[base.pixels[0]]) for row in grid.rows[:SEEN_ROWS]]
+    rows = [numbers_of(row, range(len(row))) for row in cells if len(row) == math.prod(shape)]
+    return np.array([row for row in rows if row is not None], np.float64).reshape(-1, math.prod(shape))
 
 
 def with_label_inside(base: Columns, grid: Grid, wish: Wish, whole: Shape | None) -> Columns:

@@ -148,3 +148,15 @@ def looks_planar(numbers: NDArray[np.float64], height: int, width: int) -> bool:
     in_planes = np.abs(np.diff(planes, axis=2)).mean()
     in_pixels = np.abs(np.diff(pixels, axis=1)).mean()
     return bool(in_planes < 0.75 * in_pixels)
+
+
+def looks_four_channelled(numbers: Numbers, side: int) -> bool:
+    """Whether rows of side x side values, for even sides, hold pixels of four channels instead, of half the side.
+
+    See `looks_planar`. numbers: [N, side * side].
+    """
+    if numbers.size < PLANAR_VALUES or side % 2:
+        return False
+    in_grey = np.abs(np.diff(numbers.reshape(-1, side, side), axis=1)).mean()
+    in_colour = np.abs(np.diff(numbers.reshape(-1, side // 2, side * 2), axis=1)).mean()
+    return bool(in_colour < 0.75 * in_grey)
