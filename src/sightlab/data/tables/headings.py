@@ -52,7 +52,7 @@ def is_over_numbers(first: Row, rows: Sequence[Row]) -> Callable[[int], bool]:
 
 
 def is_running(first: Row) -> bool:
-    """Whether a row holds 0, 1, 2, ... or 1, 2, 3, ... and, at most, a few words.
+    """Whether a row holds 0, 1, 2, ... or 1, 2, 3, ..., in any order, and, at most, a few words.
 
     Words beside short rows of numbers must be names that label columns have: `cat,0,1` may be a picture.
 
@@ -62,11 +62,11 @@ def is_running(first: Row) -> bool:
     numbers = [int(cell) for cell in first if cell.isdecimal() and len(cell) <= LONGEST_NUMBER]
     words = [cell for cell in first if cell and not is_number(cell)]
     blank = sum(not cell for cell in first)
-    if not numbers or numbers[0] not in (0, 1) or len(numbers) + len(words) + blank != len(first) or len(words) > 4:
+    if not numbers or min(numbers) not in (0, 1) or len(numbers) + len(words) + blank != len(first) or len(words) > 4:
         return False
-    if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+    if sorted(numbers) != list(range(min(numbers), min(numbers) + len(numbers))):
         return False
-    return numbers[-1] > 255 or (not words and len(numbers) > 3) or any(map(is_label, words))
+    return max(numbers) > 255 or (not words and len(numbers) > 3) or any(map(is_label, words))
 
 
 def is_mangled(first: Row, rows: Sequence[Row]) -> bool:
