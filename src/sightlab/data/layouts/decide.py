@@ -41,7 +41,7 @@ def decide(inventory: Inventory, options: ReadOptions, layouts: Sequence[Layout]
     if len(good) > 1:
         return Decision(None, claims, two_readings(inventory, good))
     if errors:
-        raise errors[0]
+        raise errors[-1]  # of the most special layout: the table's known forms come last
     return Decision(None, claims, nothing_good(inventory, claims))
 
 
