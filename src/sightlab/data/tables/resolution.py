@@ -38,9 +38,11 @@ def resolved(sheet: Sheet, place: int, search: Search, splits: Sequence[str | No
     """The pictures that a sheet's column names. splits: which each row says, None for none."""
     cells = sheet.column(place)
     found = Resolution([""] * len(cells))
+    # Rows' splits tell folders apart where each split has one; else a test folder may hold other pictures altogether.
+    told = splits is not None and set(splits) <= search.finder.splits
     matches: list[Match] = []
     for row, cell in enumerate(cells):
-        match = search.find(cell, splits[row] if splits else None) if cell else Match()
+        match = search.find(cell, splits[row] if splits else None, certain=told or splits is None) if cell else Match()
         if len(match.names) > MOST_CHOICES:
             found.problems[row] = could_be(sheet, row, cell, match.names)
             return found
@@ -48,7 +50,7 @@ def resolved(sheet: Sheet, place: int, search: Search, splits: Sequence[str | No
     folder = common_folder(matches)
     for row, match in enumerate(matches):
         names = match.names
-        if len(names) > 1 and folder is not None:
+        if len(names) > 1 and folder is not None and not (splits and in_split(match, splits[row])):
             names = tuple(name for name in names if added_to(name, match.kept) == folder) or names
         if len(names) == 1:
             found.names[row] = names[0]
@@ -59,6 +61,11 @@ def resolved(sheet: Sheet, place: int, search: Search, splits: Sequence[str | No
     if splits is None and search.place.split is None:
         refuse_strays(found, sheet, matches, cells, search)
     return found
+
+
+def in_split(match: Match, split: str | None) -> bool:
+    """Whether one of several pictures lies in the folder of a split."""
+    return any(split_in(added_to(name, match.kept)) == split for name in match.names)
 
 
 def common_folder(matches: Sequence[Match]) -> str | None:

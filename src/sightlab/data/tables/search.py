@@ -76,15 +76,15 @@ class Search:
         self.keep = int(self.drop > 0)
         self.drop = 0
 
-    def find(self, cell: str, split: str | None = None) -> Match:
-        """What a cell means. split: which its row says."""
+    def find(self, cell: str, split: str | None = None, *, certain: bool = True) -> Match:
+        """What a cell means. split: which its row says; certain: whether it means a folder of that split."""
         exact = f"{self.place.folder}/{cell}" if self.place.folder else cell
         if exact in self.finder.pictures:
             return Match((exact,), "path", cell)
         for path in spellings(cell):
             match = self.looked_up(path)
             if match.names:
-                return self.told_apart(match, split or self.place.split)
+                return self.told_apart(match, split or self.place.split, certain=certain)
         return match
 
     def looked_up(self, path: str) -> Match:
@@ -125,22 +125,24 @@ class Search:
         same = tuple(name for name in found if folded(end_of(name, depth) or "") == plain)
         return Match(same, "case", kept) if same else Match(tuple(found), "suffix", kept)
 
-    def told_apart(self, match: Match, split: str | None) -> Match:
+    def told_apart(self, match: Match, split: str | None, *, certain: bool = True) -> Match:
         """The match with those pictures left that lie where the list and the split say."""
         if match.how == "path":
             return match
-        names = self._of_split(match, split)
+        names = self._of_split(match, split, certain=certain)
         for keep in (self._below_list, self._named_by_column, self._no_mask):
             if len(names) > 1:
                 names = tuple(name for name in names if keep(name)) or names
         return Match(names, match.how, match.kept)
 
-    def _of_split(self, match: Match, split: str | None) -> tuple[str, ...]:
+    def _of_split(self, match: Match, split: str | None, *, certain: bool) -> tuple[str, ...]:
         """A list for training means no picture in the folder of another split, where there is one for training."""
         if split is None or split not in self.finder.splits:
             return match.names
         told = {name: split_in(added_to(name, match.kept)) for name in match.names}
         own = tuple(name for name in match.names if told[name] == split)
+        if own and not certain:
+            return tuple(name for name in match.names if told[name] in (split, None))
         return own or tuple(name for name in match.names if told[name] is None)
 
     def _below_list(self, name: str) -> bool:
