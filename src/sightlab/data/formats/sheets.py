@@ -17,7 +17,7 @@ from sightlab.data.formats.fields import Table
 from sightlab.data.formats.label_files import LabelFile
 from sightlab.data.formats.opening import GZIP, opened, reading
 from sightlab.data.formats.pixel_values import Scale, Seen, of_bytes, with_values
-from sightlab.data.formats.rows import blocks, fault
+from sightlab.data.formats.rows import blocks, fault, with_point
 from sightlab.data.tables.column_names import called
 from sightlab.data.tables.columns import columns_of
 from sightlab.data.tables.dialect import BLANK, text_table
@@ -178,8 +178,9 @@ def check_label_end(sheet: Sheet, raw: Raw) -> None:
 
 def first_numbers(pieces: Sequence[Labels]) -> NDArray[np.float64] | None:
     """The cells of a column as numbers, [N]; None where one is none."""
+    plain = [piece if isinstance(piece, np.ndarray) else list(map(with_point, piece)) for piece in pieces]
     try:
-        return np.concatenate([np.asarray(piece, np.float64) for piece in pieces])
+        return np.concatenate([np.asarray(piece, np.float64) for piece in plain])
     except ValueError:
         return None
 

@@ -14,9 +14,11 @@ LEAST_ROWS = 24  # fewer say nothing
 SURE_ROWS = 100  # fewer may be alike by chance
 RUNNING_ROWS = 12  # fewer may be labels that happen to be 0, 1, 2, ...
 MOST_CLASSES = 0.5  # different labels a row
+SINGLES = 0.25  # of the values of a column that occur but once
 DOMINANT = 0.98  # of rows with one value: a corner of most pictures, and no class that anyone would learn
 FILLED = 0.8  # of the whole numbers from the first class to the last
 SHUFFLES = 32
+EDGE = 0.7  # of rows with the same value in the column beside
 NEAR = 0.4  # of the distance by chance
 PLANAR_VALUES = 1000
 NEARLY_ALL = 0.98
@@ -28,9 +30,9 @@ class Likeness:
     """How much a column looks like labels.
 
     possible: whole numbers, several, and no continuation of the column beside it: other columns are pixels for
-    certain. recurring: few values for so many rows. strong: also counted from 0 or 1, with no value in nearly all
-    rows. dominated: one value in nearly all rows. levels: different values. known: whether rows are enough to say so;
-    sure: enough to say that it is a pixel of a table whose pixels look like labels.
+    certain. recurring: few values for so many rows, most of them more than once. strong: also counted from 0 or 1,
+    with no value in nearly all rows. dominated: one value in nearly all rows. levels: different values. known: whether
+    rows are enough to say so; sure: enough to say that it is a pixel of a table whose pixels look like labels.
     """
 
     possible: bool
@@ -47,11 +49,14 @@ def likeness(values: Numbers, beside: Numbers) -> Likeness:
     if len(values) < LEAST_ROWS:
         return Likeness(possible=True, known=False)
     levels, counts = np.unique(values, return_counts=True)
-    if len(levels) == 1 or (levels != np.floor(levels)).any():
+    if len(levels) == 1:  # the edge of all pictures, or one class: a pixel at the edge lies beside others like it
+        at_edge = bool((beside == levels[0]).mean() >= EDGE)
+        return Likeness(possible=not at_edge, sure=at_edge, levels=1)
+    if (levels != np.floor(levels)).any():
         return Likeness(possible=False, sure=True, levels=len(levels))
     if continues(values, beside):
         return Likeness(possible=False, sure=len(values) >= SURE_ROWS, levels=len(levels))
-    recurring = len(levels) <= max(2.0, MOST_CLASSES * len(values))
+    recurring = len(levels) <= MOST_CLASSES * len(values) and bool((counts == 1).mean() <= SINGLES)
     dominated = bool(counts.max() > DOMINANT * len(values))
     counted = bool(levels[0] in (0, 1) and len(levels) >= FILLED * (levels[-1] - levels[0] + 1))
     return Likeness(

@@ -13,6 +13,7 @@ from sightlab.data.tables.packed import is_packed
 Row = Sequence[str]
 LONGEST_NUMBER = 9
 MOST_BESIDE_PACKED = 40
+MANY = 16  # numbers that are no picture where each occurs once
 
 
 def is_number(cell: str) -> bool:
@@ -52,7 +53,7 @@ def is_over_numbers(first: Row, rows: Sequence[Row]) -> Callable[[int], bool]:
 
 
 def is_running(first: Row) -> bool:
-    """Whether a row holds 0, 1, 2, ... or 1, 2, 3, ..., in any order, and, at most, a few words.
+    """Whether a row holds 0, 1, 2, ... or 1, 2, 3, ..., many of them in any order, and, at most, a few words.
 
     Words beside short rows of numbers must be names that label columns have: `cat,0,1` may be a picture.
 
@@ -64,7 +65,8 @@ def is_running(first: Row) -> bool:
     blank = sum(not cell for cell in first)
     if not numbers or min(numbers) not in (0, 1) or len(numbers) + len(words) + blank != len(first) or len(words) > 4:
         return False
-    if sorted(numbers) != list(range(min(numbers), min(numbers) + len(numbers))):
+    in_order = list(range(min(numbers), min(numbers) + len(numbers)))
+    if numbers != in_order and (len(numbers) < MANY or sorted(numbers) != in_order):
         return False
     return max(numbers) > 255 or (not words and len(numbers) > 3) or any(map(is_label, words))
 
