@@ -324,7 +324,7 @@ def test_a_plain_drawing_is_left_alone() -> None:
     assert outline_text(svg) is svg
 
 
-@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
+@pytest.mark.parametrize("suffix", [".png", pytest.param(".pdf", marks=pytest.mark.slow), ".svg"])
 def test_two_names_give_two_charts(tmp_path: Path, cat: str, suffix: str) -> None:
     matrix = np.array([[3, 1], [0, 2]])
     paths = [tmp_path / f"{place}{suffix}" for place in range(3)]

@@ -135,7 +135,9 @@ def examined(source: str | Path, **read: Unpack[ReadWords]) -> Examined:
 
 def looked_at(path: Path, options: ReadOptions) -> tuple[Inventory, ReadOptions]:
     """A path's inventory without what is to be ignored, in the folder that `config` names where it names one."""
-    inventory = without_copies(filtered(look(path, options.encoding), options.ignore))
+    inventory = look(path, options.encoding)
+    if inventory.only is None:  # a lone list leaves pictures beside it aside by itself
+        inventory = without_copies(filtered(inventory, options.ignore))
     folder = config_folder(inventory, options.config)
     return (inventory.within(folder), replace(options, config=None)) if folder else (inventory, options)
 
