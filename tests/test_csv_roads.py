@@ -75,9 +75,9 @@ dialects = st.builds(
     packed=st.booleans(),
     at=st.integers(0, 16),
 )
-words = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zs", "Zl", "Zp"]), min_size=1, max_size=8).filter(
-    lambda t: t.strip() == t and t.casefold() != "label" and not re.sub("[-+.]", "", t).isdigit()
-)
+words = st.text(
+    st.characters(codec="utf-8", exclude_categories=["C", "Zs", "Zl", "Zp"]), min_size=1, max_size=8
+).filter(lambda t: t.strip() == t and t.casefold() != "label" and not re.sub("[-+.]", "", t).isdigit())
 labels_lists = st.one_of(
     st.lists(st.integers(0, 12).map(str), min_size=1, max_size=9),
     st.lists(st.integers(0, 1200).map(str), min_size=1, max_size=9),
