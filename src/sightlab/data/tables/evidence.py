@@ -44,17 +44,17 @@ class Likeness:
     known: bool = True
 
 
-def likeness(values: Numbers, beside: Numbers) -> Likeness:
-    """How much a column looks like labels. values: [N]; beside: the column next to it, further in, [N]."""
+def likeness(values: Numbers, beside: Sequence[Numbers]) -> Likeness:
+    """How much a column looks like labels. values: [N]; beside: the next column further in, and others near it, [N]."""
     if len(values) < LEAST_ROWS:
         return Likeness(possible=True, known=False)
     levels, counts = np.unique(values, return_counts=True)
     if len(levels) == 1:  # the edge of all pictures, or one class: a pixel at the edge lies beside others like it
-        at_edge = bool((beside == levels[0]).mean() >= EDGE)
+        at_edge = bool((beside[0] == levels[0]).mean() >= EDGE)
         return Likeness(possible=not at_edge, sure=at_edge, levels=1)
     if (levels != np.floor(levels)).any():
         return Likeness(possible=False, sure=True, levels=len(levels))
-    if continues(values, beside):
+    if any(continues(values, other) for other in beside):
         return Likeness(possible=False, sure=len(values) >= SURE_ROWS, levels=len(levels))
     recurring = len(levels) <= MOST_CLASSES * len(values) and bool((counts == 1).mean() <= SINGLES)
     dominated = bool(counts.max() > DOMINANT * len(values))
@@ -99,19 +99,24 @@ def end_with_labels(first: Likeness, last: Likeness, inner: Sequence[Likeness]) 
 
 def end_of(columns: Mapping[int, Numbers], width: int) -> str:
     """Which end of a table of so many columns holds labels; see `end_with_labels`. columns: those of `probed`, [N]."""
-    found = {n: likeness(columns[n], columns[beside]) for n, beside in pairs(width)}
+    found = {n: likeness(columns[n], [columns[other] for other in beside]) for n, beside in neighbours(width).items()}
     return end_with_labels(found[0], found[width - 1], [one for n, one in found.items() if 0 < n < width - 1])
 
 
-def pairs(width: int) -> list[tuple[int, int]]:
-    """The columns that are looked at to find labels at one end, each with the one beside it, further in."""
-    inner = np.linspace(2, width - 3, INNER_COLUMNS).astype(int).tolist() if width > 6 else []
-    return [(0, 1), *((n, n + 1) for n in dict.fromkeys(inner)), (width - 1, width - 2)]
+def neighbours(width: int) -> dict[int, tuple[int, ...]]:
+    """The columns that are looked at to find labels at one end, each with those near it, further in.
+
+    The next one, and the third, which is of the same channel of colour pictures.
+    """
+    inner = np.linspace(2, width - 5, INNER_COLUMNS).astype(int).tolist() if width > 9 else []
+    reach = (1, 3) if width > 4 else (1,)
+    found = {n: tuple(n + step for step in reach) for n in (0, *inner)}
+    return found | {width - 1: tuple(width - 1 - step for step in reach)}
 
 
 def probed(width: int) -> list[int]:
     """The columns whose values `end_of` needs."""
-    return sorted({n for pair in pairs(width) for n in pair})
+    return sorted({n for own, beside in neighbours(width).items() for n in (own, *beside)})
 
 
 def is_running(values: Numbers) -> bool:

@@ -17,6 +17,7 @@ from sightlab.data.tables.packed import is_packed
 
 CHUNKS = 24
 CHUNK_BYTES = 1 << 16
+CHUNK_ROWS = 24  # of rows so long that CHUNK_BYTES are few
 ASCII_BASED = ("utf-8", "utf-8-sig", "ascii", "latin-1", "iso8859", "cp12", "gb", "big5", "shift_jis", "euc")
 TEXT_SHARE = 0.5
 
@@ -143,7 +144,7 @@ def scattered(table: TextTable) -> Iterator[tuple[str, ...]]:
     """Rows of whole lines from all over a file; none where its encoding does not allow to begin in the middle."""
     if not table.encoding.startswith(ASCII_BASED):
         return
-    least = 4 * max((sum(map(len, row)) + len(row) for _, row in table.records[-4:]), default=0)
+    least = CHUNK_ROWS * max((sum(map(len, row)) + len(row) for _, row in table.records[-4:]), default=0)
     for chunk in chunks(table, max(CHUNK_BYTES, least)):
         text = chunk.decode(table.encoding, "replace")
         for line in text.splitlines()[1:-1]:
