@@ -39,6 +39,8 @@ def classes_by_split(path: Path, **words: str) -> dict[str, list[str]]:
         ("train_images", "val_images", "test_images"),
         ("asl_alphabet_train", "asl_alphabet_dev", "asl_alphabet_test"),
         ("01-train", "02-eval", "03-holdout"),
+        ("Train", "Validate", "Test"),
+        ("Training", "PublicTest", "PrivateTest"),
     ],
 )
 def test_split_words_in_any_spelling(tmp_path: Path, names: tuple[str, str, str]) -> None:
@@ -124,6 +126,21 @@ def test_a_folder_beside_the_splits_is_refused_and_left_aside_by_its_words(tmp_p
     assert "the folder `runs` lies beside train, val" in refusal
     words = refusal.partition("`split=")[2].partition("`")[0]
     assert list(read(root, split=words).splits) == ["train", "validation"]
+
+
+def test_pictures_to_be_predicted_beside_the_splits_are_left_aside(tmp_path: Path) -> None:
+    files = pictures(
+        "seg_train/seg_train/sea", "seg_train/seg_train/street", "seg_test/seg_test/sea", "seg_pred/seg_pred"
+    )
+    parts = read(spread(tmp_path, files | pictures("seg_test/seg_test/street", first=50)))
+    assert list(parts.splits) == ["train", "test"] and parts.classes == ("sea", "street")
+    assert "2 pictures in seg_pred have no labels: left aside (`sightlab predict` takes them)" in parts.notes
+
+
+def test_a_label_for_each_picture_is_no_class(tmp_path: Path) -> None:
+    lines = "".join(f"{n}.png,a picture of thing {n}\n" for n in range(5))
+    root = spread(tmp_path, pictures(".", count=5) | {"captions.csv": ("file,label\n" + lines).encode()})
+    assert "each of its 5 pictures has a label of its own, as 'a picture of thing 0'" in decision(root).refusal
 
 
 def test_every_folder_may_be_named_by_its_split(tmp_path: Path) -> None:

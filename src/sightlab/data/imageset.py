@@ -197,8 +197,8 @@ def split_name(text: str) -> str | None:
 
 SPLIT_WORDS: dict[str, tuple[str, ...]] = {
     "train": ("train", "training", "trn", "trainval"),
-    "validation": ("val", "valid", "validation", "dev", "eval", "evaluation"),
-    "test": ("test", "testing", "tst", "t10k", "holdout", "heldout"),
+    "validation": ("val", "valid", "validation", "validate", "dev", "development", "eval", "evaluation", "publictest"),
+    "test": ("test", "testing", "tst", "t10k", "holdout", "heldout", "privatetest"),
 }
 
 

@@ -191,8 +191,8 @@ def seen(kinds: Mapping[str, Sequence[str]], inventory: Inventory) -> str:
     if inventory.pictures:
         held = counted(inventory.pictures, "picture", "pictures")
         return (
-            f"holds {held} and nothing that says their classes; use class folders, as in cat/1.png, or a list of "
-            "`file,label` lines"
+            f"holds {held} and nothing that says their classes; use class folders, as in cat/1.png, a list of "
+            "`file,label` lines, or say where the names hold them: `label_from='{label}_{number}.jpg'`"
         )
     held = ", ".join(f"{len(names):,} {kind} {'file' if len(names) == 1 else 'files'}" for kind, names in kinds.items())
     return (

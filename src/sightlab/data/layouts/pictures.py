@@ -128,6 +128,12 @@ def fault_of(inventory: Inventory, pairs: Mapping[str, Pairs], classes: Sequence
             f"{inventory.label}: all pictures are of one class, `{name}`; a classifier needs at least two class "
             "folders, as in cat/1.png and dog/1.png, or a list of `file,label` lines"
         )
+    count = sum(map(len, pairs.values()))
+    if count == len(classes) > 3 and not options.one_class:
+        return (
+            f"{inventory.label}: each of its {count:,} pictures has a label of its own, as {classes[0][:40]!r}; "
+            "pictures of one class share theirs (`label=` names another column)"
+        )
     known = {text for _, text in pairs.get("train", ())}
     for split, own in pairs.items():
         new = classes_of(text for _, text in own if text not in known) if "train" in pairs else ()

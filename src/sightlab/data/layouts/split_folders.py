@@ -10,7 +10,7 @@ from sightlab.data.layouts.claim import POSSIBLE, STATED, STRUCTURE, Claim, Layo
 from sightlab.data.layouts.class_folders import notes_of
 from sightlab.data.layouts.doubts import deeper_doubt, storage_doubt
 from sightlab.data.layouts.pictures import picture_claim
-from sightlab.data.layouts.split_words import exact_split, partial_family, plain
+from sightlab.data.layouts.split_words import exact_split, is_unlabelled, partial_family, plain
 from sightlab.data.layouts.tree import Tree, last
 from sightlab.errors import DataError
 
@@ -30,6 +30,9 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     if not roots:
         return None
     labelled, bare = by_labels(tree, roots)
+    unlabelled = without_labels(tree, others)
+    others = [folder for folder in others if folder not in unlabelled]
+    bare |= {folder: folder for folder in unlabelled}
     if not labelled:
         return flat_claim(inventory, roots)
     pairs = {split: tree.pairs(root) for split, root in labelled.items()}
@@ -78,6 +81,11 @@ def split_roots(tree: Tree, options: ReadOptions) -> tuple[dict[str, str], list[
     if others and options.layout != NAME and not any(tree.inner(start + name) for name in family):
         return {}, []  # `bus`, `train`, `tram` with pictures in them are classes
     return {split: tree.below(start + name) for name, split in family.items()}, [start + name for name in others]
+
+
+def without_labels(tree: Tree, others: list[str]) -> list[str]:
+    """Those of the folders beside the splits with pictures to be predicted: by their names, and without classes."""
+    return [folder for folder in others if is_unlabelled(last(folder)) and len(tree.inner(folder)) < 2]
 
 
 def same_split_twice(tree: Tree, folders: list[str]) -> Claim:

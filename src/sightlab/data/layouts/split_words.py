@@ -9,6 +9,8 @@ from sightlab.data.imageset import SPLIT_WORDS
 
 WORDS = {word: split for split, words in SPLIT_WORDS.items() for word in words}
 LONGEST_FIRST = sorted(WORDS, key=len, reverse=True)
+# Words of folders whose pictures are to be predicted: they have no labels.
+UNLABELLED = frozenset(("pred", "predict", "prediction", "predictions", "unlabelled", "unlabeled", "submission"))
 # What may stand beside a split's word and means nothing more.
 PLAIN = frozenset(
     (
@@ -36,7 +38,7 @@ def exact_split(text: str) -> str | None:
     >>> exact_split("Val"), exact_split("freight train")
     ('validation', None)
     """
-    return WORDS.get(text.strip().casefold())
+    return WORDS.get("".join(text.casefold().split()))
 
 
 def parsed(name: str) -> tuple[str, str] | None:
@@ -50,6 +52,8 @@ def parsed(name: str) -> tuple[str, str] | None:
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     tokens = [token for token in re.findall(r"[^\W\d_]+", spaced.casefold()) if token]
     joined = re.findall(r"[^\W\d_]+", name.casefold())
+    if "".join(tokens) in WORDS:
+        return WORDS["".join(tokens)], ""
     for candidates in (tokens, joined):
         for place, token in enumerate(candidates):
             if token in WORDS:
@@ -103,6 +107,15 @@ def partial_family(names: Collection[str]) -> tuple[dict[str, str], list[str]]:
         if family:
             return family, [name for name in names if name not in family]
     return {}, list(names)
+
+
+def is_unlabelled(name: str) -> bool:
+    """Whether a folder's name says that its pictures have no labels.
+
+    >>> is_unlabelled("seg_pred"), is_unlabelled("predators")
+    (True, False)
+    """
+    return bool(UNLABELLED & set(re.findall(r"[^\W\d_]+", name.casefold())))
 
 
 def split_of(name: str, families: Mapping[str, str] | None = None) -> str | None:
