@@ -143,6 +143,21 @@ def test_a_label_for_each_picture_is_no_class(tmp_path: Path) -> None:
     assert "each of its 5 pictures has a label of its own, as 'a picture of thing 0'" in decision(root).refusal
 
 
+def test_a_table_of_measurements_beside_class_folders_is_no_list(tmp_path: Path) -> None:
+    files = pictures("cat", "dog", count=3)
+    lines = "".join(f"{name},{n * 1.37:.2f},{n + 7}\n" for n, name in enumerate(files))
+    root = spread(tmp_path, files | {"features.csv": ("file,area,perimeter\n" + lines).encode()})
+    assert claim(root).layout == "class-folders"
+
+
+def test_a_split_in_front_of_a_label_in_a_name_is_offered(tmp_path: Path) -> None:
+    names = [f"{split}_{tree}_{n}.png" for split in ("train", "test") for tree in ("elm", "oak") for n in range(3)]
+    root = spread(tmp_path, {name: flat(n) for n, name in enumerate(names)})
+    assert "`label_from='{split}_{label}_{number}.png'` reads 2 classes (elm, oak)" in decision(root).refusal
+    parts = read(root, label_from="{split}_{label}_{number}.png")
+    assert list(parts.splits) == ["train", "test"] and parts.splits["test"].labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
 def test_every_folder_may_be_named_by_its_split(tmp_path: Path) -> None:
     root = spread(tmp_path, pictures(*(f"{part}/{pet}" for part in ("2023", "2024") for pet in PETS)))
     assert "`config=2023`" in decision(root).refusal

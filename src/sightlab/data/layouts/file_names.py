@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sightlab.data.imageset import UNDIVIDED
 from sightlab.data.inventory import Inventory, counted, shortened
@@ -173,7 +173,19 @@ def offered(inventory: Inventory) -> str | None:
     if not 2 <= len(counts) <= MOST_CLASSES or 2 * len(counts) > counts.total() or not lie_apart(inventory, labels):
         return None
     ((mark, opening, closing, suffix),) = parts
-    return f"{{label}}{mark}{opening}{{number}}{closing}{suffix}"
+    return f"{leading_split(counts)}{{label}}{mark}{opening}{{number}}{closing}{suffix}"
+
+
+def leading_split(labels: Iterable[str]) -> str:
+    """The field of the split where every name begins with one, as train_oak_1.png does; else nothing.
+
+    >>> leading_split(["train_oak", "test_elm"]), leading_split(["oak", "elm"])
+    ('{split}_', '')
+    """
+    fits = [re.fullmatch(r"([^\W\d_]+)([-_. ])(.+)", label) for label in labels]
+    told = {(fit[2], exact_split(fit[1])) for fit in fits if fit}
+    marks = {mark for mark, _ in told}
+    return f"{{split}}{marks.pop()}" if all(fits) and len(marks) == 1 and all(split for _, split in told) else ""
 
 
 def lie_apart(inventory: Inventory, labels: Mapping[str, object]) -> bool:

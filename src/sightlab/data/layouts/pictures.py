@@ -12,7 +12,7 @@ import numpy as np
 from sightlab.data.class_names import composed, in_one_spelling
 from sightlab.data.imageset import SPLITS, UNDIVIDED, Allocate, Parts, Progress, classes_of, natural_key
 from sightlab.data.inventory import Inventory, counted
-from sightlab.data.layouts.claim import STRUCTURE, Claim, Pairs, ReadOptions, classes_word, refused
+from sightlab.data.layouts.claim import POSSIBLE, STRUCTURE, Claim, Pairs, ReadOptions, classes_word, refused
 from sightlab.data.pictures.fill import Labelled, fill
 from sightlab.errors import DataError
 
@@ -41,6 +41,8 @@ def picture_claim(
     chosen, left = with_options(inventory, options, spelled)
     classes = ordered_classes(chosen, options, [composed(text) for text in order])
     doubts = tuple(doubts)
+    if line := singles_line(inventory, chosen, classes, options):
+        return refused(layout, line, POSSIBLE)
     fault = fault_of(inventory, chosen, classes, options)
     if fault:
         return refused(layout, next(iter(doubts), fault), strength)
@@ -128,12 +130,6 @@ def fault_of(inventory: Inventory, pairs: Mapping[str, Pairs], classes: Sequence
             f"{inventory.label}: all pictures are of one class, `{name}`; a classifier needs at least two class "
             "folders, as in cat/1.png and dog/1.png, or a list of `file,label` lines"
         )
-    count = sum(map(len, pairs.values()))
-    if count == len(classes) > 3 and not options.one_class:
-        return (
-            f"{inventory.label}: each of its {count:,} pictures has a label of its own, as {classes[0][:40]!r}; "
-            "pictures of one class share theirs (`label=` names another column)"
-        )
     known = {text for _, text in pairs.get("train", ())}
     for split, own in pairs.items():
         new = classes_of(text for _, text in own if text not in known) if "train" in pairs else ()
@@ -144,6 +140,19 @@ def fault_of(inventory: Inventory, pairs: Mapping[str, Pairs], classes: Sequence
                 f"{classes_word(classes_of(known))} reads the classes of train alone"
             )
     return ""
+
+
+def singles_line(
+    inventory: Inventory, pairs: Mapping[str, Pairs], classes: Sequence[str], options: ReadOptions
+) -> str:
+    """The line on labels that no two pictures share, as captions and measurements are; "" where some do."""
+    count = sum(map(len, pairs.values()))
+    if count != len(classes) or count <= 3 or options.one_class:
+        return ""
+    return (
+        f"{inventory.label}: each of its {count:,} pictures has a label of its own, as {classes[0][:40]!r}; "
+        "pictures of one class share theirs (`label=` names another column)"
+    )
 
 
 def reader(
