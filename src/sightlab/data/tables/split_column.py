@@ -53,8 +53,9 @@ def splits_of_words(words: Collection[str]) -> dict[str, str] | None:
     found = {word: split for word, split in told.items() if split is not None}
     if len(found) < len(told) or not found:
         return None
-    if "validation" in found.values() and any(exact_split(word) == "validation" for word in found):
-        found = {w: "test" if w.casefold().replace(" ", "") in PUBLIC else s for w, s in found.items()}
+    halves = [word for word in found if word.casefold().replace(" ", "") in PUBLIC]
+    if any(split == "validation" for word, split in found.items() if word not in halves):
+        found |= dict.fromkeys(halves, "test")
     return found
 
 
