@@ -343,6 +343,14 @@ def test_many_measurements_with_names_of_their_own_are_a_doubt(tmp_path: Path) -
     assert len(read(path, shape=(8, 8))) == ROWS
 
 
+@pytest.mark.parametrize("header", [[], [f"feature_{n}" for n in range(64)]])
+def test_numbers_that_no_pixels_have_are_said(tmp_path: Path, header: list[str]) -> None:
+    values = np.random.default_rng(0).normal(0, 2, (ROWS, 64)).round(4)
+    words = [("cat", "dog")[n % 2] for n in range(ROWS)]
+    path = put(tmp_path, columns_text([*header, "class"] if header else [], [values, words]))
+    assert "its 64 columns of numbers run from -" in fault(path)
+
+
 def test_a_table_that_is_no_square_says_what_is_left_over(tmp_path: Path) -> None:
     path = put(tmp_path, columns_text(["id", "label", *NAMES[:63]], [range(ROWS), DIGITS, table(ROWS, 63)]))
     message = fault(path)

@@ -191,6 +191,19 @@ def test_pictures_beside_are_left_aside_and_class_folders_are_another_reading(tm
     check_splits(parts(tmp_path, layout="pixel-table"), {"train"})
 
 
+def test_features_of_pictures_are_no_reading_of_their_own(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for n in range(3):
+            Image.new("L", (8, 8), n).save(tmp_path / name / f"{n}.png")
+    values = np.random.default_rng(0).normal(0, 2, (6, 64)).round(4)
+    lines = [",".join(map(str, row)) + f",{('cat', 'dog')[n % 2]}" for n, row in enumerate(values)]
+    put(tmp_path, "\n".join([",".join([*(f"f{n}" for n in range(64)), "class"]), *lines]), "features.csv")
+    put(tmp_path, "0 0.5 0.5 0.25 0.25\n" * 20, "boxes.txt")
+    chosen = decide(look(tmp_path), options_of(), LAYOUTS).claim()
+    assert chosen.layout == "class-folders"
+
+
 def test_a_list_of_pictures_is_no_table_of_pixels(tmp_path: Path) -> None:
     for n in range(20):
         Image.new("L", (8, 8), n).save(tmp_path / f"{n}.png")

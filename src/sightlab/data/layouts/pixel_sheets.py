@@ -17,7 +17,7 @@ from sightlab.data.layouts.claim import ReadOptions
 from sightlab.data.layouts.split_files import Grouping, grouped
 from sightlab.data.pictures.suffixes import is_picture_name, suffix_of
 from sightlab.data.tables.column_names import is_id, is_label
-from sightlab.data.tables.columns import LEAST_NAMED, columns_of
+from sightlab.data.tables.columns import LEAST_NAMED, LEAST_UNNAMED, columns_of
 from sightlab.data.tables.dialect import TextTable, text_table
 from sightlab.data.tables.grid import Grid, grid_of
 from sightlab.data.tables.packed import is_packed
@@ -127,19 +127,21 @@ def add(found: Found, inventory: Inventory, name: str, grid: Grid, wish: Wish) -
     if is_form([grid.header or grid.rows[0], *grid.rows]):
         found.forms.append(name)
         return
-    columns = None if inventory.pictures and names_pictures(grid) else columns_of(grid, wish)
+    columns = None if inventory.pictures and is_of_pictures(grid, wish) else columns_of(grid, wish)
     if columns is None:
         return
     (found.labelled if columns.labels else found.bare)[name] = Sheet(grid, columns)
 
 
-def names_pictures(grid: Grid) -> bool:
-    """Whether a table is a list of pictures, with what is known of each: it names files, and no columns as pixels."""
+def is_of_pictures(grid: Grid, wish: Wish) -> bool:
+    """Whether a table beside pictures is about these: it has no columns called as pixels are, and names files, or has
+    a few columns.
+    """
     some = grid.rows[:FIRST_ROWS]
-    if not any(is_picture_name(cell) for row in some for cell in row):
-        return False
     names = pixel_names(grid.header)
-    return not (names and names.sure) and not any(is_packed(cell) for row in some for cell in row)
+    if wish.given or (names and names.sure) or any(is_packed(cell) for row in some for cell in row):
+        return False
+    return grid.width < LEAST_UNNAMED or any(is_picture_name(cell) for row in some for cell in row)
 
 
 def with_labels_beside(found: Found, tables: Mapping[str, TextTable]) -> Found:

@@ -21,6 +21,9 @@ from sightlab.data.tables.shapes import Shape, is_planar, plane_order, shape_of
 
 LEAST_UNNAMED = 64  # fewer columns without names that pixels have may hold any measurements
 LEAST_NAMED = 4
+LEAST_VALUES = 256  # that tell a range
+HIGHEST = 65535  # of 16 bits
+LEAST_OF_FRACTIONS = 64  # fractions that end between this and 1 are no pixels
 SEEN_ROWS = 16  # whose values tell how pictures lie in a row
 
 
@@ -40,7 +43,22 @@ def columns_of(grid: Grid, wish: Wish) -> Columns | None:
     roles = roles_of(grid, [n for n in range(grid.width) if n not in inside], wish)
     taken = {*roles.labels, roles.split}
     found = within([n for n in pixels if n not in taken], roles, grid, names, wish)
+    if not (names and names.sure) and not asked:
+        check_values(grid.numbers(found.pixels, grid.rows[:SEEN_ROWS]))
     return replace(found, doubts=doubts_of(found, wish)) if not names else found
+
+
+def check_values(numbers: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> None:
+    """Raises UnclearError where columns that nothing calls pixels hold numbers that no pixels have. numbers: [N, P]."""
+    if numbers.size < LEAST_VALUES:
+        return
+    low, high = float(numbers.min()), float(numbers.max())
+    whole = bool((numbers == np.floor(numbers)).all())
+    if low < -1.01 or high > HIGHEST or (not whole and 1.01 < high < LEAST_OF_FRACTIONS):
+        raise UnclearError(
+            f"its {numbers.shape[1]:,} columns of numbers run from {low:.4g} to {high:.4g} in the first rows: no pixels, "
+            "or normalized ones; pixels are whole numbers from 0 to 255, or fractions from 0 to 1 or -1 to 1"
+        )
 
 
 def unnamed_pixels(grid: Grid) -> list[int]:
