@@ -316,8 +316,10 @@ def test_columns_are_told_in_notes(tmp_path: Path) -> None:
 def test_what_cannot_be_read_does_not_hide_what_can(tmp_path: Path) -> None:
     put_splits(tmp_path, {"train.csv": "train"})
     put(tmp_path, "readmé\n".encode("latin-1"), "notes.txt")
-    assert "notes.txt: line 1 is not UTF-8 text" in refusal(tmp_path)
-    check_splits(parts(tmp_path, encoding="latin-1"), {"train"})
+    check_splits(parts(tmp_path), {"train"})
+    put(tmp_path, text_of(TEST, ["é"] * 20).encode("latin-1"), "test.csv")
+    assert "test.csv: line 2 is not UTF-8 text" in refusal(tmp_path)
+    assert "holds the label 'é', which train" in refusal(tmp_path, encoding="latin-1")
 
 
 def put_apart(folder: Path, images: str, labels: str, count: int, heading: str, seed: int = 0) -> None:

@@ -26,6 +26,7 @@ from sightlab.data.tables.roles import NoColumnError, UnclearError, Wish
 from sightlab.errors import DataError
 
 FIRST_ROWS = 3
+ANY_BYTES = "latin-1"  # decodes whatever there is
 TEXTS = ("csv", "tsv", "txt", "dat", "data", "")
 SPLIT_SUFFIXES = {"tra": "train", "trn": "train", "training": "train", "train": "train"} | {
     "tes": "test",
@@ -104,11 +105,18 @@ def texts_of(inventory: Inventory, found: Found) -> Mapping[str, TextTable]:
             try:
                 table = None if "json" in suffix_of(name) else inventory.table(name)
             except DataError as error:
-                found.faults[name] = str(error)
+                if may_be_pixels(inventory, name):
+                    found.faults[name] = str(error)
                 continue
             if table is not None:
                 tables[name] = table
         return tables
+
+
+def may_be_pixels(inventory: Inventory, name: str) -> bool:
+    """Whether a text in an encoding that is not known may be a table of pixels, and not a note beside one."""
+    table = text_table(inventory.file(name), ANY_BYTES)
+    return table is not None and may_hold_pixels(table)
 
 
 def may_hold_pixels(table: TextTable) -> bool:

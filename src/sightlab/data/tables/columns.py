@@ -24,7 +24,7 @@ LEAST_NAMED = 4
 LEAST_VALUES = 256  # that tell a range
 HIGHEST = 65535  # of 16 bits
 LEAST_OF_FRACTIONS = 64  # fractions that end between this and 1 are no pixels
-SEEN_ROWS = 16  # whose values tell how pictures lie in a row
+SEEN_ROWS, SEEN_VALUES = 16, 1 << 18  # whose values tell how pictures lie in a row
 
 
 def columns_of(grid: Grid, wish: Wish) -> Columns | None:
@@ -56,8 +56,8 @@ def check_values(numbers: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> 
     whole = bool((numbers == np.floor(numbers)).all())
     if low < -1.01 or high > HIGHEST or (not whole and 1.01 < high < LEAST_OF_FRACTIONS):
         raise UnclearError(
-            f"its {numbers.shape[1]:,} columns of numbers run from {low:.4g} to {high:.4g} in the first rows: no pixels, "
-            "or normalized ones; pixels are whole numbers from 0 to 255, or fractions from 0 to 1 or -1 to 1"
+            f"its {numbers.shape[1]:,} columns of numbers run from {low:.4g} to {high:.4g} in the first rows: no "
+            "pixels, or normalized ones; pixels are whole numbers from 0 to 255, or fractions from 0 to 1 or -1 to 1"
         )
 
 
@@ -135,9 +135,10 @@ def laid_out(base: Columns, shape: Shape, names: PixelNames | None, grid: Grid, 
 
 def pixel_numbers(base: Columns, grid: Grid, shape: Shape) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """The values of some pictures, [N, values]."""
+    some = grid.rows[: min(SEEN_ROWS, max(2, SEEN_VALUES // math.prod(shape)))]
     if not base.packed:
-        return grid.numbers(base.pixels, grid.rows[:SEEN_ROWS])
-    cells = [packed_numbers(row[base.pixels[0]]) for row in grid.rows[:SEEN_ROWS]]
+        return grid.numbers(base.pixels, some)
+    cells = [packed_numbers(row[base.pixels[0]]) for row in some]
     rows = [numbers_of(row, range(len(row))) for row in cells if len(row) == math.prod(shape)]
     return np.array([row for row in rows if row is not None], np.float64).reshape(-1, math.prod(shape))
 

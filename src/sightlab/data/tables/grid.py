@@ -133,9 +133,14 @@ def kind_of(column: Sequence[str], known: dict[str, str]) -> str:
 
 
 def numbers_of(row: Sequence[str], columns: Sequence[int]) -> list[float] | None:
-    """These cells as numbers; None where one is none."""
+    """These cells as numbers, with a point or a comma; None where one is none."""
+    cells_here = [row[place] for place in columns]
     try:
-        return [float(row[place].replace(",", ".")) for place in columns]
+        return list(map(float, cells_here))
+    except ValueError:
+        pass
+    try:
+        return [float(cell.replace(",", ".")) for cell in cells_here]
     except ValueError:
         return None
 
