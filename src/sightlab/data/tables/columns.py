@@ -24,7 +24,7 @@ LEAST_NAMED = 4
 LEAST_VALUES = 256  # that tell a range
 HIGHEST = 65535  # of 16 bits
 LEAST_OF_FRACTIONS = 64  # fractions that end between this and 1 are no pixels
-SEEN_ROWS, SEEN_VALUES = 16, 1 << 18  # whose values tell how pictures lie in a row
+SEEN_ROWS, SEEN_VALUES = 16, 1 << 12  # whose values tell how pictures lie in a row
 
 
 def columns_of(grid: Grid, wish: Wish) -> Columns | None:
@@ -135,7 +135,7 @@ def laid_out(base: Columns, shape: Shape, names: PixelNames | None, grid: Grid, 
 
 def pixel_numbers(base: Columns, grid: Grid, shape: Shape) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """The values of some pictures, [N, values]."""
-    some = grid.rows[: min(SEEN_ROWS, max(2, SEEN_VALUES // math.prod(shape)))]
+    some = grid.rows[: min(SEEN_ROWS, max(4, SEEN_VALUES // math.prod(shape)))]
     if not base.packed:
         return grid.numbers(base.pixels, some)
     cells = [packed_numbers(row[base.pixels[0]]) for row in some]
