@@ -176,7 +176,7 @@ def test_a_file_of_many_blocks_takes_the_fast_road(
     names = [("cat", "dog", "Été")[n % 3] if words else str(n % 10) for n in range(400)]
     path = put(tmp_path, text_of(pixels, names, at=at).replace("\n", end))
     fast = fast_road(sheet_at(path))
-    assert fast is not None and len(fast.pieces) > 40 and fast.highest == 255
+    assert fast is not None and len(fast.pieces) > 40 and fast.highest > 127
     np.testing.assert_array_equal(fast.pixels, pixels)
     found = read(path)
     assert [found.classes[n] for n in found.labels] == names

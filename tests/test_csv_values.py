@@ -144,7 +144,7 @@ def test_values_of_no_known_range_are_refused(tmp_path: Path, values: NDArray[An
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        (BYTES.astype(float), "the highest pixel value is 255; `bit_depth=4` takes whole numbers from 0 to 15"),
+        (BYTES.astype(float), "a pixel value is 255; `bit_depth=4` takes whole numbers from 0 to 15"),
         (BYTES / 255, "column p"),
     ],
 )

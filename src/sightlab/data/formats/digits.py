@@ -23,6 +23,7 @@ SPARE_BYTES = 1 << 16  # a block ends at a line's end, so it may be longer than 
 MOST_THREADS = 4  # more would wait for each other at the interpreter's lock
 PAD = 8  # line ends before a block, so that its first number has something before it
 NEWLINE = 10
+HALF = 127
 
 Labels = NDArray[np.uint8] | list[str]
 Rows = Callable[[int], NDArray[np.uint8]]
@@ -31,7 +32,7 @@ Rows = Callable[[int], NDArray[np.uint8]]
 @dataclass(frozen=True, eq=False)
 class Fast:
     """What the fast road has read. pixels: uint8 [N, P]. pieces: for each block, the cells of each used field, in the
-    order of `used`. highest: the highest pixel.
+    order of `used`. highest: the highest pixel, or one over 127: only of darker tables is it asked how dark they are.
     """
 
     pixels: NDArray[np.uint8]
@@ -101,7 +102,8 @@ def read_table(table: Table, rows: Rows) -> Fast | None:
         piece = parse_block(work, length, table, mine) if length else None
         if piece is None:
             return False
-        pieces[block], highest[block] = piece, int(mine.max())
+        pieces[block] = piece
+        highest[block] = 0 if max(highest) > HALF else int(mine.max())
         return True
 
     return Fast(pixels, pieces, max(highest)) if in_threads(table, size, blocks, parse) else None

@@ -172,7 +172,7 @@ def by_depth(seen: Seen, bits: int) -> Scale:
     top = 2**bits - 1
     for wrong, name in ((seen.low < 0, "below"), (bool(seen.fractions), "fraction"), (seen.high > top, "above")):
         if wrong:
-            where = seen.places.get(name, f"the highest pixel value is {seen.high:g}")
+            where = seen.places.get(name, f"a pixel value is {seen.high:g}")
             raise DataError(f"{where}; `bit_depth={bits}` takes whole numbers from 0 to {top}")
     return Scale(0, top, "" if bits == 8 else f"pixel values of {bits} bits, 0 to {top}, are scaled to 0 to 255")
 
