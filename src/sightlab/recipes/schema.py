@@ -67,8 +67,9 @@ class Data(Group):
     @classmethod
     def _names_in_a_row(cls, value: Any) -> Any:
         """`cat,dog` stands for a list of the two."""
-        names = value.split(",") if isinstance(value, str) else value or ()
-        return tuple(str(name).strip() for name in names if str(name).strip())
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return () if value is None else value
 
     @field_validator("label", "config", "split", mode="before")
     @classmethod
