@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ def download(urls: Sequence[str], target: Path, md5: str, progress: Progress | N
         try:
             fetch(url, part, progress)
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            reasons.append(f"{url}: {one_line(getattr(error, 'reason', error))[:120]}")
+            reasons.append(f"{host_of(url)}: {one_line(getattr(error, 'reason', error))[:120]}")
             continue
         found = md5_of(part)
         if found == md5:
@@ -45,10 +46,19 @@ def download(urls: Sequence[str], target: Path, md5: str, progress: Progress | N
             part.replace(target)
             return
         part.unlink()
-        reasons.append(f"{url}: md5 is {found}, should be {md5}")
+        reasons.append(f"{host_of(url)}: md5 is {found}, should be {md5}")
     raise DataError(
         "; ".join(reasons) if len(reasons) == 1 else f"{reasons[0]}, and no better from {len(reasons) - 1} more"
     )
+
+
+def host_of(url: str) -> str:
+    """Where an address leads, for a message.
+
+    >>> host_of("https://example.org/mnist/train.gz")
+    'example.org'
+    """
+    return urllib.parse.urlsplit(url).hostname or url
 
 
 def fetch(url: str, part: Path, progress: Progress | None) -> None:
