@@ -124,7 +124,7 @@ def doubts_of(
         beside = ", ".join(last(folder) for folder in roots.values())
         found.append(
             f"{label}: the folder `{last(others[0])}` lies beside {beside} and is none of train, val, test; "
-            f"{places} leaves it aside"
+            f"{places} leaves it aside, `layout=class-folders` takes all for classes"
         )
     if "validation" in bare or "train" in bare:
         split = "train" if "train" in bare else "validation"
