@@ -3,6 +3,7 @@
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sightlab.data.layouts.split_words import parsed, split_family
@@ -141,6 +142,14 @@ def test_a_label_for_each_picture_is_no_class(tmp_path: Path) -> None:
     lines = "".join(f"{n}.png,a picture of thing {n}\n" for n in range(5))
     root = spread(tmp_path, pictures(".", count=5) | {"captions.csv": ("file,label\n" + lines).encode()})
     assert "each of its 5 pictures has a label of its own, as 'a picture of thing 0'" in decision(root).refusal
+
+
+def test_arrays_beside_class_folders_are_other_pictures(tmp_path: Path) -> None:
+    root = spread(tmp_path, pictures("cat", "dog"))
+    np.savez(root / "more.npz", images=np.zeros((8, 4, 4), np.uint8), labels=np.arange(8) % 2)
+    assert "can be read in two ways" in decision(root).refusal
+    assert claim(root, layout="class-folders").classes == ("cat", "dog")
+    assert len(read(root, layout="arrays").splits["all"]) == 8
 
 
 def test_a_table_of_measurements_beside_class_folders_is_no_list(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sightlab.data.inventory import Inventory, counted, shortened
-from sightlab.data.layouts.claim import Claim, Layout, ReadOptions
+from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions
 from sightlab.errors import DataError, suggestion
 
 
@@ -86,19 +86,15 @@ def without_covered(claims: Sequence[Claim]) -> list[Claim]:
 
 
 def covers(one: Claim, other: Claim) -> bool:
-    """Whether one claim, which is as strong, says all that another says of the pictures, or is of a known form."""
-    if one.strength > other.strength and "known" in (strength_word(one), strength_word(other)):
+    """Whether a claim, at least as strong, is of a known form, or says all that another says of the same pictures.
+
+    Files of pictures, tables, arrays and shards in one source are different pictures: neither covers the other.
+    """
+    if one.strength > other.strength and one.strength >= KNOWN:
         return True
     if one.pairs is None or other.pairs is None:
-        return one.strength > other.strength
+        return False
     return agree(one, other) and len(flat(one)) >= len(flat(other)) and says_more_of_splits(one, other)
-
-
-def strength_word(claim: Claim) -> str:
-    """Whether a claim is of a publicly known form."""
-    from sightlab.data.layouts.claim import KNOWN
-
-    return "known" if claim.strength >= KNOWN else "other"
 
 
 def says_more_of_splits(one: Claim, other: Claim) -> bool:

@@ -142,9 +142,7 @@ def fault_of(inventory: Inventory, pairs: Mapping[str, Pairs], classes: Sequence
     return ""
 
 
-def singles_line(
-    inventory: Inventory, pairs: Mapping[str, Pairs], classes: Sequence[str], options: ReadOptions
-) -> str:
+def singles_line(inventory: Inventory, pairs: Mapping[str, Pairs], classes: Sequence[str], options: ReadOptions) -> str:
     """The line on labels that no two pictures share, as captions and measurements are; "" where some do."""
     count = sum(map(len, pairs.values()))
     if count != len(classes) or count <= 3 or options.one_class:
