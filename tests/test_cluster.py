@@ -129,6 +129,7 @@ def newest_weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 @on_cluster
+@pytest.mark.slow
 def test_a_search_outlives_a_node_and_has_the_bits_of_this_machine(
     cluster: Nodes, real_data: Path, cli: Cli, tmp_path: Path
 ) -> None:
