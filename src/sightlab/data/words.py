@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Sequence
 from typing import Any, TypedDict
@@ -39,6 +40,8 @@ def options_of(words: ReadWords) -> ReadOptions:
             f"unknown word {unknown[0]!r} for reading data; {suggestion(unknown[0], ReadWords.__annotations__)}"
         )
     given: dict[str, Any] = {word: value for word, value in words.items() if value is not None}
+    if "encoding" in given:
+        check_encoding(str(given["encoding"]))
     decoding = Decoding(**{k: given.pop(k) for k in ("size", "channels", "bit_depth", "skip_broken") if k in given})
     return ReadOptions(
         decoding=decoding,
@@ -49,6 +52,14 @@ def options_of(words: ReadWords) -> ReadOptions:
         one_class=bool(given.pop("one_class", False)),
         **{word: str(value) for word, value in given.items()},
     )
+
+
+def check_encoding(name: str) -> None:
+    """Raises DataError for a name of an encoding that there is none of."""
+    try:
+        codecs.lookup(name)
+    except LookupError as error:
+        raise DataError(f"unknown encoding {name!r}; `encoding=latin-1`, utf-16 or gbk would be") from error
 
 
 def in_a_row(value: str | Sequence[str]) -> tuple[str, ...]:
