@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from sightlab.data.layouts.claim import ReadOptions
 from sightlab.data.pictures.decode import Decoding
+from sightlab.data.tables.dialect import encoding_named
 from sightlab.errors import DataError, suggestion
 
 
@@ -41,7 +41,7 @@ def options_of(words: ReadWords) -> ReadOptions:
         )
     given: dict[str, Any] = {word: value for word, value in words.items() if value is not None}
     if "encoding" in given:
-        check_encoding(str(given["encoding"]))
+        encoding_named(str(given["encoding"]))
     decoding = Decoding(**{k: given.pop(k) for k in ("size", "channels", "bit_depth", "skip_broken") if k in given})
     return ReadOptions(
         decoding=decoding,
@@ -52,14 +52,6 @@ def options_of(words: ReadWords) -> ReadOptions:
         one_class=bool(given.pop("one_class", False)),
         **{word: str(value) for word, value in given.items()},
     )
-
-
-def check_encoding(name: str) -> None:
-    """Raises DataError for a name of an encoding that there is none of."""
-    try:
-        codecs.lookup(name)
-    except LookupError as error:
-        raise DataError(f"unknown encoding {name!r}; `encoding=latin-1`, utf-16 or gbk would be") from error
 
 
 def in_a_row(value: str | Sequence[str]) -> tuple[str, ...]:

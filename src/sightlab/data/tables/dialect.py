@@ -135,13 +135,18 @@ def in_short(lines: Sequence[str]) -> list[str]:
     return kept
 
 
+def encoding_named(name: str) -> str:
+    """Python's own name of an encoding that the user has named. Raises DataError where there is none of it."""
+    try:
+        return codecs.lookup(name).name
+    except LookupError as error:
+        raise DataError(f"unknown encoding {name!r}; `encoding=latin-1`, utf-16 or gbk would be") from error
+
+
 def encoding_of(data: bytes, asked: str | None, file: DataFile) -> str | None:
     """The encoding of a text that begins with these bytes; None for what is no text. Raises DataError."""
     if asked is not None:
-        try:
-            return codecs.lookup(asked).name
-        except LookupError as error:
-            raise DataError(f"unknown encoding {asked!r}; `encoding=latin-1`, utf-16 or gbk would be") from error
+        return encoding_named(asked)
     for mark, name in BOMS:
         if data.startswith(mark):
             return name
