@@ -14,7 +14,7 @@ from training import our_loop
 import sightlab
 from sightlab.errors import SightlabError
 from sightlab.records import Run
-from sightlab.training.workers import physical_cores
+from sightlab.training.device import physical_cores
 
 SEEDS = (1, 2, 3)
 # recipe, least mean test accuracy, most seconds
@@ -27,7 +27,7 @@ def study_seconds() -> float:
     """What the study's training would take here, from 200 of its batches."""
 
     def measure() -> float:
-        images = sightlab.load("fashion-mini", validation=0.01).train
+        images = sightlab.load_data("fashion-mini", validation=0.01).train
         steps = our_loop(images, "resnet18", STUDY["batch"], 1)
         next(steps)
         started, seen = time.perf_counter(), 0

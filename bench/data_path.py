@@ -23,7 +23,7 @@ from measure import ROUNDS, Row, faster, in_turn, seconds_of, with_threads
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
-from sightlab.augment.draws import Draws
+from sightlab.augment.counter_rng import CounterRNG
 from sightlab.augment.pipeline import augmentation
 from sightlab.data.batches import Batches, images_at
 from sightlab.data.containers.base import DataFile
@@ -64,7 +64,7 @@ def our_epoch(images: ImageSet, asked: dict[str, Any]) -> Callable[[], float]:
         epoch += 1
         for step in range(batches.steps):
             places = batches.places(epoch, step)
-            change(images_at(images, places, torch.device("cpu")), Draws(1, epoch, places))
+            change(images_at(images, places, torch.device("cpu")), CounterRNG(1, epoch, places))
 
     run()
     return lambda: batches.steps / seconds_of(run)

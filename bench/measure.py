@@ -11,7 +11,7 @@ from statistics import median
 
 import torch
 
-from sightlab.training.workers import own_process
+from sightlab.training.device import own_process
 
 ROUNDS = 5
 

@@ -64,7 +64,7 @@ def rows() -> tuple[list[Row], dict[str, object]]:
     """A whole run, its data cached already, against a plain loop's 100 steps and an evaluation, data in memory."""
     local = Path(os.environ.get("SIGHTLAB_DATA", "../shared/data")) / "cifar10-jpeg.tar"
     source = str(local.absolute()) if local.exists() else "cifar10"
-    splits = sightlab.load(source, validation=0.01)
+    splits = sightlab.load_data(source, validation=0.01)
     with tempfile.TemporaryDirectory() as folder:
         whole = [splits.train.images, splits.validation.images]
         np.save(Path(folder) / "train.npy", np.concatenate(whole))

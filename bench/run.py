@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from measure import keep, show
 
-from sightlab.training.workers import cpu_name, physical_cores
+from sightlab.training.device import cpu_name, physical_cores
 
 SECTIONS = ("training", "step", "data-path", "inventory", "start-up", "memory", "scaling", "accuracy")
 BY_NAME = ("tune",)

@@ -12,8 +12,8 @@ from measure import ROUNDS, Row
 import sightlab
 from sightlab.data.imageset import ImageSet
 from sightlab.training import loop
+from sightlab.training.device import own_process, physical_cores
 from sightlab.training.prepare import prepare, stepper_of
-from sightlab.training.workers import own_process, physical_cores
 
 SIZES = (10_000, 20_000, 40_000)
 BATCH, WARM, PARTS = 64, 20, 40

@@ -66,7 +66,7 @@ def whole(script: str) -> float:
 
 def rows() -> tuple[list[Row], dict[str, object]]:
     """First step against the plain loop and Lightning; help against a Python that does nothing."""
-    images = sightlab.load("fashion-mini", validation=0.1).train
+    images = sightlab.load_data("fashion-mini", validation=0.1).train
     with tempfile.TemporaryDirectory() as folder:
         np.savez(Path(folder) / "pictures.npz", images=images.images, labels=images.labels)
         sides = {"sightlab": partial(until_first_step, OURS, folder)}

@@ -22,7 +22,7 @@ from training import our_rate, their_rate
 
 import sightlab
 from sightlab.models import build
-from sightlab.training.workers import physical_cores
+from sightlab.training.device import physical_cores
 
 BATCH, STEPS, SECONDS = 64, 40, 2.0
 
@@ -97,7 +97,7 @@ def apart() -> float:
 
 def rows() -> tuple[list[Row], dict[str, object]]:
     """Whole steps, then what they are made of."""
-    images = sightlab.load("fashion-mini", validation=0.01).train
+    images = sightlab.load_data("fashion-mini", validation=0.01).train
 
     def whole(workers: int) -> float:
         return 1000 * BATCH / our_rate(images, "mini-resnet-v4", BATCH, workers, SECONDS, 3)

@@ -16,9 +16,9 @@ from measure import ROUNDS, Row, faster, in_turn, matrix_product_rate, with_thre
 import sightlab
 from sightlab.data.imageset import ImageSet
 from sightlab.models import build
+from sightlab.training.device import physical_cores
 from sightlab.training.loop import train_step
 from sightlab.training.prepare import prepare, stepper_of
-from sightlab.training.workers import physical_cores
 
 # Floating-point operations an image, forward and backward: three times the forward pass's, two a multiplication.
 MODELS = {"mini-resnet-v4": 170e6, "resnet18": 2.73e9}
@@ -67,7 +67,7 @@ def their_rate(peer: str, images: ImageSet, model: str, batch_size: int, seconds
 
 def rows(seconds: float = 5.0) -> tuple[list[Row], dict[str, object]]:
     """Every model and batch size, every side in turn."""
-    images = sightlab.load("fashion-mini", validation=0.01).train
+    images = sightlab.load_data("fashion-mini", validation=0.01).train
     cores = physical_cores()
     ours = f"workers={cores}"
     found: list[Row] = []

@@ -21,9 +21,9 @@ from typing import Any
 from measure import Row
 
 import sightlab
-from sightlab.recipes.changes import changed
-from sightlab.recipes.reading import parse_recipe
-from sightlab.training.workers import physical_cores
+from sightlab.recipes.loader import parse_recipe
+from sightlab.recipes.overrides import changed
+from sightlab.training.device import physical_cores
 
 EPOCHS, SHORT = 27, 4
 SEARCHES = (1, 2, 3)  # seeds of the searches with early stopping

@@ -13,7 +13,7 @@ from sightlab.data.inventory import look
 from sightlab.data.layouts.claim import Claim
 from sightlab.data.layouts.decide import decide
 from sightlab.data.layouts.table import LAYOUTS
-from sightlab.data.words import options_of
+from sightlab.data.read_options import options_of
 from sightlab.errors import DataError
 
 GREY = np.random.default_rng(0).integers(0, 256, (6, 5, 4), dtype=np.uint8)

@@ -9,8 +9,8 @@ from itertools import combinations
 import altair as alt
 
 from sightlab.charts import svg_of
-from sightlab.charts.labels import Box
-from sightlab.charts.looks import text_width
+from sightlab.charts.point_labels import Box
+from sightlab.charts.theme import text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 

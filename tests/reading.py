@@ -8,7 +8,7 @@ from sightlab.data.layouts.claim import Claim
 from sightlab.data.layouts.decide import Decision, decide
 from sightlab.data.layouts.table import LAYOUTS
 from sightlab.data.load import looked_at
-from sightlab.data.words import ReadWords, options_of
+from sightlab.data.read_options import ReadWords, options_of
 
 
 def decision(path: Path, **words: Unpack[ReadWords]) -> Decision:

@@ -8,7 +8,7 @@ import torch
 
 import sightlab
 from sightlab.data.splits import as_splits
-from sightlab.recipes.changes import changed
+from sightlab.recipes.overrides import changed
 
 NASTY = (
     "<script>alert(1)</script>",
@@ -55,4 +55,4 @@ def own_run(
 def opened_again(folder: Path, classes: Sequence[str], images: int, reason: str) -> None:
     """Test such a run's model on its own test split once more, for a reason."""
     test = as_splits(own_images(classes, images)).test.open("a test")
-    sightlab.test(folder, test, open_test=reason, model=own_net(len(classes)))
+    sightlab.evaluate(folder, test, open_test=reason, model=own_net(len(classes)))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sightlab.errors import ModelError
 from sightlab.models import MODELS, build, parameter_count
 from sightlab.models.cost import forward_flops
-from sightlab.models.studies import SharedResNet20
+from sightlab.models.study_networks import SharedResNet20
 from sightlab.models.vit import choose_patch
 
 

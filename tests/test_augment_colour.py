@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F  # noqa: N812 - its usual name
 
 from sightlab.augment import colour
-from sightlab.augment.draws import Draws
+from sightlab.augment.counter_rng import CounterRNG
 from sightlab.errors import RecipeError
 from tests.torchvisions import SHAPES, UNLIKELY, each, furthest, pictures
 from tests.torchvisions import one_thread as one_thread
@@ -135,8 +135,8 @@ def test_changes_of_one_level_at_a_time_take_any_channels(channels: int) -> None
 
 @shapes
 def test_colour_jitter_is_torchvisions_in_each_samples_order(shape: tuple[int, int, int]) -> None:
-    images, draws = pictures(48, *shape), Draws(1, 2, np.arange(48))
-    factors, order = colour.draw_colour_jitter(draws, 0.4, 0.4, 0.4, 0.1)
+    images, rng = pictures(48, *shape), CounterRNG(1, 2, np.arange(48))
+    factors, order = colour.draw_colour_jitter(rng, 0.4, 0.4, 0.4, 0.1)
     theirs = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
 
     def one(image: Tensor, values: np.ndarray, steps: np.ndarray) -> Tensor:
@@ -150,8 +150,8 @@ def test_colour_jitter_is_torchvisions_in_each_samples_order(shape: tuple[int, i
 
 
 def test_colour_jitter_factors_are_drawn_from_torchvisions_ranges() -> None:
-    draws = Draws(5, 6, np.arange(20_000))
-    factors, order = colour.draw_colour_jitter(draws, 0.4, 1.5, 0.2, 0.1)
+    rng = CounterRNG(5, 6, np.arange(20_000))
+    factors, order = colour.draw_colour_jitter(rng, 0.4, 1.5, 0.2, 0.1)
     for column, (low, high) in zip(factors.T, [(0.6, 1.4), (0.0, 2.5), (0.8, 1.2), (-0.1, 0.1)], strict=True):
         assert stats.kstest(column, "uniform", args=(low, high - low)).pvalue > UNLIKELY
     orders = np.unique(order @ [64, 16, 4, 1], return_counts=True)[1]
@@ -162,5 +162,5 @@ def test_colour_jitter_factors_are_drawn_from_torchvisions_ranges() -> None:
 
 
 def test_a_jitter_of_0_leaves_its_change_out() -> None:
-    images, draws = pictures(8, 12, 12, 3), Draws(1, 1, np.arange(8))
-    assert torch.equal(colour.colour_jitter(images, *colour.draw_colour_jitter(draws, 0, 0, 0, 0)), images)
+    images, rng = pictures(8, 12, 12, 3), CounterRNG(1, 1, np.arange(8))
+    assert torch.equal(colour.colour_jitter(images, *colour.draw_colour_jitter(rng, 0, 0, 0, 0)), images)

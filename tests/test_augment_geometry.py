@@ -15,7 +15,8 @@ from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F  # noqa: N812 - its usual name
 
 from sightlab.augment.affine import Affine, draw_affine, resample
-from sightlab.augment.draws import Draws
+from sightlab.augment.chunks import to_device_of
+from sightlab.augment.counter_rng import CounterRNG
 from sightlab.augment.geometry import (
     crop_and_flip,
     cropped,
@@ -25,7 +26,6 @@ from sightlab.augment.geometry import (
     draw_translation,
     translate,
 )
-from sightlab.augment.groups import beside
 from sightlab.augment.resized_crop import draw_resized_crop, resized_crop
 from sightlab.errors import RecipeError
 from tests.torchvisions import SHAPES, UNLIKELY, each, furthest, pictures
@@ -33,7 +33,7 @@ from tests.torchvisions import one_thread as one_thread
 
 COUNT = 16
 shapes = pytest.mark.parametrize("shape", [*SHAPES, (9, 6, 4)], ids=str)
-MANY = Draws(3, 4, np.arange(20_000))
+MANY = CounterRNG(3, 4, np.arange(20_000))
 
 
 def whole_numbers(low: int, high: int) -> st.SearchStrategy[list[int]]:
@@ -44,8 +44,8 @@ def whole_numbers(low: int, high: int) -> st.SearchStrategy[list[int]]:
 @pytest.mark.parametrize(("mode", "theirs"), [("black", "constant"), ("reflect", "reflect")])
 @pytest.mark.parametrize("padding", [0, 2, 4])
 def test_crop_and_flip_are_torchvisions(shape: tuple[int, int, int], mode: str, theirs: str, padding: int) -> None:
-    images, draws = pictures(COUNT, *shape), Draws(1, 2, np.arange(COUNT))
-    corners, flipped = draw_crop(draws, padding), draw_flip(draws, 0.5)
+    images, rng = pictures(COUNT, *shape), CounterRNG(1, 2, np.arange(COUNT))
+    corners, flipped = draw_crop(rng, padding), draw_flip(rng, 0.5)
 
     def one(image: Tensor, top: int, left: int, mirrored: bool) -> Tensor:
         part = F.crop(F.pad(image, [padding] * 4, padding_mode=theirs), top, left, *shape[:2])
@@ -77,7 +77,7 @@ def test_flips_have_their_probability(probability: float) -> None:
 
 
 def test_alternating_flips_show_both_sides_in_any_two_epochs_in_a_row() -> None:
-    epochs = [draw_alternating_flip(Draws(3, epoch, MANY.index)) for epoch in range(1, 6)]
+    epochs = [draw_alternating_flip(CounterRNG(3, epoch, MANY.index)) for epoch in range(1, 6)]
     for one, next_one in itertools.pairwise(epochs):
         assert (one != next_one).all()
     assert stats.binomtest(int(epochs[0].sum()), 20_000, 0.5).pvalue > UNLIKELY
@@ -125,7 +125,7 @@ def by_torchvision(
 
 def ours(images: Tensor, rows: list[dict[str, float]], interpolation: str) -> Tensor:
     values = {key: np.array([row[key] for row in rows]) for key in rows[0]}
-    return resample(images, beside(Affine(**values).sources(len(rows)), images), interpolation)
+    return resample(images, to_device_of(Affine(**values).sources(len(rows)), images), interpolation)
 
 
 @shapes
@@ -168,7 +168,7 @@ def test_bilinear_is_torchvisions_to_1_grey_level(shape: tuple[int, int, int], r
 )
 def test_a_turn_is_torchvisions_rotate(shape: tuple[int, int, int], degrees: float) -> None:
     images = pictures(COUNT, *shape)
-    turned = resample(images, beside(Affine(angle=-degrees).sources(COUNT), images))
+    turned = resample(images, to_device_of(Affine(angle=-degrees).sources(COUNT), images))
     differs = turned != each(lambda x: F.rotate(x, degrees), images)
     assert float(differs.float().mean()) < 0.002
 
@@ -187,14 +187,14 @@ boxes_in = st.lists(st.tuples(*[st.floats(0, 1)] * 4), min_size=COUNT, max_size=
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("size", [None, (12, 20), (40, 9)], ids=str)
 @settings(max_examples=6, deadline=None)
-@given(parts=boxes_in)
+@given(chunks=boxes_in)
 def test_a_resized_crop_is_torchvisions_to_1_grey_level(
-    shape: tuple[int, int, int], size: tuple[int, int] | None, parts: list[tuple[float, ...]]
+    shape: tuple[int, int, int], size: tuple[int, int] | None, chunks: list[tuple[float, ...]]
 ) -> None:
     height, width, _ = shape
     size = size or (height, width)
     rows = []
-    for a, b, c, d in parts:
+    for a, b, c, d in chunks:
         tall, wide = 1 + int(a * (height - 1)), 1 + int(b * (width - 1))
         rows.append([int(c * (height - tall)), int(d * (width - wide)), tall, wide])
     images = pictures(COUNT, *shape)
@@ -224,5 +224,5 @@ def test_a_resized_crop_that_never_fits_is_the_centre_as_torchvision_takes_it(he
     # Ten times the image's area cannot fit, so every try fails.
     theirs = v2.RandomResizedCrop((height, width), scale=(10, 11))
     expected = theirs.make_params([torch.zeros(1, height, width)])
-    boxes = draw_resized_crop(Draws(1, 1, np.arange(3)), height, width, scale=(10, 11))
+    boxes = draw_resized_crop(CounterRNG(1, 1, np.arange(3)), height, width, scale=(10, 11))
     assert boxes.tolist() == [[expected[key] for key in ("top", "left", "height", "width")]] * 3

@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F  # noqa: N812 - its usual name
 
-from sightlab.augment.draws import Draws
+from sightlab.augment.counter_rng import CounterRNG
 from sightlab.augment.mix import (
     beta,
     cutmix,
@@ -31,13 +31,13 @@ from sightlab.errors import RecipeError
 from tests.torchvisions import SHAPES, UNLIKELY, each, pictures
 from tests.torchvisions import one_thread as one_thread
 
-MANY = Draws(3, 4, np.arange(20_000))
+MANY = CounterRNG(3, 4, np.arange(20_000))
 shapes = pytest.mark.parametrize("shape", SHAPES, ids=str)
 
 
 def boxes_for(count: int, height: int, width: int) -> Tensor:
     """A third of the boxes empty, the rest of any size at any place."""
-    boxes = draw_erasing(Draws(1, 2, np.arange(count)), 0.7, height, width)
+    boxes = draw_erasing(CounterRNG(1, 2, np.arange(count)), 0.7, height, width)
     return torch.from_numpy(boxes)
 
 
@@ -161,12 +161,12 @@ def test_shares_of_a_batch_mix_as_the_whole_batch_does(asked: dict[str, float], 
     def part(start: int, stop: int) -> tuple[Tensor, Tensor]:
         needed = torch.from_numpy(with_partners(places, start, stop))
         x, y = split[needed], labels[needed]
-        return mix(x[1:], y[1:], x[:-1], y[:-1], 5, Draws(1, 2, places[start:stop]))
+        return mix(x[1:], y[1:], x[:-1], y[:-1], 5, CounterRNG(1, 2, places[start:stop]))
 
     # The pairs themselves, from torch's roll.
     whole = torch.from_numpy(places)
     x, y = split[whole], labels[whole]
-    expected = mix(x, y, x.roll(1, 0), y.roll(1, 0), 5, Draws(1, 2, places))
+    expected = mix(x, y, x.roll(1, 0), y.roll(1, 0), 5, CounterRNG(1, 2, places))
     bounds = [count * process // processes for process in range(processes + 1)]
     parts = [part(start, stop) for start, stop in pairwise(bounds) if stop > start]
     for ours, theirs in zip(map(torch.cat, zip(*parts, strict=True)), expected, strict=True):
@@ -180,7 +180,7 @@ def test_a_target_says_how_much_of_an_image_is_whose(asked: dict[str, float], se
     # White images mixed with black ones: the mean level is the share of the white label.
     white = torch.full((32, 16, 16, 1), 255, dtype=torch.uint8)
     ones = torch.ones(32, dtype=torch.int64)
-    images, targets = mixing(**asked)(white, ones, 0 * white, 0 * ones, 2, Draws(seed, 1, np.arange(32)))
+    images, targets = mixing(**asked)(white, ones, 0 * white, 0 * ones, 2, CounterRNG(seed, 1, np.arange(32)))
     assert images.dtype == (torch.float32 if "mixup" in asked else torch.uint8)
     assert torch.allclose(images.float().mean((1, 2, 3)) / 255, targets[:, 1], atol=1e-5)
     assert torch.allclose(targets.sum(1), torch.ones(32))
@@ -188,8 +188,8 @@ def test_a_target_says_how_much_of_an_image_is_whose(asked: dict[str, float], se
 
 def test_kinds_of_mixing_and_their_probability_are_as_asked() -> None:
     white, ones = torch.full((4000, 8, 8, 1), 255, dtype=torch.uint8), torch.ones(4000, dtype=torch.int64)
-    draws = Draws(1, 1, np.arange(4000))
-    images, _ = mixing(mixup=1.0, cutmix=1.0, probability=0.6)(white, ones, 0 * white, 0 * ones, 2, draws)
+    rng = CounterRNG(1, 1, np.arange(4000))
+    images, _ = mixing(mixup=1.0, cutmix=1.0, probability=0.6)(white, ones, 0 * white, 0 * ones, 2, rng)
     # Beta(1, 1) mixes to a grey level inside the range, CutMix only to its ends.
     blended = ((images > 0) & (images < 255)).flatten(1).any(1)
     assert stats.binomtest(int(blended.sum()), 4000, 0.3).pvalue > UNLIKELY

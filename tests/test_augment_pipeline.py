@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from torchvision.transforms.v2 import functional as F  # noqa: N812 - its usual name
 
-from sightlab.augment.draws import Draws
-from sightlab.augment.groups import LARGE
-from sightlab.augment.groups import one_thread as in_one_thread
+from sightlab.augment.chunks import LARGE
+from sightlab.augment.chunks import one_thread as in_one_thread
+from sightlab.augment.counter_rng import CounterRNG
 from sightlab.augment.pipeline import POLICIES, augmentation
 from sightlab.augment.resized_crop import draw_resized_crop
 from sightlab.errors import RecipeError
@@ -47,13 +47,13 @@ def test_processes_shares_of_an_uneven_epoch_are_bitwise_the_whole(
 ) -> None:
     change, split = augmentation(**asked), pictures(59, 28, 28, channels)
     order = np.random.default_rng(3).permutation(59)
-    whole = change(split[torch.from_numpy(order)], Draws(1, 2, order))
-    parts = []
+    whole = change(split[torch.from_numpy(order)], CounterRNG(1, 2, order))
+    chunks = []
     for start in range(0, 59, 16):
         batch = order[start : start + 16]
         shares = np.array_split(batch, processes)
-        parts += [change(split[torch.from_numpy(share)], Draws(1, 2, share)) for share in shares]
-    assert torch.equal(torch.cat(parts), whole)
+        chunks += [change(split[torch.from_numpy(share)], CounterRNG(1, 2, share)) for share in shares]
+    assert torch.equal(torch.cat(chunks), whole)
 
 
 @every
@@ -61,9 +61,9 @@ def test_processes_shares_of_an_uneven_epoch_are_bitwise_the_whole(
 @given(order=st.permutations(range(24)), cut=st.integers(0, 24))
 def test_a_sample_does_not_depend_on_its_batch(asked: dict[str, Any], order: list[int], cut: int) -> None:
     change, split = augmentation(**asked), pictures(24, 9, 13, 3)
-    alone = torch.cat([change(split[i : i + 1], Draws(5, 6, np.array([i]))) for i in range(24)])
-    parts = [np.array(order[:cut], np.int64), np.array(order[cut:], np.int64)]
-    together = torch.cat([change(split[torch.from_numpy(p)], Draws(5, 6, p)) for p in parts])
+    alone = torch.cat([change(split[i : i + 1], CounterRNG(5, 6, np.array([i]))) for i in range(24)])
+    chunks = [np.array(order[:cut], np.int64), np.array(order[cut:], np.int64)]
+    together = torch.cat([change(split[torch.from_numpy(p)], CounterRNG(5, 6, p)) for p in chunks])
     assert torch.equal(together, alone[order])
 
 
@@ -71,7 +71,7 @@ def test_a_sample_does_not_depend_on_its_batch(asked: dict[str, Any], order: lis
 def test_the_input_stays_and_another_epoch_gives_another_image(asked: dict[str, Any]) -> None:
     change, images = augmentation(**asked), pictures(32, 28, 28, 3)
     before = images.clone()
-    first, second = (change(images, Draws(1, epoch, np.arange(32))) for epoch in (1, 2))
+    first, second = (change(images, CounterRNG(1, epoch, np.arange(32))) for epoch in (1, 2))
     assert torch.equal(images, before)
     assert first.shape == images.shape and first.dtype == torch.uint8
     assert torch.equal(first, second) == (asked == {"policy": "none"})
@@ -81,33 +81,33 @@ def test_the_input_stays_and_another_epoch_gives_another_image(asked: dict[str, 
 def test_torchs_and_numpys_global_generators_are_not_touched(asked: dict[str, Any]) -> None:
     change, images = augmentation(**asked), pictures(8, 16, 16, 3)
     state, numpys = torch.get_rng_state(), np.random.get_state()[1].tolist()
-    change(images, Draws(1, 2, np.arange(8)))
+    change(images, CounterRNG(1, 2, np.arange(8)))
     assert torch.equal(torch.get_rng_state(), state)
     assert np.random.get_state()[1].tolist() == numpys
 
 
 def test_nothing_asked_for_is_no_change() -> None:
     images = pictures(4, 8, 8, 3)
-    assert augmentation()(images, Draws(1, 2, np.arange(4))) is images
+    assert augmentation()(images, CounterRNG(1, 2, np.arange(4))) is images
 
 
 def test_alternating_flips_reach_the_pixels() -> None:
     images = pictures(16, 9, 9, 3)
     change = augmentation(flip=0.5, flip_mode="alternating")
-    one, two, three = (change(images, Draws(1, epoch, np.arange(16))) for epoch in (1, 2, 3))
+    one, two, three = (change(images, CounterRNG(1, epoch, np.arange(16))) for epoch in (1, 2, 3))
     assert torch.equal(one, each(F.horizontal_flip, two)) and torch.equal(one, three)
 
 
 def test_resized_crops_reach_the_pixels() -> None:
-    images, draws = pictures(16, 20, 28, 3), Draws(1, 2, np.arange(16))
-    boxes = draw_resized_crop(draws, 20, 28, (0.3, 1.0)).tolist()
+    images, rng = pictures(16, 20, 28, 3), CounterRNG(1, 2, np.arange(16))
+    boxes = draw_resized_crop(rng, 20, 28, (0.3, 1.0)).tolist()
     expected = each(lambda image, box: F.resized_crop(image, *box, size=[20, 28], antialias=True), images, boxes)
-    assert furthest(augmentation(resized_crop=0.3)(images, draws), expected) <= 1
+    assert furthest(augmentation(resized_crop=0.3)(images, rng), expected) <= 1
 
 
 def test_a_share_of_images_loses_its_colour() -> None:
     images = torch.randint(256, (2000, 4, 4, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    changed = augmentation(greyscale=0.2)(images, Draws(1, 2, np.arange(2000)))
+    changed = augmentation(greyscale=0.2)(images, CounterRNG(1, 2, np.arange(2000)))
     grey = (changed == changed[..., :1]).flatten(1).all(1)
     assert stats.binomtest(int(grey.sum()), 2000, 0.2).pvalue > 1e-6
     assert torch.equal(changed[~grey], images[~grey])

@@ -10,13 +10,13 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
 from sightlab.augment import policies
-from sightlab.augment.draws import Draws
+from sightlab.augment.counter_rng import CounterRNG
 from sightlab.augment.policies import GEOMETRIC, NUMBER, OPERATIONS, magnitudes_of
 from sightlab.errors import RecipeError
 from tests.torchvisions import SHAPES, UNLIKELY, each, furthest, pictures
 from tests.torchvisions import one_thread as one_thread
 
-MANY = Draws(3, 4, np.arange(20_000))
+MANY = CounterRNG(3, 4, np.arange(20_000))
 THEIRS = {
     "cifar10": v2.AutoAugmentPolicy.CIFAR10,
     "svhn": v2.AutoAugmentPolicy.SVHN,
@@ -82,7 +82,7 @@ def test_each_operation_is_torchvisions_at_every_magnitude(shape: tuple[int, int
 @pytest.mark.parametrize("policy", THEIRS)
 def test_a_mixed_batch_is_each_image_through_its_own_steps(policy: str, channels: int) -> None:
     images = pictures(128, 32, 32, channels)
-    steps = policies.draw_autoaugment(Draws(1, 2, np.arange(128)), policy, 32, 32)
+    steps = policies.draw_autoaugment(CounterRNG(1, 2, np.arange(128)), policy, 32, 32)
     names = [[OPERATIONS[number] for number in row] for row in steps[0]]
     expected = each(by_torchvision, images, names, steps[1].tolist())
     ours = policies.apply(images, steps)
@@ -94,10 +94,10 @@ def test_a_mixed_batch_is_each_image_through_its_own_steps(policy: str, channels
 def test_a_policy_leaves_its_input_alone_and_refuses_other_channels() -> None:
     images = pictures(32, 16, 16, 3)
     before = images.clone()
-    policies.apply(images, policies.draw_trivialaugment(Draws(1, 2, np.arange(32)), 16, 16))
+    policies.apply(images, policies.draw_trivialaugment(CounterRNG(1, 2, np.arange(32)), 16, 16))
     assert torch.equal(images, before)
     with pytest.raises(RecipeError, match="these have 4 channels"):
-        policies.apply(pictures(2, 8, 8, 4), policies.draw_trivialaugment(Draws(1, 2, np.arange(2)), 8, 8))
+        policies.apply(pictures(2, 8, 8, 4), policies.draw_trivialaugment(CounterRNG(1, 2, np.arange(2)), 8, 8))
 
 
 def likely(counts: dict[tuple[int, float], float], steps: np.ndarray, magnitudes: np.ndarray) -> bool:

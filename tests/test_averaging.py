@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sightlab.errors import RecipeError, RunError
-from sightlab.optim.averaging import EMA, Averages, Lookahead, falling_alpha
+from sightlab.optim.averaging import EMA, Lookahead, WeightAverage, falling_alpha
 
-Make = Callable[[nn.Module], Averages]
+Make = Callable[[nn.Module], WeightAverage]
 KINDS: dict[str, Make] = {
     "ema": lambda model: EMA(model, 0.9),
     "warmed ema": lambda model: EMA(model, 0.9, warmup_power=2 / 3),

@@ -17,11 +17,11 @@ from PIL import Image
 
 import sightlab
 from sightlab.data.imageset import Parts, in_memory
+from sightlab.data.pictures.assemble import Labelled, fill
 from sightlab.data.pictures.bit_depth import depth_holding, depth_of, scaled
 from sightlab.data.pictures.decode import Decoding, decode, decode_measured, look
-from sightlab.data.pictures.fill import Labelled, fill
 from sightlab.data.pictures.stream import each_picture, set_depth
-from sightlab.data.webshards.read import read_shards
+from sightlab.data.webshards.read_shards import read_shards
 from sightlab.errors import DataError
 from sightlab.store.bundle import read_bundle
 from tests.picture_files import encoded, noise, tarred

@@ -12,11 +12,11 @@ from safetensors.torch import load_file, save_file
 import sightlab
 from sightlab.data.imageset import ImageSet
 from sightlab.data.load import load_parts
-from sightlab.data.names import FASHION
+from sightlab.data.name_matching import FASHION
 from sightlab.errors import DataError, RunError
+from sightlab.evaluation import matched
 from sightlab.files import sha256_of
 from sightlab.store.bundle import read_bundle
-from sightlab.testing import matched
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def no_weights(bundle: Path) -> None:
 def test_a_damaged_bundle_is_one_line(bundle: Path, damage: Callable[[Path], object], says: str) -> None:
     damage(bundle)
     with pytest.raises(sightlab.SightlabError) as caught:
-        sightlab.test(str(bundle), "fashion-mini:test", open_test="a test")
+        sightlab.evaluate(str(bundle), "fashion-mini:test", open_test="a test")
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -78,7 +78,7 @@ def test_a_bundle_never_runs_code_that_it_names(bundle: Path, tmp_path: Path) ->
     (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
     edit(bundle, lambda facts: facts.update(model="evil.py:Net"))
     with pytest.raises(RunError, match="which a bundle does not run"):
-        sightlab.test(str(bundle), "fashion-mini:test", open_test="a test")
+        sightlab.evaluate(str(bundle), "fashion-mini:test", open_test="a test")
 
 
 def test_a_bundle_moves_by_itself(bundle: Path) -> None:
@@ -95,9 +95,9 @@ def test_openings_are_counted_by_content_not_by_name(bundle: Path, tmp_path: Pat
 
 def test_images_it_was_trained_on_are_counted(bundle: Path) -> None:
     train = load_parts("fashion-mini").parts.splits["train"]
-    assert sightlab.test(str(bundle), "fashion-mini:test", open_test="a test").seen == 0
+    assert sightlab.evaluate(str(bundle), "fashion-mini:test", open_test="a test").seen == 0
     # 100 of the 1,000 images a class were drawn for training and validation
-    assert sightlab.test(str(bundle), train).seen == 1000
+    assert sightlab.evaluate(str(bundle), train).seen == 1000
 
 
 def images(classes: tuple[str, ...], labels: list[int], shape: tuple[int, int, int] = (28, 28, 1)) -> ImageSet:
@@ -128,7 +128,7 @@ def test_numbers_stand_for_classes_by_their_place_and_it_is_said(bundle: Path) -
 )
 def test_data_that_does_not_fit_is_refused_with_the_reason(bundle: Path, given: ImageSet, says: str) -> None:
     with pytest.raises(DataError) as caught:
-        sightlab.test(str(bundle), given)
+        sightlab.evaluate(str(bundle), given)
     assert says in str(caught.value)
 
 

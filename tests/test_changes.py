@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from sightlab.comparison.changes import agreement, class_changes, disagreements
+from sightlab.comparison.agreement import agreement, class_changes, disagreements
 from sightlab.records import Predictions
 
 NAMES = ("cat", "dog", "cow", "bat")
@@ -46,11 +46,11 @@ def test_the_changes_of_classes_are_corrected_over_the_classes() -> None:
     in_order = sorted(found, key=lambda one: one.p)
     assert in_order[0].adjusted == pytest.approx(min(1, 3 * in_order[0].p))
     assert all(one.adjusted >= one.p for one in found)
-    assert [one.told_apart for one in found] == [one.adjusted < 0.05 for one in found]
+    assert [one.significant for one in found] == [one.adjusted < 0.05 for one in found]
 
 
 def test_a_run_does_not_differ_from_itself() -> None:
-    assert all((one.difference, one.p, one.told_apart) == (0, 1, False) for one in class_changes(BEFORE, BEFORE))
+    assert all((one.difference, one.p, one.significant) == (0, 1, False) for one in class_changes(BEFORE, BEFORE))
     assert disagreements(BEFORE, BEFORE).tolist() == []
     found = agreement(BEFORE, BEFORE)
     assert (found.only_first, found.only_second) == (0, 0)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sightlab.charts import confusion, confusion_rows, curve_rows, learning_curves, printable, save_chart, short_names
-from sightlab.charts.curves import best_row, epoch_ticks, log_ticks, needs_log
+from sightlab.charts.learning_curves import best_row, epoch_ticks, log_ticks, needs_log
 from sightlab.errors import RunError
 from sightlab.records import Epoch
 

@@ -21,8 +21,8 @@ from sightlab.charts import (
     top_k_curve,
     top_k_rows,
 )
-from sightlab.charts.confusions import worst_cells
-from sightlab.charts.numerals import compact
+from sightlab.charts.confusion import worst_cells
+from sightlab.charts.number_format import compact
 from sightlab.metrics import wilson_interval
 from sightlab.records import ClassChange, ClassScore, Predictions, ReliabilityBin
 from tests.drawings import drawing, marks, outside, overlaps, texts, told

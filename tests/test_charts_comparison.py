@@ -20,11 +20,11 @@ from sightlab.charts import (
     pareto,
     pareto_rows,
 )
-from sightlab.charts.labels import place_labels
-from sightlab.charts.looks import FONT, line_looks, text_width
-from sightlab.charts.scales import Scale, spanning
+from sightlab.charts.axis_scales import Scale, spanning
+from sightlab.charts.point_labels import place_labels
 from sightlab.charts.shared_curves import mark_lone
-from sightlab.records import Contender, Epoch, Gain, Spread
+from sightlab.charts.theme import FONT, line_looks, text_width
+from sightlab.records import Difference, Epoch, RankedCandidate, Spread
 from tests.drawings import SVG, drawing, marks, outside, overlaps, texts, told
 
 LONG = "a name of sixty characters, as nobody would want, yet has: {:02}"
@@ -48,18 +48,20 @@ def trained(count: int, seconds: float = 10.0, floor: float = 0.2, lost: int = 1
     ]
 
 
-def contender(name: str, accuracy: float, first: tuple[str, float] | None = None, **facts: Any) -> Contender:
+def candidate(name: str, accuracy: float, first: tuple[str, float] | None = None, **facts: Any) -> RankedCandidate:
     """A contender; first: (name, accuracy) of the one it is compared with."""
     near = (max(0.0, accuracy - 0.006), min(1.0, accuracy + 0.006))
-    gain = None
+    difference = None
     if first:
         d = accuracy - first[1]
-        gain = Gain(name, first[0], d, (d - 0.008, d + 0.008), 0.01 if abs(d) > 0.008 else 0.4, 10_000, (1, 1), "exact")
+        difference = Difference(
+            name, first[0], d, (d - 0.008, d + 0.008), 0.01 if abs(d) > 0.008 else 0.4, 10_000, (1, 1), "exact"
+        )
     known = {"parameters": 300_000, "flops": 10**8, "seconds": 300.0} | facts
     spread = Spread(accuracy, None, None, 1)
-    return Contender(
+    return RankedCandidate(
         name, ("r",), spread, near, None, Spread(0.3, None, None, 1),
-        images_per_second=800.0, openings=1, rank=1, gain=gain, **known,
+        images_per_second=800.0, openings=1, rank=1, difference=difference, **known,
     )  # fmt: skip
 
 
@@ -184,7 +186,7 @@ prices = st.integers(1, 5)
 
 @given(st.lists(st.tuples(accuracies, prices), min_size=1, max_size=12))
 def test_the_front_is_who_is_not_beaten(points: list[tuple[float, int]]) -> None:
-    rows = pareto_rows([contender(f"m{i}", accuracy, flops=cost) for i, (accuracy, cost) in enumerate(points)])
+    rows = pareto_rows([candidate(f"m{i}", accuracy, flops=cost) for i, (accuracy, cost) in enumerate(points)])
     for (accuracy, cost), row in zip(points, rows, strict=True):
         cheaper = max((a for a, c in points if c < cost), default=-1.0)
         as_cheap = max(a for a, c in points if c <= cost)
@@ -192,7 +194,7 @@ def test_the_front_is_who_is_not_beaten(points: list[tuple[float, int]]) -> None
 
 
 def test_pareto_rows_are_in_per_cent_and_leave_out_who_has_no_cost() -> None:
-    rows = pareto_rows([contender("a", 0.5, flops=None), contender("b", 0.75, flops=7)])
+    rows = pareto_rows([candidate("a", 0.5, flops=None), candidate("b", 0.75, flops=7)])
     assert rows == [
         {
             "name": "b",
@@ -209,25 +211,25 @@ def test_pareto_rows_are_in_per_cent_and_leave_out_who_has_no_cost() -> None:
     ("contenders", "cost", "says"),
     [
         ([], "flops", "nothing to draw"),
-        ([contender("a", 0.5, flops=None)], "flops", "no contender whose flops are known"),
-        ([contender("a", 0.5)], "money", "unknown cost 'money'; known: flops, parameters, seconds"),
+        ([candidate("a", 0.5, flops=None)], "flops", "no contender whose flops are known"),
+        ([candidate("a", 0.5)], "money", "unknown cost 'money'; known: flops, parameters, seconds"),
     ],
 )
-def test_a_cost_that_nobody_has_is_refused(contenders: Any, cost: str, says: str) -> None:
+def test_a_cost_that_nobody_has_is_refused(candidates: Any, cost: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        pareto(contenders, cost)
+        pareto(candidates, cost)
 
 
 @pytest.mark.parametrize("cost", COSTS)
 def test_every_contender_is_named_marked_and_has_its_interval(cost: str) -> None:
     rng = np.random.default_rng(7)
     facts = [(f"mini-resnet-v{i}", 0.9 + 0.05 * rng.random(), int(10 ** rng.uniform(5, 7))) for i in range(12)]
-    contenders = [contender(n, a, flops=f * 100, parameters=f, seconds=f / 1000) for n, a, f in facts]
-    svg = drawing(pareto(contenders, cost))
+    candidates = [candidate(n, a, flops=f * 100, parameters=f, seconds=f / 1000) for n, a, f in facts]
+    svg = drawing(pareto(candidates, cost))
     assert {name for name, *_ in facts} <= set(texts(svg))
     points = [told(point) for point in marks(svg, "point")]
     assert len(points) == 12
-    rows = {row["name"]: row for row in pareto_rows(contenders, cost)}
+    rows = {row["name"]: row for row in pareto_rows(candidates, cost)}
     filled = {told(p)["name"] for p in marks(svg, "point") if p.get("fill") == "#0072b2"}
     assert filled == {name for name, row in rows.items() if row["front"]}
     assert not overlaps(svg)
@@ -236,14 +238,14 @@ def test_every_contender_is_named_marked_and_has_its_interval(cost: str) -> None
 
 @pytest.mark.parametrize("count", [1, 2, 12])
 def test_contenders_in_one_place_are_all_read(count: int) -> None:
-    svg = drawing(pareto([contender(LONG.format(i), 0.9) for i in range(count)]))
+    svg = drawing(pareto([candidate(LONG.format(i), 0.9) for i in range(count)]))
     assert len([text for text in texts(svg) if text.startswith("a name")]) == 2 * count  # each with its white edge
     assert not overlaps(svg)
     assert not outside(svg)
 
 
 def test_the_subtitle_counts_who_is_not_shown() -> None:
-    svg = drawing(pareto([contender("a", 0.5), contender("b", 0.6, flops=None), contender("c", 1.0)]))
+    svg = drawing(pareto([candidate("a", 0.5), candidate("b", 0.6, flops=None), candidate("c", 1.0)]))
     assert any(text.endswith("not shown, cost unknown: 1") for text in texts(svg))
 
 
@@ -280,11 +282,11 @@ def test_a_scale_of_one_value_has_width_around_it() -> None:
 
 
 def test_difference_rows_are_of_the_contender_less_the_first_whichever_way_it_was_told() -> None:
-    first = contender("old", 0.9)
-    plain = contender("new", 0.92, ("old", 0.9))
-    turned = contender("bad", 0.88)
-    gain = Gain("old", "bad", 0.02, (0.01, 0.03), 0.2, 100, (1, 1), "exact", adjusted=0.0004)
-    turned = Contender(**(vars(turned) | {"gain": gain}))
+    first = candidate("old", 0.9)
+    plain = candidate("new", 0.92, ("old", 0.9))
+    turned = candidate("bad", 0.88)
+    difference = Difference("old", "bad", 0.02, (0.01, 0.03), 0.2, 100, (1, 1), "exact", adjusted=0.0004)
+    turned = RankedCandidate(**(vars(turned) | {"gain": difference}))
     rows = difference_rows([first, plain, turned])
     assert [(r["name"], r["verdict"]) for r in rows] == [("new", "better"), ("bad", "worse")]
     assert [r["difference"] for r in rows] == pytest.approx([2, -2])
@@ -299,22 +301,22 @@ def test_difference_rows_are_of_the_contender_less_the_first_whichever_way_it_wa
     ("contenders", "says"),
     [
         ([], "beside the first"),
-        ([contender("a", 0.5)], "beside the first"),
-        ([contender("a", 0.5)] * 2, "'a' has no gain"),
+        ([candidate("a", 0.5)], "beside the first"),
+        ([candidate("a", 0.5)] * 2, "'a' has no gain"),
     ],
 )
-def test_differences_to_nobody_are_refused(contenders: Any, says: str) -> None:
+def test_differences_to_nobody_are_refused(candidates: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        differences(contenders)
+        differences(candidates)
 
 
 @pytest.mark.parametrize("count", [2, 12])
 def test_differences_fill_what_is_told_apart_and_name_everybody(count: int) -> None:
-    others = [contender(LONG.format(i), 0.89 + 0.002 * i, (LONG.format(0), 0.9)) for i in range(1, count)]
-    svg = drawing(differences([contender(LONG.format(0), 0.9), *others]))
+    others = [candidate(LONG.format(i), 0.89 + 0.002 * i, (LONG.format(0), 0.9)) for i in range(1, count)]
+    svg = drawing(differences([candidate(LONG.format(0), 0.9), *others]))
     said = texts(svg)
     assert len({text for text in said if text.startswith("a name")}) == count - 1
-    assert {row["text"] for row in difference_rows([contender("x", 0.9), *others])} <= set(said)
+    assert {row["text"] for row in difference_rows([candidate("x", 0.9), *others])} <= set(said)
     fills = [told(point)["verdict"] == "not told apart" for point in marks(svg, "point")]
     hollow = [point.get("fill") == "white" for point in marks(svg, "point")]
     assert fills == hollow

@@ -13,10 +13,10 @@ from sightlab import charts
 from tests.drawings import outside, overlaps, read
 from tests.search_records import AXES, tried
 from tests.test_charts_classes import bins, change, classes, matrix, said
-from tests.test_charts_comparison import contender, trained
+from tests.test_charts_comparison import candidate, trained
 
 NAMES = ["cat", "<dog>", "犬", "a name of sixty characters, as nobody would want, yet has it"]
-CONTENDERS = [contender(NAMES[0], 0.9), *(contender(name, 0.93, (NAMES[0], 0.9), flops=10**9) for name in NAMES[1:])]
+CONTENDERS = [candidate(NAMES[0], 0.9), *(candidate(name, 0.93, (NAMES[0], 0.9), flops=10**9) for name in NAMES[1:])]
 
 CHARTS: dict[str, Callable[[], Any]] = {
     "class_bars": lambda: charts.class_bars(classes([(name, 7, 9) for name in NAMES])),

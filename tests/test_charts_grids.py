@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightlab.charts import Cell, grid_heat, grid_rows
-from sightlab.charts.shades import BLUES, ink_on, luminance, mixed, written
+from sightlab.charts.colormap import BLUES, ink_on, luminance, mixed, written
 from tests.drawings import drawing, marks, outside, overlaps, texts, told
 
 VERMILION = "#d55e00"

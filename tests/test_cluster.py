@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from sightlab.errors import RunError
-from sightlab.runs.parcels import Parcel, pack, restamped, unpack
-from sightlab.store.folder import read_facts, read_run, run_folders, status_of
+from sightlab.runs.run_archive import RunArchive, pack, restamped, unpack
+from sightlab.store.run_folder import read_facts, read_run, run_folders, status_of
 from tests.conftest import ROOT, Cli, refused_with
 
 PATIENCE = 90.0  # seconds for a node to join, or for a search to come so far
@@ -139,17 +139,17 @@ def test_a_search_outlives_a_node_and_has_the_bits_of_this_machine(
     environment = {**os.environ, "SIGHTLAB_DATA": str(real_data)}
     command = [sys.executable, "-m", "sightlab", "tune", "demo", *words, "--on", cluster.address, "--home", "far"]
     with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
-        driver = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=out, stderr=err)
+        tuner = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=out, stderr=err)
     try:
         until = time.monotonic() + PATIENCE
         while len(under_way(tmp_path / "far")) < 2:  # one on each node
-            assert driver.poll() is None, (tmp_path / "err").read_text()
+            assert tuner.poll() is None, (tmp_path / "err").read_text()
             assert time.monotonic() < until, (tmp_path / "err").read_text()
             time.sleep(0.02)
         os.killpg(cluster.second.pid, signal.SIGKILL)
-        assert driver.wait(PATIENCE) == 0, (tmp_path / "err").read_text()
+        assert tuner.wait(PATIENCE) == 0, (tmp_path / "err").read_text()
     finally:
-        driver.kill()
+        tuner.kill()
     far = json.loads((tmp_path / "out").read_text())
     said = (tmp_path / "err").read_text()
     assert "its process has died" in said
@@ -211,25 +211,25 @@ def test_pictures_are_put_into_the_store_once(cluster: Nodes, monkeypatch: pytes
     """Here as on a node of the cluster, without its client server."""
     monkeypatch.setenv("RAY_ADDRESS", cluster.own)
     from sightlab.recipes.schema import Recipe
-    from sightlab.runs.cluster import connect
-    from sightlab.runs.ray_crew import RayCrew
-    from sightlab.runs.tasks import Channel, Desk, Done, Task
+    from sightlab.runs.ray_client import connect
+    from sightlab.runs.ray_executor import RayExecutor
+    from sightlab.runs.tasks import Channel, Result, Task, TaskContext
 
-    def held(_channel: Channel, desk: Desk) -> Any:
-        assert desk.data is not None
-        pixels = desk.data.train._pixels.array  # type: ignore[attr-defined]
+    def held(_channel: Channel, context: TaskContext) -> Any:
+        assert context.data is not None
+        pixels = context.data.train._pixels.array  # type: ignore[attr-defined]
         return bool(pixels.flags.owndata), int(pixels.sum(dtype=np.int64))
 
     recipe = Recipe.model_validate({"data": {"source": "fashion-mini"}})
-    with RayCrew(connect("ray")) as crew:
+    with RayExecutor(connect("ray")) as crew:
         first = crew.data_of(recipe)
         assert crew.data_of(recipe) is first
         found = []
         for number in range(2):
-            crew.give(number, Task(held, Desk(recipe, Path())))
+            crew.give(number, Task(held, TaskContext(recipe, Path())))
             while crew.busy:
                 found += crew.news(1.0)
-    assert all(isinstance(one, Done) for one in found), found
+    assert all(isinstance(one, Result) for one in found), found
     owned, total = found[0].result
     assert not owned  # it is the store's own memory, shared by all tasks of a node
     assert found[1].result == (owned, total)
@@ -310,13 +310,13 @@ def content_of(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "a/../../b"])
 def test_a_parcel_stays_in_its_folder(name: str, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="leads out of the run's folder"):
-        unpack(Parcel("run", {name: b"x"}), tmp_path)
+        unpack(RunArchive("run", {name: b"x"}), tmp_path)
     assert not list(tmp_path.rglob("*"))
 
 
 def test_a_record_that_says_running_says_what_is_true_where_it_goes() -> None:
-    running = Parcel("run", {"run.json": json.dumps({"status": "running", "process": {"pid": 1}}).encode()})
+    running = RunArchive("run", {"run.json": json.dumps({"status": "running", "process": {"pid": 1}}).encode()})
     kept = restamped(running, "interrupted", None)
     assert json.loads(kept.files["run.json"] or b"") == {"status": "interrupted", "process": None}
-    ended = Parcel("run", {"run.json": json.dumps({"status": "finished"}).encode(), "other": None})
+    ended = RunArchive("run", {"run.json": json.dumps({"status": "finished"}).encode(), "other": None})
     assert restamped(ended, "interrupted", None) == ended

@@ -9,14 +9,14 @@ import pytest
 from scipy.stats import binomtest
 
 import sightlab
-from sightlab.comparison.choosing import grouped, study_runs
+from sightlab.comparison.grouping import grouped, study_runs
 from sightlab.errors import RecipeError, RunError
-from sightlab.recipes.changes import parse_lists
+from sightlab.recipes.overrides import parse_lists
 from sightlab.recipes.schema import Recipe
-from sightlab.runs.life import Watch
-from sightlab.runs.series import recipes_of, train_all
-from sightlab.store.folder import read_facts, read_run, run_folders
-from sightlab.store.tables import read_predictions
+from sightlab.runs.lifecycle import Watch
+from sightlab.runs.run_many import recipes_of, train_all
+from sightlab.store.predictions import read_predictions
+from sightlab.store.run_folder import read_facts, read_run, run_folders
 from tests.conftest import Cli, refused_with
 
 TINY = ["data=fashion-mini", "limit_per_class=40", "epochs=1"]
@@ -102,9 +102,9 @@ def test_two_runs_are_compared_by_the_exact_test_on_their_predictions(home: Path
     a, b = (runs[0] for runs in grouped(run_folders(home)).values())
     right_a, right_b = rights(a), rights(b)
     gained, lost = int((right_b & ~right_a).sum()), int((right_a & ~right_b).sum())
-    (gain,) = sightlab.compare(a, b).gains
-    assert gain.p == pytest.approx(binomtest(gained, gained + lost).pvalue, rel=1e-9)
-    assert gain.difference == pytest.approx(right_b.mean() - right_a.mean())
+    (difference,) = sightlab.compare(a, b).differences
+    assert difference.p == pytest.approx(binomtest(gained, gained + lost).pvalue, rel=1e-9)
+    assert difference.difference == pytest.approx(right_b.mean() - right_a.mean())
 
 
 def test_compare_trains_what_is_listed_first_and_keeps_it_as_a_study(cli: Cli, tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from sightlab.comparison import bootstrap_interval, gain, mcnemar, mirrored, sentence, spread
+from sightlab.comparison import bootstrap_interval, difference, mcnemar, mirrored, sentence, spread
 from sightlab.comparison.paired import uniform_interval
-from sightlab.records import Gain
+from sightlab.records import Difference
 
 Right = NDArray[np.bool_]
 
@@ -25,9 +25,9 @@ def answers(seeds: int, images: int, seed: int, share: float = 0.8) -> Right:
     return hard + rng.normal(size=(seeds, images)) < stats.norm.ppf(share, scale=math.sqrt(2))
 
 
-def told(difference: float = 0.0042, p: float = 0.008, **other: object) -> Gain:
+def told(difference: float = 0.0042, p: float = 0.008, **other: object) -> Difference:
     ends = (difference - 0.0031, difference + 0.0031)
-    return replace(Gain("v5", "v4", difference, ends, p, 10_000, (1, 1), ""), **other)  # type: ignore[arg-type]
+    return replace(Difference("v5", "v4", difference, ends, p, 10_000, (1, 1), ""), **other)  # type: ignore[arg-type]
 
 
 # One figure over seeds
@@ -141,7 +141,7 @@ def test_counts_that_do_not_fit_are_refused(first: int, second: int, images: int
 @pytest.mark.parametrize("seeds", [(1, 1), (3, 3), (1, 3), (3, 1), (2, 5)])
 def test_a_gain_told_the_other_way_round_is_mirrored_exactly(seeds: tuple[int, int]) -> None:
     a, b = answers(seeds[0], 300, 1), answers(seeds[1], 300, 2, share=0.85)
-    there, back = gain("a", a, "b", b), gain("b", b, "a", a)
+    there, back = difference("a", a, "b", b), difference("b", b, "a", a)
     assert (there.better, there.worse, there.seeds) == ("b", "a", seeds[::-1])
     assert there.difference == pytest.approx(b.mean() - a.mean())
     assert mirrored(mirrored(there)) == there
@@ -153,7 +153,7 @@ def test_a_gain_told_the_other_way_round_is_mirrored_exactly(seeds: tuple[int, i
 def test_one_run_each_takes_the_exact_test_and_the_bootstrap() -> None:
     a, b = answers(1, 500, 1), answers(1, 500, 2, share=0.88)
     first, second = int((a & ~b).sum()), int((b & ~a).sum())
-    one = gain("a", a, "b", b)
+    one = difference("a", a, "b", b)
     assert one.p == pytest.approx(stats.binomtest(first, first + second).pvalue)
     assert one.interval == bootstrap_interval(first, second, 500, np.random.default_rng(0))
     assert "exact McNemar" in one.method
@@ -162,17 +162,17 @@ def test_one_run_each_takes_the_exact_test_and_the_bootstrap() -> None:
 
 def test_a_single_seed_is_said_to_say_nothing_of_others() -> None:
     one, three = answers(1, 100, 1), answers(3, 100, 2)
-    assert gain("v4", one, "v5", one).method.endswith("; 1 seed each: says nothing of other seeds")
-    assert gain("v4", one, "v5", three).method.endswith("; 1 seed of v4: says nothing of other seeds")
-    assert gain("v4", three, "v5", one).method.endswith("; 1 seed of v5: says nothing of other seeds")
-    assert "nothing of" not in gain("v4", three, "v5", three).method
+    assert difference("v4", one, "v5", one).method.endswith("; 1 seed each: says nothing of other seeds")
+    assert difference("v4", one, "v5", three).method.endswith("; 1 seed of v4: says nothing of other seeds")
+    assert difference("v4", three, "v5", one).method.endswith("; 1 seed of v5: says nothing of other seeds")
+    assert "nothing of" not in difference("v4", three, "v5", three).method
 
 
 def test_the_same_answers_have_no_difference_and_an_interval_that_is_not_empty() -> None:
     for seeds in (1, 3):
         right = np.repeat(answers(1, 1000, 1), seeds, axis=0)
-        one = gain("a", right, "b", right)
-        assert (one.difference, one.p, one.told_apart) == (0, 1, False)
+        one = difference("a", right, "b", right)
+        assert (one.difference, one.p, one.significant) == (0, 1, False)
         assert one.interval == pytest.approx((-0.003827, 0.003827), abs=1e-6)
         assert sentence(one).startswith("b and a cannot be told apart: difference 0.00 points, 95 % interval -0.38 to ")
 
@@ -181,7 +181,7 @@ def test_the_same_answers_have_no_difference_and_an_interval_that_is_not_empty()
 @settings(deadline=None)
 def test_however_few_the_images_the_numbers_are_numbers(first: int, second: int, images: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    one = gain("a", rng.random((first, images)) < 0.5, "b", rng.random((second, images)) < 0.5)
+    one = difference("a", rng.random((first, images)) < 0.5, "b", rng.random((second, images)) < 0.5)
     low, high = one.interval
     assert -1 <= low <= one.difference <= high <= 1
     assert 0 <= one.p <= 1
@@ -192,13 +192,13 @@ def test_however_few_the_images_the_numbers_are_numbers(first: int, second: int,
 def test_answers_that_do_not_fit_are_refused() -> None:
     right = answers(2, 10, 0)
     with pytest.raises(ValueError, match="a answered 10 images, b 9; they must be the same"):
-        gain("a", right, "b", right[:, :9])
+        difference("a", right, "b", right[:, :9])
     with pytest.raises(ValueError, match=r"a have shape \[10\]; they must be \[seeds, images\]"):
-        gain("a", right[0], "b", right)
+        difference("a", right[0], "b", right)
     with pytest.raises(ValueError, match="must be bool"):
-        gain("a", right, "b", right.astype(float))  # type: ignore[arg-type]
+        difference("a", right, "b", right.astype(float))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="shape"):
-        gain("a", right[:, :0], "b", right[:, :0])
+        difference("a", right[:, :0], "b", right[:, :0])
 
 
 @pytest.mark.parametrize(
@@ -224,5 +224,5 @@ def test_answers_that_do_not_fit_are_refused() -> None:
         (told(images=1), "1 image, 1 seed each"),
     ],
 )
-def test_the_sentence_says_what_the_gain_says(one: Gain, says: str) -> None:
+def test_the_sentence_says_what_the_gain_says(one: Difference, says: str) -> None:
     assert says in sentence(one)

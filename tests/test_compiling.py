@@ -9,15 +9,15 @@ import torch
 
 import sightlab
 from sightlab.errors import RecipeError
-from sightlab.runs.life import Watch
-from sightlab.store.folder import read_facts
-from sightlab.training import compiling
+from sightlab.runs.lifecycle import Watch
+from sightlab.store.run_folder import read_facts
+from sightlab.training import compilation
 from sightlab.training.loop import Paused
 from sightlab.training.prepare import prepare
 from tests.test_training import run_loop, same, tiny, weights
 
 has_compiler = pytest.mark.skipif(
-    not any(shutil.which(name) for name in compiling.COMPILERS), reason="no C++ compiler on this machine"
+    not any(shutil.which(name) for name in compilation.COMPILERS), reason="no C++ compiler on this machine"
 )
 
 
@@ -26,7 +26,7 @@ def silent(_: str) -> None:
 
 
 def test_work_too_short_to_pay_is_not_even_tried() -> None:
-    decision = compiling.decide(prepare(tiny()), seconds_left=30)
+    decision = compilation.decide(prepare(tiny()), seconds_left=30)
     assert not decision.compiled
     assert decision.line == "not compiled: about 30 s of work; compiling can pay from 3:51 min on"
 
@@ -35,26 +35,26 @@ def test_without_a_compiler_auto_goes_without_and_on_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "no C++ compiler" in compiling.decide(prepare(tiny()), seconds_left=1e6).line
+    assert "no C++ compiler" in compilation.decide(prepare(tiny()), seconds_left=1e6).line
     with pytest.raises(RecipeError, match=r"compile: on, but there is no C\+\+ compiler .*; compile=off works"):
-        compiling.choose(prepare(tiny(compile="on")), 10, silent)
+        compilation.choose(prepare(tiny(compile="on")), 10, silent)
 
 
 def test_a_decision_is_kept_for_the_same_recipe_and_not_for_another() -> None:
     said: list[str] = []
-    assert not compiling.choose(prepare(tiny(seed=77)), 10, said.append)
+    assert not compilation.choose(prepare(tiny(seed=77)), 10, said.append)
     # So long a training would be tried, had nothing been decided before.
-    assert not compiling.choose(prepare(tiny(seed=77)), 1e6, said.append)
+    assert not compilation.choose(prepare(tiny(seed=77)), 1e6, said.append)
     assert said[1] == f"{said[0]} (decided when this recipe first ran here)"
-    assert compiling.situation(prepare(tiny(seed=77))) != compiling.situation(prepare(tiny(seed=78)))
+    assert compilation.situation(prepare(tiny(seed=77))) != compilation.situation(prepare(tiny(seed=78)))
 
 
 def test_a_kept_decision_that_is_torn_is_made_anew(own_cache: Path) -> None:
     prepared = prepare(tiny(seed=79))
-    file = own_cache / "compile" / f"{compiling.situation(prepared)}.json"
+    file = own_cache / "compile" / f"{compilation.situation(prepared)}.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text('{"compiled": tr')
-    assert not compiling.choose(prepared, 10, silent)
+    assert not compilation.choose(prepared, 10, silent)
     assert json.loads(file.read_text())["compiled"] is False
 
 
@@ -74,7 +74,7 @@ def test_a_network_is_compiled_and_stays_the_same_network() -> None:
     trained = {}
     for compile_ in ("off", "on"):
         prepared = prepare(tiny(limit_per_class=20, epochs=1, lr=0.01, compile=compile_))
-        assert compiling.choose(prepared, 10, silent) == (compile_ == "on")
+        assert compilation.choose(prepared, 10, silent) == (compile_ == "on")
         run_loop(prepared)
         trained[compile_] = weights(prepared)
     assert list(trained["on"]) == list(trained["off"])
@@ -88,7 +88,7 @@ def test_a_network_is_compiled_and_stays_the_same_network() -> None:
 def test_the_probe_measures_and_leaves_the_training_as_it_is() -> None:
     prepared = prepare(tiny(limit_per_class=20, batch_size=64))
     before = {name: value.clone() for name, value in prepared.training.classifier.state_dict().items()}
-    decision = compiling.decide(prepared, seconds_left=1e6)
+    decision = compilation.decide(prepared, seconds_left=1e6)
     assert "a compiled step takes" in decision.line and "a plain one" in decision.line
     assert decision.compiled == decision.line.startswith("compiled: ")
     assert same(before, prepared.training.classifier.state_dict())

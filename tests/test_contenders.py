@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sightlab.comparison import gain, holm, mirrored
-from sightlab.comparison.contenders import Group, Trial, check_same_images, contenders, gains
+from sightlab.comparison import difference, holm, mirrored
+from sightlab.comparison.candidates import Candidate, RunResult, candidates, check_same_images, differences
 from sightlab.errors import RunError
 from sightlab.metrics import wilson_interval
 from sightlab.records import Score
@@ -20,32 +20,34 @@ IMAGES = 400
 LABELS = np.arange(IMAGES) % 10
 
 
-def trial(name: str, share: float, seed: int = 0, **other: Any) -> Trial:
+def trial(name: str, share: float, seed: int = 0, **other: Any) -> RunResult:
     """A run that is right on about this share of the images; hard images are hard for every run."""
     hard = np.random.default_rng(99).normal(size=IMAGES)
     right = hard + 0.3 * np.random.default_rng(seed).normal(size=IMAGES) < stats.norm.ppf(share)
     correct = int(right.sum())
     score = Score(correct / IMAGES, 1 - share, IMAGES, correct, wilson_interval(correct, IMAGES), top5=0.99, openings=1)
     facts = {"parameters": 1000, "flops": 5000, "seconds": 60.0 + seed, "images_per_second": 800.0 + seed}
-    return Trial(**({"id": name, "test_key": "abc", "score": score, "labels": LABELS, "right": right} | facts | other))
+    return RunResult(
+        **({"id": name, "test_key": "abc", "score": score, "labels": LABELS, "right": right} | facts | other)
+    )
 
 
-def group(name: str, share: float, seeds: Sequence[int] = (0,)) -> Group:
-    return Group(name, tuple(trial(f"{name}-{seed}", share, seed) for seed in seeds))
+def group(name: str, share: float, seeds: Sequence[int] = (0,)) -> Candidate:
+    return Candidate(name, tuple(trial(f"{name}-{seed}", share, seed) for seed in seeds))
 
 
 THREE = [group("v4", 0.8, (0,)), group("v5", 0.82, (1,)), group("v6", 0.95, (2,))]
 
 
 def test_contenders_keep_the_order_and_name_their_runs() -> None:
-    found = contenders([group("v4", 0.8, (0, 1)), *THREE[1:]])
+    found = candidates([group("v4", 0.8, (0, 1)), *THREE[1:]])
     assert [one.name for one in found] == ["v4", "v5", "v6"]
     assert found[0].runs == ("v4-0", "v4-1")
 
 
 def test_figures_are_means_over_the_seeds_with_their_spread() -> None:
     members = group("v4", 0.8, (0, 1, 2))
-    one = contenders([members])[0]
+    one = candidates([members])[0]
     accuracies = [run.right.mean() for run in members.trials]
     assert one.accuracy.mean == pytest.approx(statistics.mean(accuracies))
     assert one.accuracy.deviation == pytest.approx(statistics.stdev(accuracies))
@@ -55,11 +57,11 @@ def test_figures_are_means_over_the_seeds_with_their_spread() -> None:
     assert (one.parameters, one.flops, one.openings) == (1000, 5000, 1)
     assert one.top5 is not None
     assert one.top5.mean == pytest.approx(0.99)
-    assert (one.rank, one.gain) == (1, None)
+    assert (one.rank, one.difference) == (1, None)
 
 
 def test_one_run_has_wilsons_interval() -> None:
-    one = contenders(THREE)[0]
+    one = candidates(THREE)[0]
     assert one.interval == THREE[0].trials[0].score.interval
     assert one.accuracy.interval is None
 
@@ -67,7 +69,7 @@ def test_one_run_has_wilsons_interval() -> None:
 def test_an_interval_of_accuracies_does_not_leave_0_to_1() -> None:
     members = group("v4", 0.995, (0, 3))
     assert len({run.right.mean() for run in members.trials}) == 2  # so that t with one degree of freedom goes far out
-    one = contenders([members])[0]
+    one = candidates([members])[0]
     assert one.accuracy.interval is not None
     assert one.accuracy.interval[1] > 1
     assert one.interval[1] == 1
@@ -76,49 +78,49 @@ def test_an_interval_of_accuracies_does_not_leave_0_to_1() -> None:
 def test_the_openings_are_the_most_that_a_run_has_and_top5_needs_every_run() -> None:
     first, second = group("v4", 0.8, (0, 1)).trials
     second = replace(second, score=replace(second.score, openings=3, top5=None))
-    one = contenders([Group("v4", (first, second))])[0]
+    one = candidates([Candidate("v4", (first, second))])[0]
     assert one.openings == 3
     assert one.top5 is None
 
 
 def test_every_pair_is_compared_once_and_corrected_over_all_of_them() -> None:
-    found = gains(THREE)
+    found = differences(THREE)
     assert [(one.better, one.worse) for one in found] == [("v5", "v4"), ("v6", "v4"), ("v6", "v5")]
     assert [one.adjusted for one in found] == holm([one.p for one in found])
     assert {one.comparisons for one in found} == {3}
-    alone = gain("v4", THREE[0].right, "v5", THREE[1].right)
+    alone = difference("v4", THREE[0].right, "v5", THREE[1].right)
     assert found[0].p == alone.p
     assert found[0].interval == alone.interval
 
 
 def test_a_single_pair_needs_no_correction() -> None:
-    found = gains(THREE[:2])
+    found = differences(THREE[:2])
     assert len(found) == 1
     assert (found[0].adjusted, found[0].comparisons) == (None, 1)
-    assert gains(THREE[:1]) == []
+    assert differences(THREE[:1]) == []
 
 
 def test_gains_are_against_the_first_or_the_one_that_is_named() -> None:
-    pairs = gains(THREE)
-    against_v4 = [one.gain for one in contenders(THREE)]
+    pairs = differences(THREE)
+    against_v4 = [one.difference for one in candidates(THREE)]
     assert against_v4 == [None, pairs[0], pairs[1]]
-    against_v5 = [one.gain for one in contenders(THREE, first="v5")]
+    against_v5 = [one.difference for one in candidates(THREE, first="v5")]
     assert against_v5 == [mirrored(pairs[0]), None, pairs[2]]
     with pytest.raises(RunError, match="unknown contender 'v7'; known: v4, v5, v6"):
-        contenders(THREE, first="v7")
+        candidates(THREE, first="v7")
 
 
 def test_contenders_that_cannot_be_told_apart_share_a_place() -> None:
     # v4 and v5 differ by less than the noise of 400 images, v6 is far above both.
-    assert [one.rank for one in contenders(THREE)] == [2, 2, 1]
-    assert [one.rank for one in contenders([group("a", 0.8), group("b", 0.8)])] == [1, 1]
+    assert [one.rank for one in candidates(THREE)] == [2, 2, 1]
+    assert [one.rank for one in candidates([group("a", 0.8), group("b", 0.8)])] == [1, 1]
 
 
 def test_several_seeds_are_compared_over_seeds_and_images() -> None:
-    found = gains([group("v4", 0.8, (0, 1, 2)), group("v6", 0.95, (3, 4))])
+    found = differences([group("v4", 0.8, (0, 1, 2)), group("v6", 0.95, (3, 4))])
     assert found[0].seeds == (2, 3)
     assert "crossed" in found[0].method
-    assert found[0].told_apart
+    assert found[0].significant
 
 
 @pytest.mark.parametrize(
@@ -130,34 +132,34 @@ def test_several_seeds_are_compared_over_seeds_and_images() -> None:
     ],
 )
 def test_runs_that_were_tested_on_other_images_are_refused_by_name(other: dict[str, Any], what: str) -> None:
-    odd = Group("v5", (trial("odd-run", 0.8, **other),))
+    odd = Candidate("v5", (trial("odd-run", 0.8, **other),))
     with pytest.raises(RunError, match=f"runs v4-0 and odd-run were not tested on the same images: {what}") as raised:
-        gains([THREE[0], odd])
+        differences([THREE[0], odd])
     assert str(raised.value).endswith("compare runs of the same data, limited and divided in the same way")
     assert "\n" not in str(raised.value)
     with pytest.raises(RunError, match="odd-run"):
-        contenders([Group("v4", (THREE[0].trials[0], odd.trials[0]))])
+        candidates([Candidate("v4", (THREE[0].trials[0], odd.trials[0]))])
     with pytest.raises(RunError, match="odd-run"):
         check_same_images([THREE[0].trials[0], odd.trials[0]])
 
 
 def test_a_run_that_stands_twice_is_refused() -> None:
     with pytest.raises(RunError, match="run v4-0 stands twice in the comparison"):
-        gains([THREE[0], Group("again", THREE[0].trials)])
+        differences([THREE[0], Candidate("again", THREE[0].trials)])
 
 
 def test_groups_that_are_none_are_refused() -> None:
-    for groups in ([], [Group("v4", ())]):
+    for groups in ([], [Candidate("v4", ())]):
         with pytest.raises(ValueError, match="at least one"):
-            contenders(groups)
+            candidates(groups)
     with pytest.raises(ValueError, match="the same name"):
-        contenders([group("v4", 0.8, (0,)), group("v4", 0.8, (1,))])
+        candidates([group("v4", 0.8, (0,)), group("v4", 0.8, (1,))])
 
 
 def test_what_a_contender_and_its_gain_say_goes_into_json() -> None:
     import json
 
-    facts = json.loads(json.dumps([one.to_json() for one in contenders(THREE)]))
+    facts = json.loads(json.dumps([one.to_json() for one in candidates(THREE)]))
     assert facts[1]["gain"]["comparisons"] == 3
     assert facts[0]["gain"] is None
     assert math.isclose(facts[2]["accuracy"]["mean"], THREE[2].right.mean())

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from sightlab.data.class_names import composed
 from sightlab.data.containers.base import DataFile
-from sightlab.data.formats import digits
-from sightlab.data.formats.digits import Fast, Labels, read_table
-from sightlab.data.formats.labels import label_text
-from sightlab.data.formats.rows import blocks
+from sightlab.data.formats import csv_fast
+from sightlab.data.formats.csv_exact import blocks
+from sightlab.data.formats.csv_fast import Fast, Labels, read_table
+from sightlab.data.formats.label_values import label_text
 from sightlab.data.formats.sheets import Sheet, layout_of, sheet_of
 from sightlab.data.imageset import natural_key
 from sightlab.data.tables.roles import Wish
@@ -176,7 +176,7 @@ def test_every_number_is_parsed_or_refused_by_the_fast_road(tmp_path: Path) -> N
 def test_a_file_of_many_blocks_takes_the_fast_road(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, words: bool, end: str
 ) -> None:
-    monkeypatch.setattr(digits, "BLOCK_BYTES", 1 << 14)
+    monkeypatch.setattr(csv_fast, "BLOCK_BYTES", 1 << 14)
     pixels = table(400)
     names = [("cat", "dog", "Été")[n % 3] if words else str(n % 10) for n in range(400)]
     path = put(tmp_path, text_of(pixels, names, at=at).replace("\n", end))
@@ -190,7 +190,7 @@ def test_a_file_of_many_blocks_takes_the_fast_road(
 def test_columns_that_are_no_pixels_at_both_ends_take_the_fast_road(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(digits, "BLOCK_BYTES", 1 << 14)
+    monkeypatch.setattr(csv_fast, "BLOCK_BYTES", 1 << 14)
     pixels = table(300)
     lines = [
         f"{1000 + n},{n % 7},{','.join(map(str, row))},{('train', 'test')[n % 2]}," for n, row in enumerate(pixels)
@@ -208,7 +208,7 @@ def test_columns_that_are_no_pixels_at_both_ends_take_the_fast_road(
     "form", ['{label},"{pixels}",{split}', "{split},{pixels},{label}", '{label};"[{list}]";{split}']
 )
 def test_pixels_in_one_column_take_the_fast_road(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
-    monkeypatch.setattr(digits, "BLOCK_BYTES", 1 << 14)
+    monkeypatch.setattr(csv_fast, "BLOCK_BYTES", 1 << 14)
     pixels = table(300)
     names = {"label": "emotion", "pixels": "pixels", "list": "pixels", "split": "Usage"}
     heading = form.format(**names).replace('"', "").replace("[", "").replace("]", "")

@@ -88,7 +88,7 @@ def test_the_page_lists_the_layouts_of_today() -> None:
 
 
 def test_the_page_names_every_word() -> None:
-    from sightlab.data.words import ReadWords
+    from sightlab.data.read_options import ReadWords
 
     for word in set(ReadWords.__annotations__) - {"one_class", "names"}:
         assert f"`{word}=`" in PAGE, word

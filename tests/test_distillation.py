@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 import sightlab
 from sightlab.errors import RunError
-from sightlab.evaluation import predictions
+from sightlab.inference import predictions
 from sightlab.models import build
 from sightlab.models.classifier import Classifier
 from sightlab.recipes.schema import Recipe
-from sightlab.training import checkpoint, compiling
+from sightlab.training import checkpoint, compilation
 from sightlab.training.distillation import Teacher, distilling, remarks
 from sightlab.training.loop import Paused
 from sightlab.training.losses import soft_target_loss
@@ -30,7 +30,7 @@ from tests.test_engine import MIXED, Plain
 from tests.test_training import run_loop, same, tiny, weights, without_times
 
 CPU = torch.device("cpu")
-CLASSES = sightlab.load("fashion-mini").classes
+CLASSES = sightlab.load_data("fashion-mini").classes
 Logits = NDArray[np.float64]
 
 
@@ -253,7 +253,7 @@ def test_the_softmax_is_in_float32_where_the_passes_are_not() -> None:
 def test_a_compiled_student_learns_the_same() -> None:
     plain, compiled = (taught(limit_per_class=20, epochs=1, lr=0.01, compile=word) for word in ("off", "on"))
     for one in (plain, compiled):
-        compiling.choose(one, 10, lambda _: None)
+        compilation.choose(one, 10, lambda _: None)
         run_loop(one)
     for name, value in weights(plain).items():
         torch.testing.assert_close(weights(compiled)[name], value, rtol=1e-3, atol=1e-4)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 import sightlab
-from sightlab.comparison import gain
-from sightlab.evaluation import predictions
+from sightlab.comparison import difference
+from sightlab.inference import predictions
 from sightlab.recipes.schema import Recipe
-from sightlab.runs.teachers import teacher_of
+from sightlab.runs.resolve_teacher import teacher_of
 from sightlab.training.distillation import Teacher
 from sightlab.training.prepare import Prepared, prepare
 from tests.test_training import run_loop
@@ -61,7 +61,7 @@ def test_a_student_of_few_images_is_better_with_a_teacher_of_many() -> None:
         right(trained(sightlab.recipe("cnn", **few, seed=seed, teacher="a run"), perceptron(seed, 64), found))
         for seed in seeds
     ]
-    better = gain("untaught", np.stack(untaught), "taught", np.stack(students))
+    better = difference("untaught", np.stack(untaught), "taught", np.stack(students))
     assert better.interval[0] > 0, better
 
 
@@ -89,5 +89,5 @@ def test_a_convolutional_student_is_better_with_a_run_as_its_teacher(tmp_path: P
         recipes = [sightlab.recipe("cnn", **few, **words, seed=seed) for seed in (1, 2, 3)]
         found[name] = np.stack([right(trained(recipe, by=teacher_of(recipe))) for recipe in recipes])
     for name in ("plain", "CutMix"):
-        better = gain(name, found[name], "taught", found["taught"])
+        better = difference(name, found[name], "taught", found["taught"])
         assert better.interval[0] > 0, better

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sightlab.augment.draws import GOLDEN, WORD, Draws, mixed, mixed_word
+from sightlab.augment.counter_rng import GOLDEN, WORD, CounterRNG, mixed, mixed_word
 
-MANY = Draws(3, 4, np.arange(20_000))
+MANY = CounterRNG(3, 4, np.arange(20_000))
 # Seeds are fixed, so a test either always passes or never; chance alone would put a p-value below this once in 10,000.
 UNLIKELY = 1e-4
 
@@ -56,8 +56,8 @@ def test_a_samples_numbers_depend_on_no_other_sample(
 ) -> None:
     places = np.array(index)
     order = np.array(data.draw(st.permutations(range(len(index)))))
-    whole = Draws(seed, epoch, places).words("flip", 3)
-    alone = np.concatenate([Draws(seed, epoch, places[i : i + 1]).words("flip", 3) for i in order])
+    whole = CounterRNG(seed, epoch, places).words("flip", 3)
+    alone = np.concatenate([CounterRNG(seed, epoch, places[i : i + 1]).words("flip", 3) for i in order])
     assert (whole[order] == alone).all()
 
 
@@ -68,12 +68,12 @@ def test_more_numbers_begin_with_the_same_ones() -> None:
 def test_seed_epoch_sample_stream_and_counter_each_change_the_numbers() -> None:
     index = np.arange(1000)
     sets = [
-        Draws(1, 2, index).words("a", 2),
-        Draws(2, 2, index).words("a", 2),
-        Draws(1, 3, index).words("a", 2),
-        Draws(2, 1, index).words("a", 2),
-        Draws(1, 2, index + 1000).words("a", 2),
-        Draws(1, 2, index).words("b", 2),
+        CounterRNG(1, 2, index).words("a", 2),
+        CounterRNG(2, 2, index).words("a", 2),
+        CounterRNG(1, 3, index).words("a", 2),
+        CounterRNG(2, 1, index).words("a", 2),
+        CounterRNG(1, 2, index + 1000).words("a", 2),
+        CounterRNG(1, 2, index).words("b", 2),
     ]
     assert len(np.unique(np.concatenate(sets))) == len(sets) * 2000
 
@@ -98,9 +98,9 @@ def test_whole_numbers_below_1_are_0() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        Draws(4, 4, MANY.index).uniform("a")[:, 0],
-        Draws(3, 5, MANY.index).uniform("a")[:, 0],
-        Draws(3, 4, MANY.index + 1).uniform("a")[:, 0],
+        CounterRNG(4, 4, MANY.index).uniform("a")[:, 0],
+        CounterRNG(3, 5, MANY.index).uniform("a")[:, 0],
+        CounterRNG(3, 4, MANY.index + 1).uniform("a")[:, 0],
         MANY.uniform("b")[:, 0],
         MANY.uniform("a", 2)[:, 1],
     ],

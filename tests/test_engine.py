@@ -14,17 +14,17 @@ from torch import Tensor, nn
 import sightlab
 from sightlab.data.imageset import ImageSet
 from sightlab.errors import RecipeError, RunError
-from sightlab.evaluation import WithMirror, predictions
+from sightlab.inference import WithMirror, predictions
 from sightlab.recipes.schema import Recipe
-from sightlab.store.folder import run_folders
+from sightlab.store.run_folder import run_folders
 from sightlab.training import checkpoint
+from sightlab.training.device import own_process
 from sightlab.training.forecast import forecast
 from sightlab.training.loop import Paused
 from sightlab.training.losses import binary_cross_entropy
+from sightlab.training.lr_finder import find_lr
 from sightlab.training.prepare import prepare, stepper_of
-from sightlab.training.range_test import range_test
 from sightlab.training.step import share_bounds, step_seed
-from sightlab.training.workers import own_process
 from tests.conftest import Cli
 from tests.test_training import run_loop, same, tiny, weights, without_times
 
@@ -162,7 +162,7 @@ def test_torchrun_trains_as_one_process_does(cli: Cli, tmp_path: Path) -> None:
     command = [*run, *words, "--home", "two"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stderr
-    figures = [sightlab.open(only) for name in ("one", "two") for only in run_folders(tmp_path / name)]
+    figures = [sightlab.open_run(only) for name in ("one", "two") for only in run_folders(tmp_path / name)]
     assert len(figures) == 2
     for alone, together in zip(figures[0].epochs, figures[1].epochs, strict=True):
         assert together.train_loss == pytest.approx(alone.train_loss, rel=1e-4)
@@ -228,7 +228,7 @@ def test_flips_are_reported_beside_the_plain_score(tmp_path: Path) -> None:
     assert plain.test_flips is None
     assert flips.test_flips is not None
     assert flips.test_flips.count == 2000
-    assert sightlab.open(flips.folder).test_flips == flips.test_flips
+    assert sightlab.open_run(flips.folder).test_flips == flips.test_flips
 
 
 def test_the_mirror_counts_as_much_as_the_image() -> None:
@@ -247,7 +247,7 @@ def test_the_mirror_counts_as_much_as_the_image() -> None:
 
 def test_a_range_test_finds_where_a_loss_breaks_away() -> None:
     prepared = prepare(tiny(nesterov=False, momentum=0))
-    found = range_test(prepared, low=1e-4, high=1e6, steps=60)
+    found = find_lr(prepared, low=1e-4, high=1e6, steps=60)
     assert 1e-4 <= found.suggestion < 10
     assert found.losses[-1] > min(found.losses)
     ratios = np.diff(np.log(found.lrs))
@@ -263,7 +263,7 @@ def test_two_trainings_with_workers_at_once_end_in_any_order() -> None:
 
 def test_a_range_that_is_none_is_refused() -> None:
     with pytest.raises(RecipeError, match="are no range"):
-        range_test(prepare(tiny()), low=1.0, high=0.1)
+        find_lr(prepare(tiny()), low=1.0, high=0.1)
 
 
 @pytest.mark.parametrize(

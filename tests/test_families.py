@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightlab.comparison import holm, mirrored, ranks
-from sightlab.records import Gain
+from sightlab.records import Difference
 
 
 def test_holm_is_that_of_r() -> None:
@@ -40,8 +40,8 @@ def test_what_is_no_p_is_refused() -> None:
 
 
 def test_a_rank_counts_those_that_are_better_beyond_noise() -> None:
-    def pair(better: str, worse: str, difference: float, p: float) -> Gain:
-        return Gain(better, worse, difference, (0, 0), p, 10_000, (1, 1), "", adjusted=p, comparisons=3)
+    def pair(better: str, worse: str, difference: float, p: float) -> Difference:
+        return Difference(better, worse, difference, (0, 0), p, 10_000, (1, 1), "", adjusted=p, comparisons=3)
 
     # c beats a; b is between them and told apart from neither.
     found = [pair("b", "a", 0.01, 0.2), pair("c", "a", 0.02, 0.01), pair("c", "b", 0.01, 0.3)]

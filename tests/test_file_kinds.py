@@ -23,8 +23,8 @@ from PIL import Image
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from sightlab.data.imageset import in_memory
+from sightlab.data.pictures.assemble import Labelled, fill
 from sightlab.data.pictures.decode import Decoding, decode, look
-from sightlab.data.pictures.fill import Labelled, fill
 from sightlab.data.pictures.magic import HEAD_BYTES, kind_of_head, remedy_of
 from sightlab.errors import DataError
 from tests.picture_files import encoded, noise

@@ -17,10 +17,10 @@ import sightlab
 from sightlab.errors import ModelError, RunError
 from sightlab.models import build, freeze_parts, load_weights
 from sightlab.models.pretrained import fit_published, load_published, positions_for
-from sightlab.optim.groups import layer_numbers
 from sightlab.optim.optimizers import OPTIMIZERS, build_optimizer
+from sightlab.optim.param_groups import layer_numbers
 from sightlab.recipes.schema import Recipe
-from sightlab.runs.weights import with_weights_of_run
+from sightlab.runs.resolve_weights import with_weights_of_run
 from sightlab.training.prepare import prepare
 from tests.conftest import Cli
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from sightlab.data.pictures.assemble import closed_up
 from sightlab.data.pictures.decode import fit
-from sightlab.data.pictures.fill import closed_up
-from sightlab.data.pictures.pipeline import in_threads
+from sightlab.data.pictures.decode_pipeline import in_threads
 from sightlab.data.pictures.suffixes import PICTURE_SUFFIXES, suffix_of
 from sightlab.errors import DataError
 from tests.picture_files import encoded, flat, noise, spread

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, features
 
 from sightlab.charts import class_bars, confusion, confusion_rows, printable, save_chart, save_svg, short_names, svg_of
-from sightlab.charts.looks import FONT
-from sightlab.charts.outlines import outline_text
+from sightlab.charts.glyph_outlines import outline_text
+from sightlab.charts.theme import FONT
 from sightlab.data.imageset import ImageSet
 from sightlab.fonts import (
     FontList,

@@ -52,13 +52,13 @@ def test_the_paired_bootstrap_covers(images: int, first: float, second: float) -
     ("seeds", "of_seeds", "gain"),
     [((3, 3), 0.0, 0.05), ((3, 3), 0.03, 0.05), ((3, 3), 0.1, 0.0), ((5, 3), 0.05, 0.05)],
 )
-def test_the_interval_over_seeds_and_images_covers(seeds: tuple[int, int], of_seeds: float, gain: float) -> None:
+def test_the_interval_over_seeds_and_images_covers(seeds: tuple[int, int], of_seeds: float, difference: float) -> None:
     # A run is right where skill + its seed's luck + image + image for this model + image for this seed is above 0. A
     # seed's luck of 0.03 moves its accuracy by 0.3 points (one deviation), which is much for a data set of any size.
     rng, images = np.random.default_rng(1), 500
     spreads = {"image": 1.0, "model": 0.5, "residual": 0.5}
     total = math.sqrt(sum(s**2 for s in spreads.values()) + of_seeds**2)
-    shares = (0.93, float(stats.norm.cdf(stats.norm.ppf(0.93) + gain)))
+    shares = (0.93, float(stats.norm.cdf(stats.norm.ppf(0.93) + difference)))
     truth, held = shares[1] - shares[0], 0
 
     def drawn(share: float, count: int, image: NDArray[np.float64]) -> NDArray[np.bool_]:

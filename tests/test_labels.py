@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightlab.errors import RunError
-from sightlab.store.labels import FILE, Labels, Note, Study, checked_tag, read_labels, write_labels
+from sightlab.store.annotations import FILE, Labels, Note, Study, checked_tag, read_labels, write_labels
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 FACTS = st.dictionaries(TEXTS, st.none() | st.booleans() | st.integers() | TEXTS, max_size=3)

@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from sightlab.errors import ModelError
 from sightlab.models import build, parameter_count
 from sightlab.models.attention import CBAM, SqueezeExcitation
-from sightlab.models.blocks import ZeroPadding
 from sightlab.models.regularise import StochasticDepth, depth_rates
+from sightlab.models.residual_blocks import ZeroPadding
 
 
 def mini_parameters(layers: tuple[int, ...]) -> int:

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from sightlab.errors import RecipeError
-from sightlab.optim.groups import norm_biases, parameter_groups
 from sightlab.optim.optimizers import build_optimizer
+from sightlab.optim.param_groups import norm_biases, parameter_groups
 
 LR = 0.1
 

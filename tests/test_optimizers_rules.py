@@ -8,11 +8,11 @@ import timm.optim
 import torch
 from torch import Tensor, nn
 
-from sightlab.optim.groups import hidden_matrices
 from sightlab.optim.lamb import Lamb
 from sightlab.optim.lion import Lion
 from sightlab.optim.muon import ITERATIONS, A, B, C, Muon, orthogonal
 from sightlab.optim.optimizers import build_optimizer
+from sightlab.optim.param_groups import hidden_matrices
 
 SHAPES = [(6, 4), (4, 6), (5, 5), (7,), ()]
 

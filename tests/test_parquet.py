@@ -14,17 +14,17 @@ from PIL import Image
 
 from sightlab.data.imageset import ImageSet, Parts, Progress, in_memory
 from sightlab.data.inventory import filtered, look
-from sightlab.data.layouts import parquet
+from sightlab.data.layouts import parquet_files
 from sightlab.data.layouts.claim import Claim, ReadOptions
 from sightlab.data.load import load_parts
 from sightlab.data.pictures.decode import Decoding
-from sightlab.data.pictures.parquet import write_parquet
+from sightlab.data.pictures.parquet_images import write_parquet
 from sightlab.errors import DataError
 from tests.picture_files import encoded, flat, noise, spread, tarred, zipped
 
 
 def claimed(path: Path, **options: Any) -> Claim:
-    claim = parquet.matches(filtered(look(path), options.get("ignore", ())), ReadOptions(**options))
+    claim = parquet_files.matches(filtered(look(path), options.get("ignore", ())), ReadOptions(**options))
     assert claim is not None
     if claim.refusal:
         raise DataError(claim.refusal)
@@ -295,9 +295,9 @@ def test_what_is_there_instead_of_a_file_is_named(tmp_path: Path, content: bytes
 
 def test_a_source_without_parquet_files_is_of_another_form(tmp_path: Path) -> None:
     spread(tmp_path, {"cat/1.png": flat(1)})
-    assert parquet.matches(look(tmp_path), ReadOptions()) is None
+    assert parquet_files.matches(look(tmp_path), ReadOptions()) is None
     bare(tmp_path / "scores.parquet", name=["a"], score=[0.5])  # beside pictures, a table of something else
-    assert parquet.matches(look(tmp_path), ReadOptions()) is None
+    assert parquet_files.matches(look(tmp_path), ReadOptions()) is None
 
 
 def test_shards_that_do_not_agree_are_refused(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 
 import sightlab
 from sightlab.errors import DataError, DivergedError, RunError
-from sightlab.recipes.changes import changed
+from sightlab.recipes.overrides import changed
 from sightlab.recipes.schema import Recipe
-from sightlab.runs.finding import Archive
-from sightlab.runs.pool import Training, train_side_by_side
+from sightlab.runs.index import RunIndex
+from sightlab.runs.parallel import Training, train_side_by_side
 from sightlab.runs.torchrun import train_by_processes
-from sightlab.store.folder import read_facts, status_of
+from sightlab.store.run_folder import read_facts, status_of
 from sightlab.training.loop import Paused
 from tests.conftest import workers_of
 
@@ -65,10 +65,10 @@ def test_a_pause_keeps_every_run_and_the_archive_finds_them(tmp_path: Path) -> N
                 pause=seen.is_set,
             )
         )
-    found = Archive(tmp_path).on_this_data(LONG)
+    found = RunIndex(tmp_path).on_this_data(LONG)
     assert found is not None
     assert found[1] == "interrupted"
-    assert Archive(tmp_path).finished(LONG) is None
+    assert RunIndex(tmp_path).finished(LONG) is None
 
 
 def test_a_process_that_is_killed_is_one_line_and_its_run_can_be_gone_on_with(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_processes_do_not_outlive_their_parent(tmp_path: Path) -> None:
     import sys
 
     code = (
-        "import sys; from pathlib import Path; from tests.test_pool import LONG; from sightlab.runs.pool import *\n"
+        "import sys; from pathlib import Path; from tests.test_pool import LONG; from sightlab.runs.parallel import *\n"
         "if __name__ == '__main__':\n"
         "    tell = lambda number, facts: print('epoch', flush=True)\n"
         "    list(train_side_by_side([Training(LONG), Training(LONG)], Path(sys.argv[1]), 2, epoch=tell))\n"
@@ -138,9 +138,9 @@ def test_two_processes_share_batches_over_gloo_on_real_images(tmp_path: Path) ->
     facts = read_facts(folder)
     assert facts["status"] == "finished"
     assert facts["test"]["count"] == 2000  # every test image once, whatever the division
-    archive = Archive(tmp_path)
-    assert archive.finished(recipe, 2) == folder
-    assert archive.finished(recipe) is None  # one process would give other batch statistics
+    index = RunIndex(tmp_path)
+    assert index.finished(recipe, 2) == folder
+    assert index.finished(recipe) is None  # one process would give other batch statistics
 
 
 @pytest.mark.slow
@@ -148,7 +148,7 @@ def test_a_shared_training_that_diverges_says_so(tmp_path: Path) -> None:
     recipe = changed(TINY, {"lr": 1e30, "model": "cnn"})
     with pytest.raises(DivergedError, match=r"2 processes: the .* loss is not a finite number"):
         train_by_processes(recipe, 2, tmp_path)
-    assert "is not a finite number" in str(Archive(tmp_path).diverged(recipe, 2))
+    assert "is not a finite number" in str(RunIndex(tmp_path).diverged(recipe, 2))
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from PIL import Image
 import sightlab
 from sightlab.data.load import load_parts
 from sightlab.errors import DataError
-from sightlab.store.tables import read_predictions
+from sightlab.store.predictions import read_predictions
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 import sightlab
 from sightlab.errors import RecipeError
-from sightlab.recipes.changes import changed, differences, parse_changes
 from sightlab.recipes.keys import full_key, leaf_keys
-from sightlab.recipes.reading import parse_recipe, read_recipe, shipped_recipes
+from sightlab.recipes.loader import parse_recipe, read_recipe, shipped_recipes
+from sightlab.recipes.overrides import changed, changed_keys, parse_changes
 from sightlab.recipes.schema import Recipe
 
 FAST = {"fashion-fast", "kmnist-fast", "digits-fast"}
@@ -161,9 +161,9 @@ def test_the_hash_changes_with_what_changes_the_result(words: list[str]) -> None
 
 
 def test_differences_name_old_and_new_value() -> None:
-    assert differences(Recipe(), sightlab.recipe("demo")) != {}
+    assert changed_keys(Recipe(), sightlab.recipe("demo")) != {}
     after = changed(Recipe(), {"lr": 0.5, "data.size": 32})
-    assert differences(Recipe(), after) == {"data.size": (None, 32), "optimizer.lr": (0.1, 0.5)}
+    assert changed_keys(Recipe(), after) == {"data.size": (None, 32), "optimizer.lr": (0.1, 0.5)}
 
 
 def test_keywords_use_two_underscores_for_dots() -> None:

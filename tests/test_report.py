@@ -19,7 +19,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 import sightlab
 from sightlab.data.load import load_parts
 from sightlab.errors import RunError
-from sightlab.recipes.changes import changed
+from sightlab.recipes.overrides import changed
 from sightlab.records import Predictions
 from sightlab.report import write_report
 from sightlab.report.galleries import (
@@ -33,9 +33,9 @@ from sightlab.report.galleries import (
     read_galleries,
     save_galleries,
 )
-from sightlab.runs.life import Watch
-from sightlab.store.folder import read_facts
-from sightlab.store.tables import read_predictions
+from sightlab.runs.lifecycle import Watch
+from sightlab.store.predictions import read_predictions
+from sightlab.store.run_folder import read_facts
 from sightlab.training.loop import Paused
 from tests.conftest import Cli, refused_with
 from tests.report_runs import NASTY, opened_again, own_images, own_net, own_run
@@ -74,7 +74,7 @@ def copy(nasty: Path, tmp_path: Path) -> Path:
 
 
 def test_a_run_ends_with_its_report(small_run: Path, page: str) -> None:
-    run = sightlab.open(small_run)
+    run = sightlab.open_run(small_run)
     assert run.test is not None
     said = text_of(page)
     low, high = run.test.interval
@@ -359,7 +359,7 @@ def test_several_runs_or_a_study_make_a_comparison(cli: Cli, nasty: Path, tmp_pa
     assert f"sightlab compare {nasty.name} {other.name}" in said
     for study, runs in (("rates", (nasty, other)), ("more", (nasty,))):
         for run in runs:
-            from sightlab.store.labels import Study, read_labels, write_labels
+            from sightlab.store.annotations import Study, read_labels, write_labels
 
             write_labels(run, read_labels(run).with_study(Study(study)))
     status, out, _ = cli("report", "rates", "--home", home)
@@ -383,7 +383,7 @@ def test_what_cannot_be_reported_is_one_line_and_nothing_is_half_written(cli: Cl
 
 def test_writing_a_report_loads_no_torch() -> None:
     code = (
-        "import sys, sightlab.report.writing, sightlab.report.comparison, sightlab.cli.report;"
+        "import sys, sightlab.report.writer, sightlab.report.comparison_page, sightlab.cli.report;"
         "print({'torch', 'altair'} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from sightlab.comparison.comparing import compare_runs
+from sightlab.comparison.compare_runs import compare_runs
 from sightlab.report import write_report
 from sightlab.report.article import write_html
-from sightlab.report.comparison import write_comparison
+from sightlab.report.comparison_page import write_comparison
 from tests.report_runs import NASTY, opened_again, own_run
 from tests.test_article import article
 

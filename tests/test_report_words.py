@@ -12,13 +12,23 @@ from hypothesis import strategies as st
 
 import sightlab
 from sightlab import metrics
-from sightlab.recipes.changes import changed, parse_changes
-from sightlab.recipes.reading import read_recipe, shipped_recipes
+from sightlab.recipes.loader import read_recipe, shipped_recipes
+from sightlab.recipes.overrides import changed, parse_changes
 from sightlab.recipes.schema import Recipe
-from sightlab.records import Averages, ClassScore, Contender, Epoch, Gain, Predictions, Score, Scorecard, Spread
-from sightlab.report import comparison_words, phrases, words
+from sightlab.records import (
+    Averages,
+    ClassScore,
+    Difference,
+    Epoch,
+    Predictions,
+    RankedCandidate,
+    Score,
+    Scorecard,
+    Spread,
+)
+from sightlab.report import comparison_text, phrases, run_text
 from sightlab.report.measures import Confidence, Mistake, confidence_of, difference_of_shares, mistakes_of
-from sightlab.report.repeat import changes_of, training_command
+from sightlab.report.reproduce import changes_of, training_command
 
 
 def score(correct: int, count: int, top5: float | None = None) -> Score:
@@ -42,7 +52,7 @@ def test_the_result_names_count_share_and_interval() -> None:
     wilson = scipy.stats.binomtest(900, 1000).proportion_ci(method="wilson")
     assert wilson == pytest.approx((0.8798, 0.9171), abs=5e-5)
     said = "The model is right on 900 of 1,000 test images: 90.00% (95 % interval 87.98% to 91.71%)."
-    assert words.result(score(900, 1000)) == said
+    assert run_text.result(score(900, 1000)) == said
 
 
 @pytest.mark.parametrize(
@@ -56,20 +66,22 @@ def test_the_result_names_count_share_and_interval() -> None:
     ],
 )
 def test_the_result_is_exact_at_its_edges(correct: int, count: int, says: str) -> None:
-    assert says in words.result(score(correct, count))
+    assert says in run_text.result(score(correct, count))
 
 
 def test_always_answering_the_most_frequent_class_is_the_bar_to_pass() -> None:
     classes = [one_class("cat", 10, 70), one_class("dog", 20, 30)]
     name = "Always answering “cat”, the most frequent class, would be right on 70.00%"
-    assert words.chance(score(90, 100), classes) == f"{name}."
-    assert words.chance(score(70, 100), classes) == f"{name}: the model cannot be told apart from that."
-    assert words.chance(score(30, 100), classes) == f"{name}: more often than the model."
+    assert run_text.chance(score(90, 100), classes) == f"{name}."
+    assert run_text.chance(score(70, 100), classes) == f"{name}: the model cannot be told apart from that."
+    assert run_text.chance(score(30, 100), classes) == f"{name}: more often than the model."
 
 
 def test_a_tie_for_the_most_frequent_class_names_none() -> None:
     classes = [one_class(str(n), 10, 10) for n in range(10)]
-    assert words.chance(score(90, 100), classes) == "Always answering one and the same class would be right on 10.00%."
+    assert (
+        run_text.chance(score(90, 100), classes) == "Always answering one and the same class would be right on 10.00%."
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,20 +101,22 @@ def test_a_tie_for_the_most_frequent_class_names_none() -> None:
     ],
 )
 def test_the_choice_of_the_epoch_is_told(epochs: int, planned: int, kept: int, chosen: str, ended: str) -> None:
-    assert chosen in words.choice(epoch(kept), epochs, planned, 200)
-    assert ended in words.ending(epoch(kept), epochs, planned)
+    assert chosen in run_text.choice(epoch(kept), epochs, planned, 200)
+    assert ended in run_text.ending(epoch(kept), epochs, planned)
 
 
 def test_test_and_validation_are_compared_with_their_noise() -> None:
-    close = words.against_validation(score(910, 1000), score(900, 1000))
+    close = run_text.against_validation(score(910, 1000), score(900, 1000))
     assert close.startswith("Test accuracy is 1.00 points below validation accuracy (95 % interval -3.")
     assert close.endswith("no more than chance explains.")
-    harder = words.against_validation(score(950, 1000), score(900, 1000))
+    harder = run_text.against_validation(score(950, 1000), score(900, 1000))
     assert "more than chance explains: the test images are harder" in harder
-    easier = words.against_validation(score(800, 1000), score(900, 1000))
+    easier = run_text.against_validation(score(800, 1000), score(900, 1000))
     assert "10.00 points above validation accuracy" in easier
     assert "the test images are easier" in easier
-    assert words.against_validation(score(9, 10), score(90, 100)).startswith("Test accuracy equals validation accuracy")
+    assert run_text.against_validation(score(9, 10), score(90, 100)).startswith(
+        "Test accuracy equals validation accuracy"
+    )
 
 
 # Newcombe 1998, table II, method 10 (score intervals without continuity correction).
@@ -128,15 +142,15 @@ def test_the_difference_of_shares_is_newcombes(
 
 
 def test_training_images_right_more_often_than_validation_images_is_said_with_the_gap() -> None:
-    assert "99.00% on the training images and 80.00% on validation, 19.00 points less." in words.overfitting(
+    assert "99.00% on the training images and 80.00% on validation, 19.00 points less." in run_text.overfitting(
         epoch(1, 0.99)
     )
-    assert "which lowers their figure" in words.overfitting(epoch(1, 0.7))
+    assert "which lowers their figure" in run_text.overfitting(epoch(1, 0.7))
 
 
 def test_mistakes_are_told_with_counts_shares_and_both_ways() -> None:
     found = pairs(("Shirt", "T-shirt", 40), ("T-shirt", "Shirt", 30), ("Coat", "Pullover", 20), ("Coat", "Shirt", 10))
-    assert words.confusions(found, 100) == [
+    assert run_text.confusions(found, 100) == [
         "The most frequent mistakes: “Shirt” was taken for “T-shirt” 40 times, “T-shirt” was taken for “Shirt” 30 "
         "times and “Coat” was taken for “Pullover” 20 times.",
         "Together they make 90% of the 100 mistakes.",
@@ -160,11 +174,11 @@ def test_mistakes_are_told_with_counts_shares_and_both_ways() -> None:
     ],
 )
 def test_few_mistakes_are_told_in_the_singular(found: list[tuple[str, str, int]], says: list[str]) -> None:
-    assert words.confusions(pairs(*found), sum(count for _, _, count in found)) == says
+    assert run_text.confusions(pairs(*found), sum(count for _, _, count in found)) == says
 
 
 def test_two_classes_taken_for_each_other_and_nothing_else_are_not_told_twice() -> None:
-    said = words.confusions(pairs(("cat", "dog", 8), ("dog", "cat", 5)), 13)
+    said = run_text.confusions(pairs(("cat", "dog", 8), ("dog", "cat", 5)), 13)
     assert said == [
         "The most frequent mistakes: “cat” was taken for “dog” 8 times and “dog” was taken for “cat” 5 times."
     ]
@@ -179,7 +193,7 @@ def test_the_most_frequent_mistakes_come_first_and_ties_by_their_share_of_the_cl
 
 
 def test_the_best_and_the_worst_class_carry_their_intervals() -> None:
-    (said,) = words.class_reading(
+    (said,) = run_text.class_reading(
         [one_class("Bag", 199, 200), one_class("Coat", 170, 200), one_class("Shirt", 130, 200)]
     )
     low, high = metrics.wilson_interval(130, 200)
@@ -190,26 +204,26 @@ def test_the_best_and_the_worst_class_carry_their_intervals() -> None:
 
 
 def test_classes_whose_intervals_overlap_are_not_called_best_and_worst_for_sure() -> None:
-    said = words.class_reading([one_class("cat", 90, 100), one_class("dog", 88, 100)])
+    said = run_text.class_reading([one_class("cat", 90, 100), one_class("dog", 88, 100)])
     assert said[-1] == "Their intervals overlap: which class is best and which worst may be chance."
 
 
 def test_classes_that_figures_say_little_of_are_named() -> None:
-    said = words.class_reading(
+    said = run_text.class_reading(
         [one_class("a", 5, 5), one_class("b", 40, 40), one_class("c", 0, 0), one_class("d", 0, 40)]
     )
     assert "Class “a” has fewer than 30 test images: read the interval, not the figure." in said
     assert "Without a test image, and so without a figure: “c”." in said
     assert "Never recognised: “d”." in said
-    assert words.class_reading([one_class("a", 30, 40), one_class("b", 30, 40)]) == [
+    assert run_text.class_reading([one_class("a", 30, 40), one_class("b", 30, 40)]) == [
         "All classes are recognised equally often: 75.0%."
     ]
 
 
 def test_a_hundred_small_classes_are_counted_not_listed() -> None:
     classes = [one_class(f"class {n}", n % 6, 5 + n % 6) for n in range(100)]
-    said = words.class_reading(classes)
-    more = words.class_reading([*classes, one_class("large", 20, 40)])
+    said = run_text.class_reading(classes)
+    more = run_text.class_reading([*classes, one_class("large", 20, 40)])
     assert "100 classes have fewer than 30 test images: read the interval, not the figure." in more
     assert "Each class has fewer than 30 test images: read the interval, not the figure." in said
     assert any("and 12 more" in line for line in said)  # 17 of a hundred are multiples of 6; five are named
@@ -218,9 +232,9 @@ def test_a_hundred_small_classes_are_counted_not_listed() -> None:
 def test_balanced_accuracy_and_auc_stand_in_one_sentence() -> None:
     mean = Averages(0.5, 0.5, 0.5)
     card = Scorecard(score(9, 10), (), mean, mean, 0.875, 0.91, 0.1, 0.2)
-    assert "is 87.50%; the mean area under the ROC curve" in words.averages(card)
+    assert "is 87.50%; the mean area under the ROC curve" in run_text.averages(card)
     without = Scorecard(score(9, 10), (), mean, mean, 0.875, None, 0.1, 0.2)
-    assert words.averages(without) == "Balanced accuracy, the mean recall of the classes, is 87.50%."
+    assert run_text.averages(without) == "Balanced accuracy, the mean recall of the classes, is 87.50%."
 
 
 @pytest.mark.parametrize(
@@ -232,17 +246,17 @@ def test_balanced_accuracy_and_auc_stand_in_one_sentence() -> None:
     ],
 )
 def test_confidence_is_judged_beyond_noise_only(gap: float, interval: tuple[float, float], says: str) -> None:
-    assert says in words.calibration(Confidence(0.9 + gap, gap, interval, 0.01), 0.9)
+    assert says in run_text.calibration(Confidence(0.9 + gap, gap, interval, 0.01), 0.9)
 
 
 def test_the_calibration_error_is_told_beside_that_of_chance() -> None:
     sure = Confidence(0.9, 0.0, (-0.01, 0.01), 0.012)
-    assert words.calibration_error(0.013, sure).endswith(
+    assert run_text.calibration_error(0.013, sure).endswith(
         "about 1.20 points on so many images, so there is little to mend."
     )
     gap = Confidence(0.9, 0.1, (0.05, 0.15), 0.012)
-    assert words.calibration_error(0.013, gap).endswith("about 1.20 points on so many images.")
-    assert words.calibration_error(0.08, sure).endswith("about 1.20 points on so many images.")
+    assert run_text.calibration_error(0.013, gap).endswith("about 1.20 points on so many images.")
+    assert run_text.calibration_error(0.08, sure).endswith("about 1.20 points on so many images.")
 
 
 def calibrated(generator: np.random.Generator, count: int) -> Predictions:
@@ -282,20 +296,20 @@ def test_one_answer_says_nothing_of_confidence() -> None:
 
 
 def test_the_seal_is_told_once_and_broken() -> None:
-    assert words.seal(1, "24 November 2026, 11:58 UTC").startswith(
+    assert run_text.seal(1, "24 November 2026, 11:58 UTC").startswith(
         "The test split was opened once, on 24 November 2026"
     )
-    assert words.seal(2, "then").startswith("The test split has been opened twice. The first opening, on then, was")
-    assert "opened 3 times" in words.seal(3, "then")
+    assert run_text.seal(2, "then").startswith("The test split has been opened twice. The first opening, on then, was")
+    assert "opened 3 times" in run_text.seal(3, "then")
 
 
 def test_label_suspects_are_candidates() -> None:
-    assert words.suspects("test", 0, 100) == "Confident learning doubts none of the 100 test labels."
-    one = words.suspects("test", 1, 1)
+    assert run_text.suspects("test", 0, 100) == "Confident learning doubts none of the 100 test labels."
+    one = run_text.suspects("test", 1, 1)
     assert one.startswith(
         "Confident learning doubts 1 of 1 test label (100.0%). It is a candidate to look at, not a verdict"
     )
-    many = words.suspects("validation", 12, 2000)
+    many = run_text.suspects("validation", 12, 2000)
     assert many.startswith(
         "Confident learning doubts 12 of 2,000 validation labels (0.6%). They are candidates to look at"
     )
@@ -303,15 +317,15 @@ def test_label_suspects_are_candidates() -> None:
 
 @given(st.text(max_size=200))
 def test_a_name_stands_in_a_sentence_on_one_line_and_not_for_ever(name: str) -> None:
-    said = words.quoted(name)
+    said = run_text.quoted(name)
     assert len(said) <= 64
     assert said == " ".join(said.split())
 
 
 def test_a_name_from_right_to_left_keeps_that_to_itself() -> None:
-    assert words.quoted("قطة") == "“\u2068قطة\u2069”"
-    assert words.quoted("猫") == "“猫”"
-    assert words.quoted("the beginning of it " + "x" * 100 + " and the end") == (
+    assert run_text.quoted("قطة") == "“\u2068قطة\u2069”"
+    assert run_text.quoted("猫") == "“猫”"
+    assert run_text.quoted("the beginning of it " + "x" * 100 + " and the end") == (
         "“the beginning of it xxxxxxxxxxxxxxxxxxxx…xxxxxxx and the end”"
     )
 
@@ -375,47 +389,47 @@ def test_a_network_of_ones_own_is_told_by_its_yaml() -> None:
 
 
 def test_bit_for_bit_is_promised_on_a_cpu_only() -> None:
-    assert words.repeats("This", {"device": "cpu"}, Recipe()).startswith(
+    assert run_text.repeats("This", {"device": "cpu"}, Recipe()).startswith(
         "This trains the same model again, bit for bit"
     )
-    assert "bit for bit" not in words.repeats("This", {"device": "cuda:0"}, Recipe())
-    assert "bit for bit" not in words.repeats("This", {}, Recipe())
+    assert "bit for bit" not in run_text.repeats("This", {"device": "cuda:0"}, Recipe())
+    assert "bit for bit" not in run_text.repeats("This", {}, Recipe())
 
 
 # Several models.
 
 
-def contender(name: str, accuracy: float, rank: int, gain: Gain | None = None) -> Contender:
+def candidate(name: str, accuracy: float, rank: int, difference: Difference | None = None) -> RankedCandidate:
     spread = Spread(accuracy, None, None, 1)
     interval = metrics.wilson_interval(round(1000 * accuracy), 1000)
-    return Contender(name, ("r",), spread, interval, None, spread, 1, None, 1.0, 1.0, 1, rank, gain)
+    return RankedCandidate(name, ("r",), spread, interval, None, spread, 1, None, 1.0, 1.0, 1, rank, difference)
 
 
 def test_who_leads_is_told_with_whom_the_leader_cannot_be_told_apart_from() -> None:
-    alone = comparison_words.leaders([contender("v4", 0.8, 2), contender("v5", 0.9, 1)])
+    alone = comparison_text.leaders([candidate("v4", 0.8, 2), candidate("v5", 0.9, 1)])
     assert alone.startswith("“v5” has the highest test accuracy (90.00%, 95 % interval 87.98% to 91.71%), and nothing")
-    shared = comparison_words.leaders([contender("v3", 0.7, 3), contender("v4", 0.89, 1), contender("v5", 0.9, 1)])
+    shared = comparison_text.leaders([candidate("v3", 0.7, 3), candidate("v4", 0.89, 1), candidate("v5", 0.9, 1)])
     assert shared.endswith("No model is better beyond noise than “v4” either.")
-    level = comparison_words.leaders([contender("v4", 0.899, 1), contender("v5", 0.9, 1)])
+    level = comparison_text.leaders([candidate("v4", 0.899, 1), candidate("v5", 0.9, 1)])
     assert level.endswith("but no model is better than another beyond noise.")
 
 
 def test_a_difference_is_told_with_sign_and_interval() -> None:
-    gain = Gain("v5", "v4", 0.0042, (-0.00001, 0.0085), 0.06, 10_000, (1, 1), "exact McNemar")
-    assert comparison_words.difference(gain) == "+0.42 (0.00 to +0.85)"
-    assert comparison_words.difference(None) == ""
-    assert math.copysign(1, float(comparison_words.signed(-0.000001))) == 1
+    difference = Difference("v5", "v4", 0.0042, (-0.00001, 0.0085), 0.06, 10_000, (1, 1), "exact McNemar")
+    assert comparison_text.difference(difference) == "+0.42 (0.00 to +0.85)"
+    assert comparison_text.difference(None) == ""
+    assert math.copysign(1, float(comparison_text.signed(-0.000001))) == 1
 
 
 def test_a_contenders_mistakes_are_counted_over_its_runs() -> None:
-    assert comparison_words.mistakes([], 0, 1) == "No image was taken for another class."
-    assert comparison_words.mistakes(pairs(("a", "b", 1)), 1, 1) == "1 mistake."
+    assert comparison_text.mistakes([], 0, 1) == "No image was taken for another class."
+    assert comparison_text.mistakes(pairs(("a", "b", 1)), 1, 1) == "1 mistake."
     assert (
-        comparison_words.mistakes(pairs(("a", "b", 3)), 3, 2) == "3 mistakes in 2 runs; “a” was taken for “b” 3 times."
+        comparison_text.mistakes(pairs(("a", "b", 3)), 3, 2) == "3 mistakes in 2 runs; “a” was taken for “b” 3 times."
     )
 
 
 def test_the_seal_of_several_runs_names_those_that_broke_it() -> None:
-    assert comparison_words.seal([("r1", ["x"]), ("r2", ["x"])]).startswith("Each run opened the test split once")
-    broken = comparison_words.seal([("r1", ["x"]), ("r2", ["x", "y"])])
+    assert comparison_text.seal([("r1", ["x"]), ("r2", ["x"])]).startswith("Each run opened the test split once")
+    broken = comparison_text.seal([("r1", ["x"]), ("r2", ["x", "y"])])
     assert broken.startswith("The test split was opened more than once for r2 (twice).")

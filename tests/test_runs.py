@@ -21,11 +21,11 @@ import sightlab
 from sightlab import metrics
 from sightlab.data.load import load_parts
 from sightlab.errors import DivergedError, RunError
-from sightlab.recipes.reading import parse_recipe
-from sightlab.runs.life import Watch
-from sightlab.runs.revision import git_revision
-from sightlab.store.folder import locate, read_facts, run_folders, status_of
-from sightlab.store.tables import read_predictions
+from sightlab.recipes.loader import parse_recipe
+from sightlab.runs.git_revision import git_revision
+from sightlab.runs.lifecycle import Watch
+from sightlab.store.predictions import read_predictions
+from sightlab.store.run_folder import locate, read_facts, run_folders, status_of
 from sightlab.training.loop import Paused
 
 WORDS = ["cnn", "data=fashion-mini", "limit_per_class=60", "epochs=4", "crop_padding=2", "flip=0.5"]
@@ -82,7 +82,7 @@ def test_a_run_folder_holds_what_is_promised(small_run: Path) -> None:
 
 
 def test_the_stored_predictions_give_the_stored_score(small_run: Path) -> None:
-    run = sightlab.open(small_run)
+    run = sightlab.open_run(small_run)
     said = read_predictions(small_run / "predictions-test.safetensors")
     assert run.test is not None
     assert metrics.score(said, openings=1) == run.test
@@ -106,7 +106,7 @@ def test_metrics_csv_has_a_row_an_epoch(small_run: Path) -> None:
 
 
 def test_the_bundles_model_gives_the_stored_logits(own_run: Path) -> None:
-    tested = sightlab.test(own_run, "fashion-mini:test", open_test="a test")
+    tested = sightlab.evaluate(own_run, "fashion-mini:test", open_test="a test")
     said = read_predictions(own_run / "predictions-test.safetensors")
     assert (tested.predictions.logits == said.logits).all()
 
@@ -257,7 +257,7 @@ def test_a_run_that_has_ended_is_given_back_as_it_is(small_run: Path) -> None:
     said: list[str] = []
     run = sightlab.resume(small_run, watch=Watch(say=said.append))
     assert (small_run / "run.json").read_bytes() == before
-    assert run == sightlab.open(small_run)
+    assert run == sightlab.open_run(small_run)
     assert "has ended" in said[0]
 
 

@@ -15,12 +15,12 @@ import sightlab
 from sightlab.data.class_places import class_places, stranger_line
 from sightlab.data.imageset import ImageSet
 from sightlab.data.load import load_parts
-from sightlab.data.names import FASHION
+from sightlab.data.name_matching import FASHION
 from sightlab.errors import DataError, RunError
+from sightlab.evaluation import recipe_words
 from sightlab.records import Predictions
 from sightlab.store.bundle import read_bundle
-from sightlab.store.tables import write_predictions_csv
-from sightlab.testing import recipe_words
+from sightlab.store.predictions import write_predictions_csv
 from tests.conftest import Cli, refused_with
 
 CLASSES = ("Bag", "Coat", "Ankle boot")
@@ -49,7 +49,7 @@ def changed(picture: Image.Image, number: int, *, mode: str = "L", sides: Sequen
 
 
 def test_data_of_one_class_is_scored(own_run: Path, pictures: dict[str, NDArray[np.uint8]], tmp_path: Path) -> None:
-    tested = sightlab.test(own_run, folder(tmp_path / "one", pictures, ["Bag"]))
+    tested = sightlab.evaluate(own_run, folder(tmp_path / "one", pictures, ["Bag"]))
     assert tested.score.count == 4
     assert [one.support for one in tested.classes if one.support] == [4]
     assert tested.notes == (f"{tmp_path}/one: 9 of the model's 10 classes have no image here",)
@@ -59,8 +59,8 @@ def test_data_of_one_class_is_scored(own_run: Path, pictures: dict[str, NDArray[
 def test_classes_may_be_spelled_otherwise(
     own_run: Path, pictures: dict[str, NDArray[np.uint8]], tmp_path: Path, names: tuple[str, ...]
 ) -> None:
-    right = sightlab.test(own_run, folder(tmp_path / "right", pictures, CLASSES))
-    other = sightlab.test(own_run, folder(tmp_path / "other", pictures, names))
+    right = sightlab.evaluate(own_run, folder(tmp_path / "right", pictures, CLASSES))
+    other = sightlab.evaluate(own_run, folder(tmp_path / "other", pictures, names))
     assert sorted(other.predictions.labels) == sorted(right.predictions.labels)
     assert other.score.correct == right.score.correct
     assert any("is taken for `" in note and "2 more by their spelling" in note for note in other.notes)
@@ -89,7 +89,7 @@ def test_images_are_brought_to_the_models_form_as_predict_does(
     own_run: Path, pictures: dict[str, NDArray[np.uint8]], tmp_path: Path, resized: dict[str, object], says: str
 ) -> None:
     source = folder(tmp_path / "x", pictures, CLASSES, **resized)
-    tested = sightlab.test(own_run, source)
+    tested = sightlab.evaluate(own_run, source)
     answers = sightlab.predict(own_run, source)
     # Labels are in the order of the folders, as predict's answers are.
     right = sum(answer.predicted == Path(answer.file).parent.name for answer in answers)
@@ -103,8 +103,8 @@ def test_arrays_from_python_are_brought_to_the_models_form(
     grey = np.concatenate(list(pictures.values()))
     colour = np.repeat(grey.repeat(2, axis=1).repeat(2, axis=2), 3, axis=3)
     labels = np.repeat(np.arange(3), 4)
-    one = sightlab.test(own_run, ImageSet(grey, labels, CLASSES))
-    two = sightlab.test(own_run, ImageSet(colour, labels, CLASSES))
+    one = sightlab.evaluate(own_run, ImageSet(grey, labels, CLASSES))
+    two = sightlab.evaluate(own_run, ImageSet(colour, labels, CLASSES))
     assert one.score.correct == two.score.correct
     assert any("resized from 56 x 56" in note for note in two.notes)
 
@@ -116,7 +116,7 @@ def test_words_say_how_the_data_are_read(
     refused_with(cli("test", own_run, "--data", source), "`classes=Bag,Coat` tests on those alone")
     status, out, _ = cli("test", own_run, "--data", source, "classes=Bag,Coat", "--json")
     assert (status, json.loads(out)["count"]) == (0, 8)
-    assert sightlab.test(own_run, source, classes=["Bag", "Coat"]).score.count == 8
+    assert sightlab.evaluate(own_run, source, classes=["Bag", "Coat"]).score.count == 8
     refused_with(cli("test", own_run, "--data", source, "epochs=3"), "does not say how data are read")
 
 
@@ -129,7 +129,7 @@ def test_data_without_labels_name_predict(
         (source, "all pictures are of one class, 'x', and the model knows T-shirt/top, Trouser"),
     ):
         with pytest.raises(DataError) as caught:
-            sightlab.test(own_run, given)
+            sightlab.evaluate(own_run, given)
         assert says in str(caught.value) and "sightlab predict" in str(caught.value)
         assert len(str(caught.value)) <= 300
 
@@ -138,10 +138,10 @@ def test_arrays_without_labels_name_predict(own_run: Path, tmp_path: Path) -> No
     for name in ("x.npy", "inbox.npy"):
         np.save(tmp_path / name, np.zeros((3, 28, 28), np.uint8))
         with pytest.raises(DataError, match="`sightlab predict`"):
-            sightlab.test(own_run, tmp_path / name)
+            sightlab.evaluate(own_run, tmp_path / name)
     (tmp_path / "y.npy").write_bytes(b"no array")
     with pytest.raises(DataError) as caught:
-        sightlab.test(own_run, tmp_path / "y.npy")
+        sightlab.evaluate(own_run, tmp_path / "y.npy")
     assert "predict" not in str(caught.value)
 
 

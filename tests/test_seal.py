@@ -9,7 +9,7 @@ import pytest
 import sightlab
 from sightlab.data.load import load_parts
 from sightlab.errors import RunError
-from sightlab.store.folder import read_run
+from sightlab.store.run_folder import read_run
 from tests.conftest import Cli, refused_with
 
 
@@ -31,7 +31,7 @@ def test_the_test_split_stays_sealed_whatever_form_it_comes_in(
         refused_with(cli("test", own_run, "--data", tmp_path / "hidden"), "--open-test 'the reason'")
     else:
         with pytest.raises(RunError, match=f"{len(chosen)} of these {len(chosen)} images"):
-            sightlab.test(own_run, images.take(chosen))
+            sightlab.evaluate(own_run, images.take(chosen))
     assert openings(own_run) == before
 
 
@@ -40,7 +40,7 @@ def test_data_of_ones_own_with_a_few_of_its_pictures_is_not_the_sealed_split(own
     other = load_parts("fashion-mini:train").parts.splits["all"].take(np.arange(91))
     pixels = np.concatenate([sealed.images, other.images])
     mixed = sightlab.ImageSet(pixels, np.concatenate([sealed.labels, other.labels]), sealed.classes)
-    assert sightlab.test(own_run, mixed).score.count == 100
+    assert sightlab.evaluate(own_run, mixed).score.count == 100
 
 
 def test_an_opening_with_a_reason_is_on_record_and_counts_beside_the_score(cli: Cli, own_run: Path) -> None:
@@ -57,7 +57,7 @@ def test_an_opening_with_a_reason_is_on_record_and_counts_beside_the_score(cli: 
 
 
 def test_other_data_is_no_opening_of_the_test_split(own_run: Path) -> None:
-    sightlab.test(own_run, load_parts("fashion-mini:train").parts.splits["all"].take(np.arange(50)))
+    sightlab.evaluate(own_run, load_parts("fashion-mini:train").parts.splits["all"].take(np.arange(50)))
     test = read_run(own_run).test
     assert test is not None
     assert test.openings == 1

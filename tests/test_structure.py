@@ -16,10 +16,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from sightlab.errors import ModelError
-from sightlab.lens.fields import Field, Span, groups
-from sightlab.lens.parts import folded
+from sightlab.lens.blocks import folded
+from sightlab.lens.receptive_field import Field, Span, groups
 from sightlab.lens.structure import Structure, read_shape, structure
-from sightlab.lens.tracing import trace
+from sightlab.lens.tracer import trace
 from sightlab.models import MODELS, build
 
 Window = tuple[int, int, int, int]

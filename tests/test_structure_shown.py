@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from sightlab.lens.drawing import PARAMETERS, drawn, drawn_beside
-from sightlab.lens.maps import filter_images, map_images, stages
-from sightlab.lens.parts import Part, folded_parts, parts_of
-from sightlab.lens.rules import design, side_by_side
+from sightlab.lens.blocks import Part, folded_parts, parts_of
+from sightlab.lens.design_rules import design, side_by_side
+from sightlab.lens.diagram import PARAMETERS, drawn, drawn_beside
+from sightlab.lens.feature_maps import filter_images, map_images, stages
 from sightlab.lens.structure import Structure, structure
 from tests import drawings
 from tests.conftest import ROOT, Cli, refused_with

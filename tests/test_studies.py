@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sightlab.report.article import plain
-from sightlab.studies.costs import wall_seconds
 from sightlab.studies.parts.pairs import two_proportions
-from sightlab.studies.reading import read_study, shipped_studies
+from sightlab.studies.runtime_estimate import wall_seconds
+from sightlab.studies.study_files import read_study, shipped_studies
 from tests.conftest import ROOT, Cli, refused_with
 
 

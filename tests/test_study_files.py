@@ -7,11 +7,11 @@ import yaml
 
 from sightlab.errors import StudyError
 from sightlab.models import MODELS
-from sightlab.recipes.changes import flat
+from sightlab.recipes.overrides import flat
 from sightlab.studies.parts import PARTS
-from sightlab.studies.planning import plan_study
-from sightlab.studies.reading import parse_study, read_study, shipped_studies
-from sightlab.studies.schema import Row, Study
+from sightlab.studies.study_files import parse_study, read_study, shipped_studies
+from sightlab.studies.study_plan import plan_study
+from sightlab.studies.study_schema import Row, Study
 from tests.conftest import Cli, refused_with
 
 HOME = Path("runs")

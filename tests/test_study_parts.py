@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sightlab.metrics import constant_outputs, last_batch_accuracy
 from sightlab.records import Predictions
-from sightlab.studies.parts.dying import floor
+from sightlab.studies.parts.dead_outputs import floor
 
 
 def said(logits: np.ndarray, labels: np.ndarray) -> Predictions:

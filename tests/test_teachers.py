@@ -16,21 +16,21 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 import sightlab
-from sightlab.comparison.choosing import grouped, names_of
+from sightlab.comparison.grouping import grouped, names_of
 from sightlab.errors import RecipeError
-from sightlab.recipes.changes import changed
+from sightlab.recipes.overrides import changed
 from sightlab.recipes.schema import Recipe
-from sightlab.runs.life import Watch
-from sightlab.runs.series import run_of, train_all
-from sightlab.runs.teachers import teacher_of
-from sightlab.runs.weights import with_runs_found
-from sightlab.store.folder import read_facts, run_folders
+from sightlab.runs.lifecycle import Watch
+from sightlab.runs.resolve_teacher import teacher_of
+from sightlab.runs.resolve_weights import with_runs_found
+from sightlab.runs.run_many import run_of, train_all
+from sightlab.store.run_folder import read_facts, run_folders
 from sightlab.training.loop import Paused
 from sightlab.training.prepare import prepare
 from tests.conftest import ROOT, Cli, refused_with
 from tests.test_training import tiny
 
-CLASSES = sightlab.load("fashion-mini").classes
+CLASSES = sightlab.load_data("fashion-mini").classes
 
 
 def edit(run: Path, **facts: Any) -> None:
@@ -69,7 +69,7 @@ def test_a_recipe_whose_teacher_was_not_opened_is_not_trained_without_it() -> No
 def test_a_teacher_that_has_seen_the_test_images_is_told_of(small_run: Path) -> None:
     """The teacher's own training images are divided anew, so that some of them are test images now."""
     found = teacher_of(sightlab.recipe("cnn", teacher=str(small_run)))
-    data = sightlab.load("fashion-mini", limit_per_class=100).train
+    data = sightlab.load_data("fashion-mini", limit_per_class=100).train
     said: list[str] = []
     prepared = prepare(sightlab.recipe("cnn", teacher="x"), data=data, say=said.append, teacher=found)
     count = len(prepared.splits.test)
@@ -139,7 +139,7 @@ def test_torchrun_and_one_process_learn_the_same(small_run: Path, tmp_path: Path
     done = subprocess.run([*run, "train", *words, "--home", str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (folder,) = run_folders(tmp_path)
-    (two,) = sightlab.open(folder).epochs
+    (two,) = sightlab.open_run(folder).epochs
     assert two.train_loss == pytest.approx(one.train_loss, rel=1e-4)
     assert two.validation_loss == pytest.approx(one.validation_loss, rel=1e-4)
 

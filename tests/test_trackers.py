@@ -12,7 +12,7 @@ import sightlab
 from sightlab import trackers
 from sightlab.errors import RecipeError
 from sightlab.recipes.schema import Recipe
-from sightlab.store.folder import read_run
+from sightlab.store.run_folder import read_run
 from tests.conftest import Cli, refused_with
 
 # MLflow 3.17 asks SQLAlchemy for what its version 2.1 warns of.

@@ -11,13 +11,13 @@ from torch import nn
 import sightlab
 from sightlab.data.batches import Batches, epoch_order
 from sightlab.errors import DeviceError, DivergedError, RunError
-from sightlab.evaluation import predictions
+from sightlab.inference import predictions
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
-from sightlab.runs.life import Watch, stepping
+from sightlab.runs.lifecycle import Watch, stepping
 from sightlab.training import checkpoint, loop
+from sightlab.training.device import choose_device
 from sightlab.training.prepare import Prepared, prepare
-from sightlab.training.workers import choose_device
 
 
 def tiny(**changes: object) -> Recipe:

@@ -14,8 +14,8 @@ import pytest
 
 import sightlab
 from sightlab.cli.train import STOPPED
-from sightlab.recipes.reading import read_recipe
-from sightlab.store.folder import read_facts, read_run, run_folders, status_of
+from sightlab.recipes.loader import read_recipe
+from sightlab.store.run_folder import read_facts, read_run, run_folders, status_of
 from tests.conftest import Cli, refused_with, workers_of
 
 TINY = ("model=lenet", "limit_per_class=20", "compile=off")
@@ -100,7 +100,7 @@ def test_cells_of_another_search_are_taken_and_a_kept_value_is_that_of_a_plain_t
 def test_a_killed_driver_and_a_killed_worker_lose_at_most_the_epoch_under_way(cli: Cli, tmp_path: Path) -> None:
     words = (*TINY, "lr=0.03,0.1", "epochs=25", "--workers", "1", "--study", "killed", "--no-test")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    driver = subprocess.Popen([sys.executable, "-m", "sightlab", "tune", *words], cwd=tmp_path, env=environment)
+    tuner = subprocess.Popen([sys.executable, "-m", "sightlab", "tune", *words], cwd=tmp_path, env=environment)
     file = tmp_path / "runs" / "tune" / "killed" / "events.jsonl"
 
     def trained() -> int:
@@ -113,11 +113,11 @@ def test_a_killed_driver_and_a_killed_worker_lose_at_most_the_epoch_under_way(cl
         assert trained() >= epochs
 
     wait_for(3)
-    (worker,) = workers_of(driver.pid)
+    (worker,) = workers_of(tuner.pid)
     os.kill(worker, signal.SIGKILL)  # the search goes on by itself
     wait_for(trained() + 3)
-    driver.kill()
-    driver.wait()
+    tuner.kill()
+    tuner.wait()
 
     status, out, err = cli("tune", "--resume", "killed", "--workers", 1, "--no-test", "--json")
     assert status == 0, err
@@ -218,7 +218,7 @@ def test_ctrl_c_keeps_every_run_and_says_how_to_go_on(tmp_path: Path) -> None:
     words = (*TINY, "lr=0.03,0.1", "epochs=500", "--workers", "2", "--study", "stopped", "--budget", "9h")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (tmp_path / "err").open("w") as err:
-        driver = subprocess.Popen(
+        tuner = subprocess.Popen(
             [sys.executable, "-m", "sightlab", "tune", *words], cwd=tmp_path, env=environment, stderr=err
         )
     file = tmp_path / "runs" / "tune" / "stopped" / "events.jsonl"
@@ -226,8 +226,8 @@ def test_ctrl_c_keeps_every_run_and_says_how_to_go_on(tmp_path: Path) -> None:
     while not file.is_file() or file.read_text().count('"event": "epoch"') < 4:
         assert time.monotonic() < until
         time.sleep(0.05)
-    driver.send_signal(signal.SIGINT)
-    assert driver.wait(60) == STOPPED
+    tuner.send_signal(signal.SIGINT)
+    assert tuner.wait(60) == STOPPED
     said = (tmp_path / "err").read_text()
     assert said.endswith("paused; go on with: sightlab tune --resume stopped --budget 9h\n")
     folders = run_folders(tmp_path / "runs")

@@ -20,22 +20,22 @@ from rich.console import Console
 from sightlab.cli.tune import drawn as shown_view
 from sightlab.errors import RecipeError, StudyError
 from sightlab.optim.schedules import build_schedule
-from sightlab.recipes.changes import changed
+from sightlab.recipes.overrides import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
 from sightlab.tune.budget import Budget, parse_budget
-from sightlab.tune.costs import LISTED, Costs, Pace, expected_epochs, kind_of, kinds, told
+from sightlab.tune.cost_model import LISTED, Costs, Pace, expected_epochs, kind_of, kinds, told
 from sightlab.tune.draws import drawn
 from sightlab.tune.importance import importance
-from sightlab.tune.luck import newcombe, out_of_bag
-from sightlab.tune.plan import EARLY, METHODS, Plan, check_same, checked, default_method, name_of
-from sightlab.tune.record import Record, find_record
+from sightlab.tune.progress import View
+from sightlab.tune.run_search import kept_budget
 from sightlab.tune.rungs import ETA, LEAST, is_prefix, recipe_at, rungs_of
-from sightlab.tune.running import kept_budget
-from sightlab.tune.search import search_of
+from sightlab.tune.search_plan import EARLY, METHODS, Plan, check_same, checked, default_method, name_of
+from sightlab.tune.search_record import Record, find_record
+from sightlab.tune.searcher import search_of
+from sightlab.tune.selection_bias import newcombe, out_of_bag
 from sightlab.tune.space import Range, Space, parse_space
 from sightlab.tune.trials import Trial, best_of, ranked
-from sightlab.tune.watching import View
 
 _, MIXED = parse_space(["lr=0.001..1:log", "momentum=0..0.9", "batch_size=32,64"])
 _, LISTS = parse_space(["lr=0.01,0.1", "batch_size=32,64,128"])
@@ -295,7 +295,7 @@ def test_a_line_in_the_middle_that_is_damaged_is_named(tmp_path: Path) -> None:
 
 def test_a_study_that_another_process_drives_is_left_alone(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from sightlab.tune.record import Record\n"
+        "import sys, time; from pathlib import Path; from sightlab.tune.search_record import Record\n"
         "record = Record.of(Path(sys.argv[1]), 'study'); record.folder.mkdir(parents=True)\n"
         "record.sit_down({}); print('sits', flush=True); time.sleep(600)\n"
     )

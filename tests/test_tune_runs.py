@@ -12,14 +12,14 @@ import torch
 from safetensors.torch import load_file
 
 import sightlab
-from sightlab.recipes.changes import changed
+from sightlab.recipes.overrides import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
 from sightlab.runs.answers import validation_answers
-from sightlab.runs.crew import Crew, Piped
-from sightlab.runs.stretches import Failed, Kept, kept_epochs, out_of_memory, train_stretch
-from sightlab.runs.tasks import Broken, Channel, Desk, Done, Gone, Heard, Task
-from sightlab.store.folder import read_facts, status_of
+from sightlab.runs.segments import FailedResult, PausedResult, kept_epochs, out_of_memory, train_stretch
+from sightlab.runs.tasks import Channel, Message, Result, Task, TaskContext, TaskError, WorkerLost
+from sightlab.runs.worker_pool import Piped, WorkerPool
+from sightlab.store.run_folder import read_facts, status_of
 
 TINY = Recipe.model_validate(
     {"data": {"source": "fashion-mini", "limit_per_class": 20}, "model": "lenet", "epochs": 3, "compile": "off"}
@@ -36,9 +36,9 @@ def channel() -> Iterator[Channel]:
     theirs.close()
 
 
-def kept(channel: Channel, home: Path, known: Path | None, until: int | None, recipe: Recipe = TINY) -> Kept:
-    found = train_stretch(channel, Desk(recipe, home, known), until)
-    assert isinstance(found, Kept)
+def kept(channel: Channel, home: Path, known: Path | None, until: int | None, recipe: Recipe = TINY) -> PausedResult:
+    found = train_stretch(channel, TaskContext(recipe, home, known), until)
+    assert isinstance(found, PausedResult)
     return found
 
 
@@ -85,16 +85,18 @@ def test_a_run_whose_patience_is_at_an_end_is_kept_too(channel: Channel, tmp_pat
 def test_a_kept_run_answers_on_validation_as_its_best_epoch_did(channel: Channel, tmp_path: Path) -> None:
     found = kept(channel, tmp_path, None, 2)
     best = max(epoch.validation_accuracy for epoch in found.epochs)
-    held = validation_answers(channel, Desk(TINY, tmp_path, found.folder))
+    held = validation_answers(channel, TaskContext(TINY, tmp_path, found.folder))
     assert held.mean() == pytest.approx(best, abs=1e-12)
     ended = kept(channel, tmp_path, found.folder, None)
     best = max(epoch.validation_accuracy for epoch in ended.epochs)
-    assert validation_answers(channel, Desk(TINY, tmp_path, ended.folder)).mean() == pytest.approx(best, abs=1e-12)
+    assert validation_answers(channel, TaskContext(TINY, tmp_path, ended.folder)).mean() == pytest.approx(
+        best, abs=1e-12
+    )
 
 
 def test_a_training_that_diverges_or_does_not_fit_is_a_result(channel: Channel, tmp_path: Path) -> None:
-    wild = train_stretch(channel, Desk(changed(TINY, {"lr": 1e30, "model": "cnn"}), tmp_path), 3)
-    assert isinstance(wild, Failed)
+    wild = train_stretch(channel, TaskContext(changed(TINY, {"lr": 1e30, "model": "cnn"}), tmp_path), 3)
+    assert isinstance(wild, FailedResult)
     assert "is not a finite number" in wild.reason
 
 
@@ -111,8 +113,8 @@ def test_a_training_for_which_memory_does_not_suffice_is_a_result(channel: Chann
         "            torch.empty(1 << 50)\n"
         "        return self.head(images.flatten(1))\n"
     )
-    found = train_stretch(channel, Desk(changed(TINY, {"model": f"{code}:Greedy"}), tmp_path / "runs"), 1)
-    assert isinstance(found, Failed)
+    found = train_stretch(channel, TaskContext(changed(TINY, {"model": f"{code}:Greedy"}), tmp_path / "runs"), 1)
+    assert isinstance(found, FailedResult)
     assert found.reason.startswith("out of memory: ")
 
 
@@ -133,14 +135,14 @@ def test_the_epochs_of_a_folder_without_a_checkpoint_are_none(channel: Channel, 
     assert kept_epochs(folder) == ()
 
 
-DESK = Desk(TINY, Path())
+DESK = TaskContext(TINY, Path())
 
 
-def die(_channel: Channel, _desk: Desk) -> None:
+def die(_channel: Channel, _desk: TaskContext) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def answer(channel: Channel, _desk: Desk, number: int) -> tuple[int, int]:
+def answer(channel: Channel, _desk: TaskContext, number: int) -> tuple[int, int]:
     channel.tell("working")
     if number < 0:
         raise ValueError("below nothing")
@@ -148,7 +150,7 @@ def answer(channel: Channel, _desk: Desk, number: int) -> tuple[int, int]:
 
 
 def test_a_crew_replaces_a_process_that_dies_and_tells_of_it() -> None:
-    with Crew(2) as crew:
+    with WorkerPool(2) as crew:
         crew.give(1, Task(die, DESK))
         crew.give(2, Task(partial(answer, number=5), DESK))
         with pytest.raises(ValueError, match="all 2 processes have one"):
@@ -156,46 +158,49 @@ def test_a_crew_replaces_a_process_that_dies_and_tells_of_it() -> None:
         told: list[object] = []
         while crew.busy:
             told += crew.news(1.0)
-        assert Gone(1, "exit code -9") in told
-        assert [one for one in told if one != Gone(1, "exit code -9")] == [Heard(2, "working"), Done(2, (5, 1))]
+        assert WorkerLost(1, "exit code -9") in told
+        assert [one for one in told if one != WorkerLost(1, "exit code -9")] == [
+            Message(2, "working"),
+            Result(2, (5, 1)),
+        ]
         crew.give(4, Task(partial(answer, number=-1), DESK))
         crew.give(5, Task(partial(answer, number=6), DESK))
         told = []
         while crew.busy:
             told += crew.news(1.0)
-        assert Broken(4, "ValueError: below nothing") in told
-        assert Done(5, (6, 1)) in told
+        assert TaskError(4, "ValueError: below nothing") in told
+        assert Result(5, (6, 1)) in told
     assert not multiprocessing.active_children()
 
 
-def variable(_channel: Channel, _desk: Desk) -> str | None:
+def variable(_channel: Channel, _desk: TaskContext) -> str | None:
     return os.environ.get("SIGHTLAB_TRIED")
 
 
 def test_a_crews_processes_have_the_environment_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
     for value in ("first", "second"):
         monkeypatch.setenv("SIGHTLAB_TRIED", value)
-        with Crew(1) as crew:
+        with WorkerPool(1) as crew:
             crew.give(1, Task(variable, DESK))
             told: list[object] = []
             while crew.busy:
                 told += crew.news(1.0)
-        assert told == [Done(1, value)]
+        assert told == [Result(1, value)]
 
 
 def test_a_stretch_in_a_crew_tells_its_epochs_and_stops_when_asked(tmp_path: Path) -> None:
     long = changed(TINY, {"epochs": 500})
-    with Crew(1) as crew:
-        crew.give(1, Task(partial(train_stretch, until=500), Desk(long, tmp_path)))
+    with WorkerPool(1) as crew:
+        crew.give(1, Task(partial(train_stretch, until=500), TaskContext(long, tmp_path)))
         told: list[object] = []
-        while not any(isinstance(one, Heard) and isinstance(one.message, Epoch) for one in told):
+        while not any(isinstance(one, Message) and isinstance(one.message, Epoch) for one in told):
             assert crew.busy, told
             told += crew.news(1.0)
         crew.stop()
         while crew.busy:
             told += crew.news(1.0)
     result = told[-1]
-    assert isinstance(result, Done)
-    assert isinstance(result.result, Kept)
+    assert isinstance(result, Result)
+    assert isinstance(result.result, PausedResult)
     assert 1 <= len(result.result.epochs) < 500
     assert status_of(read_facts(result.result.folder)) == "interrupted"

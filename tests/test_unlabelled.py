@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from sightlab.data.fitting import Fitting
+from sightlab.data.fit_shape import Fitting
 from sightlab.data.imageset import ImageSet
 from sightlab.data.pictures.decode import Decoding, decode
-from sightlab.data.unlabelled.files import read_unlabelled
-from sightlab.data.unlabelled.given import given_pictures
-from sightlab.data.unlabelled.picture import Picture, Wanted
+from sightlab.data.unlabelled.file_input import read_unlabelled
+from sightlab.data.unlabelled.given_images import given_pictures
+from sightlab.data.unlabelled.picture_input import Picture, Wanted
 from sightlab.errors import DataError
 from tests.picture_files import encoded, flat, noise, spread, tarred, zipped
 

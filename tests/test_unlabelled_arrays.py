@@ -16,7 +16,7 @@ from scipy.io import savemat
 from sightlab.data.containers.base import DataFile
 from sightlab.data.layouts.claim import ReadOptions
 from sightlab.data.pictures.decode import Decoding
-from sightlab.data.unlabelled.arrays import read_unlabelled_arrays
+from sightlab.data.unlabelled.array_input import read_unlabelled_arrays
 from sightlab.errors import DataError
 from tests.array_files import LABELS, save, save_npy, smooth
 

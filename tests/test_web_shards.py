@@ -30,11 +30,11 @@ from sightlab.data.pictures.decode import Decoding
 from sightlab.data.pixels import Groups
 from sightlab.data.splits import Splits, divide, fingerprints
 from sightlab.data.webshards.first import first_sample
-from sightlab.data.webshards.naming import is_pattern, is_shard, split_members
-from sightlab.data.webshards.read import ShardPixels, read_shards
+from sightlab.data.webshards.read_shards import ShardPixels, read_shards
+from sightlab.data.webshards.sample_names import is_pattern, is_shard, split_members
 from sightlab.errors import DataError
-from sightlab.store.folder import run_folders
-from sightlab.testing import content_of
+from sightlab.evaluation import content_of
+from sightlab.store.run_folder import run_folders
 from sightlab.training import checkpoint
 from sightlab.training.loop import Paused
 from sightlab.training.prepare import prepare, stepper_of

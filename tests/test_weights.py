@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sightlab.errors import ModelError
 from sightlab.models import build, load_weights
-from sightlab.models.weights import fit_channels
+from sightlab.models.load_weights import fit_channels
 
 
 def tiny(channels: int = 3, classes: int = 4, width: int = 5) -> nn.Sequential:

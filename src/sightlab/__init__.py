@@ -9,30 +9,30 @@ What the commands do, these functions do:
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sightlab.version import __version__
 
 if TYPE_CHECKING:
-    from sightlab.comparison.comparing import Comparison, compare
+    from sightlab.comparison.compare_runs import Comparison, compare
     from sightlab.data.imageset import ImageSet
-    from sightlab.data.load import load
+    from sightlab.data.load import load as load_data
     from sightlab.data.splits import Splits
     from sightlab.errors import SightlabError
+    from sightlab.evaluation import Evaluation, evaluate
     from sightlab.lens.structure import Structure, structure
     from sightlab.models.classifier import Classifier
     from sightlab.prediction import predict
-    from sightlab.recipes.changes import recipe
+    from sightlab.recipes.overrides import recipe
     from sightlab.recipes.schema import Recipe
-    from sightlab.records import Answer, ClassScore, Epoch, Predictions, Run, Score
-    from sightlab.report.writing import write_report
-    from sightlab.runs.differing import Difference, diff
-    from sightlab.runs.life import Watch, epochs, resume, train
-    from sightlab.runs.life import open_run as open  # noqa: A004 - sightlab.open, as the builtin opens files
+    from sightlab.records import Answer, ClassScore, Difference, Epoch, Predictions, Run, Score
+    from sightlab.report.writer import write_report
+    from sightlab.runs.diff import RunDiff, diff
+    from sightlab.runs.lifecycle import Watch, epochs, open_run, resume, train
     from sightlab.store.bundle import Bundle
-    from sightlab.store.database.listing import runs as find_runs
-    from sightlab.testing import Tested, evaluate, test
+    from sightlab.store.database.run_queries import runs as find_runs
 
 # Where each public name lives; a name is imported when it is first used, so that `import sightlab` is quick.
 HOMES = {
@@ -40,34 +40,36 @@ HOMES = {
     "Bundle": "store.bundle",
     "ClassScore": "records",
     "Classifier": "models.classifier",
-    "Comparison": "comparison.comparing",
-    "Difference": "runs.differing",
+    "Comparison": "comparison.compare_runs",
+    "Difference": "records",
     "Epoch": "records",
+    "Evaluation": "evaluation",
     "ImageSet": "data.imageset",
     "Predictions": "records",
     "Recipe": "recipes.schema",
     "Run": "records",
+    "RunDiff": "runs.diff",
     "Score": "records",
     "SightlabError": "errors",
     "Splits": "data.splits",
     "Structure": "lens.structure",
-    "Tested": "testing",
-    "Watch": "runs.life",
-    "compare": "comparison.comparing",
-    "diff": "runs.differing",
-    "epochs": "runs.life",
-    "evaluate": "testing",
-    "find_runs": "store.database.listing:runs",
-    "load": "data.load",
-    "open": "runs.life:open_run",
+    "Watch": "runs.lifecycle",
+    "compare": "comparison.compare_runs",
+    "diff": "runs.diff",
+    "epochs": "runs.lifecycle",
+    "evaluate": "evaluation",
+    "find_runs": "store.database.run_queries:runs",
+    "load_data": "data.load:load",
+    "open_run": "runs.lifecycle",
     "predict": "prediction",
-    "recipe": "recipes.changes",
-    "resume": "runs.life",
+    "recipe": "recipes.overrides",
+    "resume": "runs.lifecycle",
     "structure": "lens.structure",
-    "test": "testing",
-    "train": "runs.life",
-    "write_report": "report.writing",
+    "train": "runs.lifecycle",
+    "write_report": "report.writer",
 }
+# Names of the release before, which answer with the new one and say so.
+RENAMED = {"Tested": "Evaluation", "load": "load_data", "open": "open_run", "test": "evaluate"}
 
 __all__ = [
     "Answer",
@@ -77,15 +79,16 @@ __all__ = [
     "Comparison",
     "Difference",
     "Epoch",
+    "Evaluation",
     "ImageSet",
     "Predictions",
     "Recipe",
     "Run",
+    "RunDiff",
     "Score",
     "SightlabError",
     "Splits",
     "Structure",
-    "Tested",
     "Watch",
     "__version__",
     "compare",
@@ -93,19 +96,22 @@ __all__ = [
     "epochs",
     "evaluate",
     "find_runs",
-    "load",
-    "open",
+    "load_data",
+    "open_run",
     "predict",
     "recipe",
     "resume",
     "structure",
-    "test",
     "train",
     "write_report",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in RENAMED:
+        message = f"sightlab.{name} is now sightlab.{RENAMED[name]}; the old name goes with the next release"
+        warnings.warn(message, FutureWarning, stacklevel=2)
+        return __getattr__(RENAMED[name])
     if name not in HOMES:
         raise AttributeError(f"module 'sightlab' has no attribute {name!r}")
     room, _, own = HOMES[name].partition(":")

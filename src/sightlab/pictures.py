@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from sightlab.charts import printable, write_whole
-from sightlab.charts.looks import FONT
+from sightlab.charts.theme import FONT
 from sightlab.data.imageset import ImageSet
 from sightlab.errors import RunError
 from sightlab.fonts import clusters, layout_text

@@ -11,17 +11,17 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sightlab.data.fitting import Fitting
+from sightlab.data.fit_shape import Fitting
 from sightlab.data.pictures.decode import Decoding
-from sightlab.data.unlabelled.given import Given, given_pictures
-from sightlab.data.unlabelled.picture import Picture, Wanted, silent
-from sightlab.data.words import shape_of
+from sightlab.data.read_options import shape_of
+from sightlab.data.unlabelled.given_images import Given, given_pictures
+from sightlab.data.unlabelled.picture_input import Picture, Wanted, silent
 from sightlab.errors import DataError
+from sightlab.evaluation import bundle_of, check_logits, recipe_words
 from sightlab.metrics import probabilities
 from sightlab.records import Answer, Run
-from sightlab.store.bundle import Bundle, Facts, open_model
-from sightlab.testing import bundle_of, check_logits, recipe_words
-from sightlab.training.workers import choose_device, own_process
+from sightlab.store.bundle import Bundle, Metadata, open_model
+from sightlab.training.device import choose_device, own_process
 
 BATCH = 256
 
@@ -81,7 +81,7 @@ def predict(
     return answers
 
 
-def first_picture(file: Path, facts: Facts) -> NDArray[np.uint8]:
+def first_picture(file: Path, facts: Metadata) -> NDArray[np.uint8]:
     """The first picture of a source as a model takes it: uint8 [height, width, channels]. Raises DataError."""
     shape = (facts.height, facts.width, facts.channels)
     one = next(given_pictures(file, Wanted(shape)), None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sightlab.store.database.opening import VARIABLE
+from sightlab.store.database.engine import VARIABLE
 from tests.database.postgres import Server, programs, serving
 
 on_server = pytest.param("postgresql", marks=pytest.mark.xdist_group("postgres"))

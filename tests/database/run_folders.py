@@ -7,7 +7,7 @@ from typing import Any
 
 import sightlab
 from sightlab.records import Epoch, Run, Score
-from sightlab.store.folder import write_facts
+from sightlab.store.run_folder import write_facts
 
 TEST_KEY = "5f" * 16
 FINISHED = Score(0.9, 0.31, 1000, 900, (0.8799, 0.9171), top5=0.99, openings=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sightlab.store.database.fields import FIELDS
+from sightlab.store.database.query_fields import FIELDS
 from tests.conftest import ROOT, Cli
 from tests.database.run_folders import write_run
 

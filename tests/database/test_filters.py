@@ -17,10 +17,10 @@ from sqlalchemy.engine import make_url
 
 from sightlab.errors import RunError
 from sightlab.recipes.keys import leaf_keys
-from sightlab.store.database import schema
-from sightlab.store.database.conditions import expression, order_by, sort_field
-from sightlab.store.database.fields import FIELDS, field_named
-from sightlab.store.database.filters import (
+from sightlab.store.database import orm_tables
+from sightlab.store.database.engine import engine_of
+from sightlab.store.database.query_fields import FIELDS, field_named
+from sightlab.store.database.query_filters import (
     Among,
     Both,
     Compare,
@@ -32,8 +32,8 @@ from sightlab.store.database.filters import (
     fields_in,
     to_text,
 )
-from sightlab.store.database.opening import engine_of
-from sightlab.store.database.parsing import parse
+from sightlab.store.database.query_parser import parse
+from sightlab.store.database.query_sql import expression, order_by, sort_field
 from tests.database.conftest import on_server
 
 TEXTS = ["", "a", "A", "Z", "b%", "a_b", "ä", "é", "it's", 'say "x"', "x\\y", "*", "[a]", "日本", "a\nb", "\\"]
@@ -191,19 +191,21 @@ def connection(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         server.run(f"CREATE SCHEMA {name}")
         url = server.url(name)
     with engine_of(make_url(url)).connect() as connection:
-        schema.metadata.create_all(connection)
-        columns = set(schema.runs.c.keys())
+        orm_tables.metadata.create_all(connection)
+        columns = set(orm_tables.runs.c.keys())
         empty = dict.fromkeys(columns)
         connection.execute(
-            insert(schema.runs), [empty | {k: v for k, v in run.items() if k in columns} for run in RUNS]
+            insert(orm_tables.runs), [empty | {k: v for k, v in run.items() if k in columns} for run in RUNS]
         )
         studies = [{"home": ".", "name": text, "question": "", "created": None, "facts": {}} for text in TEXTS]
-        connection.execute(insert(schema.studies), studies)
+        connection.execute(insert(orm_tables.studies), studies)
         several = {
-            schema.tags: ("tags", "tag"), schema.notes: ("notes", "text"), schema.study_runs: ("studies", "study")
-        }  # fmt: skip
+            orm_tables.tags: ("tags", "tag"),
+            orm_tables.notes: ("notes", "text"),
+            orm_tables.study_runs: ("studies", "study"),
+        }
         for table, (key, column) in several.items():
-            number = {"number": 0, "at": None} if table is schema.notes else {}
+            number = {"number": 0, "at": None} if table is orm_tables.notes else {}
             rows = [
                 {"home": ".", "run": run["id"], column: text} | {k: v if v is None else n for k, v in number.items()}
                 for run in RUNS
@@ -217,7 +219,11 @@ def connection(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 
 def found_by(connection: Connection, condition: Condition) -> list[str]:
-    query = select(schema.runs.c.id).where(expression(condition, connection.dialect.name)).order_by(schema.runs.c.id)
+    query = (
+        select(orm_tables.runs.c.id)
+        .where(expression(condition, connection.dialect.name))
+        .order_by(orm_tables.runs.c.id)
+    )
     return list(connection.execute(query).scalars())
 
 
@@ -242,7 +248,9 @@ def test_each_comparison_finds_some_runs_and_leaves_some(connection: Connection)
 @pytest.mark.parametrize("descending", [False, True])
 def test_runs_are_sorted_by_any_field_alike_everywhere(connection: Connection, name: str, descending: bool) -> None:
     field, backwards = sort_field("-" * descending + name)
-    query = select(schema.runs.c.id).order_by(*order_by(field, backwards, connection.dialect.name), schema.runs.c.id)
+    query = select(orm_tables.runs.c.id).order_by(
+        *order_by(field, backwards, connection.dialect.name), orm_tables.runs.c.id
+    )
     ids = list(connection.execute(query).scalars())
     by_id = {run["id"]: run for run in RUNS}
     values = [value_of(name, by_id[one]) for one in ids]
@@ -369,8 +377,8 @@ def test_a_field_that_is_a_column_has_its_kind() -> None:
     kinds = {"text": str, "number": (int, float), "truth": bool, "time": datetime}
     for field in FIELDS.values():
         table, _, column = field.column.rpartition(".")
-        found = schema.metadata.tables[table or "runs"].c[column or field.name].type
-        python = datetime if isinstance(found, schema.UtcTime) else found.python_type
+        found = orm_tables.metadata.tables[table or "runs"].c[column or field.name].type
+        python = datetime if isinstance(found, orm_tables.UtcTime) else found.python_type
         assert issubclass(python, kinds[field.kind]), field.name
 
 

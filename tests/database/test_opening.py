@@ -16,10 +16,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from sightlab.errors import RunError
-from sightlab.store.database import schema
-from sightlab.store.database.listing import runs
-from sightlab.store.database.opening import FILE, VARIABLE, check, place_of, reading, writing
-from sightlab.store.database.writing import record
+from sightlab.store.database import orm_tables
+from sightlab.store.database.engine import FILE, VARIABLE, check, place_of, reading, writing
+from sightlab.store.database.run_queries import runs
+from sightlab.store.database.upsert import record
 from tests.database.postgres import Server, free_port
 from tests.database.run_folders import write_run
 
@@ -32,12 +32,12 @@ def alembic_config() -> Config:
 
 def test_the_migrated_tables_are_those_of_the_models(home: Path, database: str) -> None:
     with reading(home) as session:
-        assert compare_metadata(MigrationContext.configure(session.connection), schema.metadata) == []
+        assert compare_metadata(MigrationContext.configure(session.connection), orm_tables.metadata) == []
 
 
 def test_the_steps_that_the_models_name_are_those_of_the_folder() -> None:
     steps = [step.revision for step in ScriptDirectory.from_config(alembic_config()).walk_revisions()]
-    assert tuple(reversed(steps)) == schema.REVISIONS
+    assert tuple(reversed(steps)) == orm_tables.REVISIONS
 
 
 def test_every_step_can_be_taken_back_and_taken_again(home: Path, database: str) -> None:
@@ -53,7 +53,7 @@ def test_every_step_can_be_taken_back_and_taken_again(home: Path, database: str)
 def test_a_database_of_today_is_opened_without_alembic(home: Path) -> None:
     check(home)
     code = (
-        "import sys; from pathlib import Path; from sightlab.store.database.listing import runs\n"
+        "import sys; from pathlib import Path; from sightlab.store.database.run_queries import runs\n"
         "runs(Path(sys.argv[1])); print(sorted({'alembic', 'torch', 'yaml', 'pydantic'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code, home], capture_output=True, text=True, check=True)
@@ -70,7 +70,7 @@ def test_a_file_keeps_foreign_keys_and_writes_ahead(home: Path) -> None:
 def test_a_reader_does_not_wait_for_a_writer(home: Path) -> None:
     record(write_run(home, "aaaaaa-cnn"))
     with writing(home) as session:
-        session.connection.execute(schema.runs.delete())
+        session.connection.execute(orm_tables.runs.delete())
         assert len(runs(home)) == 1
         session.connection.rollback()
 

@@ -14,12 +14,12 @@ import yaml
 from sqlalchemy import select
 
 from sightlab.errors import RunError
-from sightlab.store.database import schema
-from sightlab.store.database.binning import purge, put_in, take_back
-from sightlab.store.database.listing import find, runs
-from sightlab.store.database.opening import FILE, check, reading, writing
-from sightlab.store.database.writing import beat, rebuild, record, relabel
-from sightlab.store.labels import Study, read_labels
+from sightlab.store.annotations import Study, read_labels
+from sightlab.store.database import orm_tables
+from sightlab.store.database.engine import FILE, check, reading, writing
+from sightlab.store.database.run_queries import find, runs
+from sightlab.store.database.trash import purge, put_in, take_back
+from sightlab.store.database.upsert import beat, rebuild, record, relabel
 from sightlab.store.liveness import this_process
 from tests.conftest import ROOT
 from tests.database.run_folders import FINISHED, TEST_KEY, write_run
@@ -32,7 +32,7 @@ def tables(home: Path) -> dict[str, list[dict[str, Any]]]:
             table.name: [
                 dict(row) for row in session.connection.execute(select(table).order_by(*table.primary_key)).mappings()
             ]
-            for table in schema.metadata.sorted_tables
+            for table in orm_tables.metadata.sorted_tables
         }
 
 
@@ -69,7 +69,7 @@ def test_a_run_is_on_record_with_all_that_its_files_say(home: Path, database: st
 def test_the_table_of_epochs_has_all_fields_of_an_epoch() -> None:
     from sightlab.records import Epoch
 
-    assert set(schema.epochs.c.keys()) == {"home", "run", *Epoch.__dataclass_fields__}
+    assert set(orm_tables.epochs.c.keys()) == {"home", "run", *Epoch.__dataclass_fields__}
 
 
 def test_a_second_opening_is_on_record_once_the_folder_is_recorded_again(home: Path, database: str) -> None:
@@ -299,7 +299,7 @@ WRITER = """
 import os, sys, traceback
 from pathlib import Path
 import psycopg
-from sightlab.store.database.writing import beat, record, relabel
+from sightlab.store.database.upsert import beat, record, relabel
 from tests.database.run_folders import write_run
 
 def write(name):
@@ -370,7 +370,7 @@ def test_two_thousand_runs_are_listed_within_half_a_second(home: Path) -> None:
         for name in ("runs", "epochs", "openings"):
             key = "id" if name == "runs" else "run"
             rows = [row | {key: f"{n:06}-cnn"} for n in range(1, 2000) for row in one[name]]
-            session.connection.execute(schema.metadata.tables[name].insert(), rows)
+            session.connection.execute(orm_tables.metadata.tables[name].insert(), rows)
     for n in range(1, 2000):
         (home / f"{n:06}-cnn").mkdir()
     check(home)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from sightlab.store.database.fields import FIELDS
-from sightlab.store.database.opening import VARIABLE
-from sightlab.store.labels import read_labels
+from sightlab.store.annotations import read_labels
+from sightlab.store.database.engine import VARIABLE
+from sightlab.store.database.query_fields import FIELDS
 from sightlab.store.liveness import this_process
 from tests.conftest import Cli, refused_with
 from tests.database.run_folders import FINISHED, TEST_KEY, write_run

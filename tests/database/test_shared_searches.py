@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightlab.store.folder import read_facts, run_folders, status_of
-from sightlab.tune.agreeing import packed, unpacked
-from sightlab.tune.others import Others
+from sightlab.store.run_folder import read_facts, run_folders, status_of
+from sightlab.tune.consensus import packed, unpacked
+from sightlab.tune.peers import Others
 from tests.conftest import Cli, refused_with
 from tests.database.postgres import Server
 
@@ -33,12 +33,12 @@ def started(folder: Path, url: str, home: str, *words: object) -> "subprocess.Po
         return subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=err, text=True)
 
 
-def ended(folder: Path, driver: "subprocess.Popen[str]", home: str) -> dict[str, Any]:
+def ended(folder: Path, tuner: "subprocess.Popen[str]", home: str) -> dict[str, Any]:
     said = folder / f"{home}.err"
     try:
-        assert driver.wait(PATIENCE) == 0, said.read_text()
+        assert tuner.wait(PATIENCE) == 0, said.read_text()
     finally:
-        driver.kill()
+        tuner.kill()
     found: dict[str, Any] = json.loads((folder / f"{home}.out").read_text())
     return found
 
@@ -47,7 +47,7 @@ def events(server: Server, url: str) -> list[tuple[int, str, dict[str, Any]]]:
     name = url.rpartition("%3D")[2]
     with psycopg.connect(host="127.0.0.1", port=server.port, user="postgres", dbname="postgres") as connection:
         rows = connection.execute(f"SELECT number, driver, event FROM {name}.search_events ORDER BY number").fetchall()  # type: ignore[call-overload]
-    return [(number, driver, json.loads(event)) for number, driver, event in rows]
+    return [(number, tuner, json.loads(event)) for number, tuner, event in rows]
 
 
 def wait_for_epochs(server: Server, url: str, count: int) -> None:
@@ -66,7 +66,7 @@ def wait_for_epochs(server: Server, url: str, count: int) -> None:
 def test_two_drivers_share_a_grid_and_come_to_one_result(server: Server, on_postgres: str, tmp_path: Path) -> None:
     words = (*TINY, "epochs=6", "lr=0.01,0.03,0.1", "batch_size=16,32", "--study", "ours", "--workers", 1)
     drivers = {home: started(tmp_path, on_postgres, home, *words) for home in ("one", "two")}
-    found = {home: ended(tmp_path, driver, home) for home, driver in drivers.items()}
+    found = {home: ended(tmp_path, tuner, home) for home, tuner in drivers.items()}
 
     # Each cell has been trained once, by either; both know all of it.
     folders = {home: run_folders(tmp_path / home) for home in found}
@@ -106,7 +106,7 @@ def test_a_third_process_is_told_the_same_search_and_trains_nothing(
     words = (*TINY, "epochs=1", "lr=0.01,0.03,0.1", "batch_size=8,16,32,64", "--method", "tpe", "--study", "tpe")
     options = ("--workers", 1, "--no-test")
     drivers = {home: started(tmp_path, on_postgres, home, *words, *options) for home in ("one", "two")}
-    found = {home: ended(tmp_path, driver, home) for home, driver in drivers.items()}
+    found = {home: ended(tmp_path, tuner, home) for home, tuner in drivers.items()}
     monkeypatch.setenv("SIGHTLAB_DB", on_postgres)
     status, out, err = cli("tune", "--resume", "tpe", "--share", "--home", "three", "--json", "--no-test")
     assert status == 0, err
@@ -137,7 +137,7 @@ def test_trials_of_asha_go_on_whichever_driver_has_them(server: Server, on_postg
     words = (*TINY, "epochs=3", "lr=0.003,0.03,0.3", "batch_size=16,32,64", "--method", "asha")
     options = ("--study", "halved", "--workers", 1, "--no-test")
     drivers = {home: started(tmp_path, on_postgres, home, *words, *options) for home in ("one", "two")}
-    found = {home: ended(tmp_path, driver, home) for home, driver in drivers.items()}
+    found = {home: ended(tmp_path, tuner, home) for home, tuner in drivers.items()}
     told = {
         home: [(one["state"], one["epochs"], one["value"]) for one in facts["trials"]] for home, facts in found.items()
     }
@@ -151,8 +151,8 @@ def test_trials_of_asha_go_on_whichever_driver_has_them(server: Server, on_postg
 def test_a_budget_of_epochs_is_of_all_drivers_together(server: Server, on_postgres: str, tmp_path: Path) -> None:
     words = (*TINY, "epochs=5", "lr=0.01,0.03,0.1,0.3", "--study", "counted", "--workers", 1, "--budget", "9epochs")
     drivers = {home: started(tmp_path, on_postgres, home, *words) for home in ("one", "two")}
-    for home, driver in drivers.items():
-        found = ended(tmp_path, driver, home) if driver.wait(PATIENCE) == 0 else None
+    for home, tuner in drivers.items():
+        found = ended(tmp_path, tuner, home) if tuner.wait(PATIENCE) == 0 else None
         assert found is None or found["cost"]["epochs"] <= 9
     record = events(server, on_postgres)
     assert sum(event["event"] == "epoch" for _, _, event in record) == 9

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
-from sightlab.augment.draws import Draws
+from sightlab.augment.counter_rng import CounterRNG
 
 Numbers = NDArray[np.float64] | float
 
@@ -99,7 +99,7 @@ def bilinear(images: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
     return mixed.round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
-def draw_affine(draws: Draws, degrees: float = 0.0, scale: float = 0.0, shear: float = 0.0) -> Affine:
+def draw_affine(rng: CounterRNG, degrees: float = 0.0, scale: float = 0.0, shear: float = 0.0) -> Affine:
     """As RandomAffine draws them: angle uniform on +-degrees, scale on 1 +- scale, shear_x on +-shear (degrees)."""
-    angle, size, slant = (2 * draws.uniform("affine", 3) - 1).T
+    angle, size, slant = (2 * rng.uniform("affine", 3) - 1).T
     return Affine(angle=angle * degrees, scale=1 + size * scale, shear_x=slant * shear)

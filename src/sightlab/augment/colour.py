@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sightlab.augment.draws import Draws
-from sightlab.augment.groups import change_rows
-from sightlab.augment.tables import (
+from sightlab.augment.chunks import apply_to_rows
+from sightlab.augment.counter_rng import CounterRNG
+from sightlab.augment.lookup_tables import (
     autocontrast_tables,
     brightness_tables,
     contrast_tables,
@@ -137,19 +137,19 @@ def colour_jitter(images: Tensor, factors: NDArray[np.float64], order: NDArray[n
     for step in order.T:
         for kind, jitter in enumerate(JITTERS):
             chosen = (step == kind) & ~np.isnan(factors[:, kind])
-            change_rows(changed, np.flatnonzero(chosen), jitter, factors[:, kind])
+            apply_to_rows(changed, np.flatnonzero(chosen), jitter, factors[:, kind])
     return changed
 
 
 def draw_colour_jitter(
-    draws: Draws, brightness: float, contrast: float, saturation: float, hue: float
+    rng: CounterRNG, brightness: float, contrast: float, saturation: float, hue: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """(factors [B, 4], order [B, 4]) as ColorJitter draws them; an amount of 0 leaves its change out (NaN).
 
     Factors are uniform on [max(0, 1 - amount), 1 + amount], the hue's shift on [-hue, hue]; all orders are as
     likely.
     """
-    drawn = draws.uniform("colour jitter", 8)
+    drawn = rng.uniform("colour jitter", 8)
     low = np.array([max(0.0, 1 - brightness), max(0.0, 1 - contrast), max(0.0, 1 - saturation), -hue])
     high = np.array([1 + brightness, 1 + contrast, 1 + saturation, hue])
     factors = low + (high - low) * drawn[:, :4]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from sightlab.augment.draws import Draws
+from sightlab.augment.counter_rng import CounterRNG
 from sightlab.errors import RecipeError
 
 
@@ -109,33 +109,33 @@ def translate(images: Tensor, across: Tensor, down: Tensor, largest: int) -> Ten
     return crop_and_flip(images, largest, largest - down, largest - across, still)
 
 
-def draw_crop(draws: Draws, padding: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def draw_crop(rng: CounterRNG, padding: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The crops' corners, uniform on [0, 2 * padding], as RandomCrop draws them. (top, left), int64 [B] each."""
-    corners = draws.integers("crop", 2 * padding + 1, 2)
+    corners = rng.integers("crop", 2 * padding + 1, 2)
     return corners[:, 0], corners[:, 1]
 
 
-def draw_flip(draws: Draws, probability: float) -> NDArray[np.bool_]:
+def draw_flip(rng: CounterRNG, probability: float) -> NDArray[np.bool_]:
     """Which images are mirrored, each with this probability. bool [B]."""
-    return draws.uniform("flip")[:, 0] < probability
+    return rng.uniform("flip")[:, 0] < probability
 
 
-def draw_alternating_flip(draws: Draws) -> NDArray[np.bool_]:
+def draw_alternating_flip(rng: CounterRNG) -> NDArray[np.bool_]:
     """Which images are mirrored in this epoch: those that were not in the epoch before. bool [B].
 
     A hash of the sample decides for the first epoch, then each alternates, so that any two epochs in a row show
     both sides of every image (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", the
     section on alternating flip).
     """
-    first = replace(draws, epoch=0).integers("alternating flip", 2)[:, 0]
-    flipped: NDArray[np.bool_] = (first + draws.epoch) % 2 == 1
+    first = replace(rng, epoch=0).integers("alternating flip", 2)[:, 0]
+    flipped: NDArray[np.bool_] = (first + rng.epoch) % 2 == 1
     return flipped
 
 
-def draw_translation(draws: Draws, largest: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def draw_translation(rng: CounterRNG, largest: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Shifts (across, down), int64 [B] each, as RandomAffine(translate=) draws them.
 
     A uniform number in [-largest, largest], rounded: the two outermost shifts are half as likely as the others.
     """
-    shifts = np.rint((2 * draws.uniform("translate", 2) - 1) * largest).astype(np.int64)
+    shifts = np.rint((2 * rng.uniform("translate", 2) - 1) * largest).astype(np.int64)
     return shifts[:, 0], shifts[:, 1]

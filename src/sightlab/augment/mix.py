@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sightlab.augment.boxes import TRIES, draw_sides, inside, place_first
-from sightlab.augment.draws import Draws
+from sightlab.augment.counter_rng import CounterRNG
 
 
 def erase(images: Tensor, boxes: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -24,7 +24,7 @@ def erase(images: Tensor, boxes: Tensor, noise: Tensor | None = None) -> Tensor:
 
 
 def draw_erasing(
-    draws: Draws,
+    rng: CounterRNG,
     probability: float,
     height: int,
     width: int,
@@ -36,7 +36,7 @@ def draw_erasing(
     Ten tries of an area uniform on `scale` (shares of the image) and a height / width log-uniform on `ratio`; the
     first smaller than the image in both directions is placed anywhere. When none is, nothing is erased.
     """
-    drawn = draws.uniform("erase", 2 * TRIES + 3)
+    drawn = rng.uniform("erase", 2 * TRIES + 3)
     heights, widths = draw_sides(drawn[:, : 2 * TRIES], height * width, scale, ratio)
     fits = (heights < height) & (widths < width)
     boxes, found = place_first(fits, heights, widths, drawn[:, 2 * TRIES : 2 * TRIES + 2], height, width)
@@ -44,10 +44,10 @@ def draw_erasing(
     return boxes
 
 
-def draw_noise(draws: Draws, rows: NDArray[np.int64], height: int, width: int, channels: int) -> NDArray[np.uint8]:
+def draw_noise(rng: CounterRNG, rows: NDArray[np.int64], height: int, width: int, channels: int) -> NDArray[np.uint8]:
     """Bytes uniform on 0 to 255 for some of the samples. rows: int64 [M]. Gives uint8 [M, H, W, C]."""
     size = height * width * channels
-    words = replace(draws, index=draws.index[rows]).words("noise", -(-size // 8))
+    words = replace(rng, index=rng.index[rows]).words("noise", -(-size // 8))
     # Little-endian everywhere, so that the noise is the same on every machine.
     return words.astype("<u8").view(np.uint8)[:, :size].reshape(-1, height, width, channels)
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from sightlab.augment import colour, geometry, mix, policies
 from sightlab.augment import resized_crop as crops
 from sightlab.augment.affine import draw_affine, resample
-from sightlab.augment.draws import Draws
+from sightlab.augment.chunks import apply_to_rows, one_thread, to_device_of
+from sightlab.augment.counter_rng import CounterRNG
 from sightlab.augment.geometry import (
     crop_and_flip,
     draw_alternating_flip,
@@ -19,14 +20,13 @@ from sightlab.augment.geometry import (
     draw_flip,
     draw_translation,
 )
-from sightlab.augment.groups import beside, change_rows, one_thread
 from sightlab.augment.mix import beta, draw_cutmix, draw_erasing, draw_noise, soft_targets
 from sightlab.errors import RecipeError, suggestion
 
-Augmentation = Callable[[Tensor, Draws], Tensor]
+Augmentation = Callable[[Tensor, CounterRNG], Tensor]
 """Takes uint8 [B, H, W, C] and the batch's draws; gives the same shape on the same device, its input unchanged."""
 
-Mixing = Callable[[Tensor, Tensor, Tensor, Tensor, int, Draws], tuple[Tensor, Tensor]]
+Mixing = Callable[[Tensor, Tensor, Tensor, Tensor, int, CounterRNG], tuple[Tensor, Tensor]]
 """Takes (images, labels, partners, partners' labels, classes, draws), see `mixing`; gives (images, soft targets)."""
 
 FLIP_MODES = ("random", "alternating")
@@ -114,10 +114,10 @@ def one_of(key: str, value: str, known: Collection[str]) -> None:
 def in_turn(steps: list[Augmentation]) -> Augmentation:
     """One augmentation of several; no steps are no change."""
 
-    def apply(images: Tensor, draws: Draws) -> Tensor:
+    def apply(images: Tensor, rng: CounterRNG) -> Tensor:
         with one_thread(images):
             for step in steps:
-                images = step(images, draws)
+                images = step(images, rng)
         return images
 
     return apply
@@ -126,12 +126,12 @@ def in_turn(steps: list[Augmentation]) -> Augmentation:
 def stretching(smallest: float) -> Augmentation:
     """A part of the image, of at least this share of its area, stretched to its size."""
 
-    def apply(images: Tensor, draws: Draws) -> Tensor:
+    def apply(images: Tensor, rng: CounterRNG) -> Tensor:
         height, width = images.shape[1:3]
-        boxes = crops.draw_resized_crop(draws, height, width, (smallest, 1.0))
+        boxes = crops.draw_resized_crop(rng, height, width, (smallest, 1.0))
         change = partial(crops.resized_crop, height=height, width=width)
         changed = images.clone()
-        change_rows(changed, np.arange(len(images)), change, boxes)
+        apply_to_rows(changed, np.arange(len(images)), change, boxes)
         return changed
 
     return apply
@@ -140,18 +140,20 @@ def stretching(smallest: float) -> Augmentation:
 def cropping_and_flipping(padding: int, mode: str, flip: float, flip_mode: str) -> Augmentation:
     """A crop after padding, then a mirror image."""
 
-    def apply(images: Tensor, draws: Draws) -> Tensor:
+    def apply(images: Tensor, rng: CounterRNG) -> Tensor:
         if padding:
-            top, left = draw_crop(draws, padding)
+            top, left = draw_crop(rng, padding)
         else:
             top = left = np.zeros(len(images), np.int64)
         if flip and flip_mode == "alternating":
-            flipped = draw_alternating_flip(draws)
+            flipped = draw_alternating_flip(rng)
         elif flip:
-            flipped = draw_flip(draws, flip)
+            flipped = draw_flip(rng, flip)
         else:
             flipped = np.zeros(len(images), np.bool_)
-        return crop_and_flip(images, padding, beside(top, images), beside(left, images), beside(flipped, images), mode)
+        return crop_and_flip(
+            images, padding, to_device_of(top, images), to_device_of(left, images), to_device_of(flipped, images), mode
+        )
 
     return apply
 
@@ -159,9 +161,9 @@ def cropping_and_flipping(padding: int, mode: str, flip: float, flip_mode: str) 
 def translating(largest: int) -> Augmentation:
     """A shift by whole pixels."""
 
-    def apply(images: Tensor, draws: Draws) -> Tensor:
-        across, down = draw_translation(draws, largest)
-        return geometry.translate(images, beside(across, images), beside(down, images), largest)
+    def apply(images: Tensor, rng: CounterRNG) -> Tensor:
+        across, down = draw_translation(rng, largest)
+        return geometry.translate(images, to_device_of(across, images), to_device_of(down, images), largest)
 
     return apply
 
@@ -169,10 +171,10 @@ def translating(largest: int) -> Augmentation:
 def turning(degrees: float, scale: float, interpolation: str) -> Augmentation:
     """A turn and a change of size around the centre, in one resampling."""
 
-    def apply(images: Tensor, draws: Draws) -> Tensor:
-        sources = draw_affine(draws, degrees, scale).sources(len(images))
+    def apply(images: Tensor, rng: CounterRNG) -> Tensor:
+        sources = draw_affine(rng, degrees, scale).sources(len(images))
         changed = images.clone()
-        change_rows(changed, np.arange(len(images)), partial(resample, interpolation=interpolation), sources)
+        apply_to_rows(changed, np.arange(len(images)), partial(resample, interpolation=interpolation), sources)
         return changed
 
     return apply
@@ -184,8 +186,8 @@ def jittering(brightness: float, contrast: float, saturation: float, hue: float)
         found = [brightness, contrast, saturation, hue]
         raise RecipeError(f"augment.colour_jitter is {found}; amounts from 0 work, and a hue up to 0.5")
 
-    def apply(images: Tensor, draws: Draws) -> Tensor:
-        return colour.colour_jitter(images, *colour.draw_colour_jitter(draws, brightness, contrast, saturation, hue))
+    def apply(images: Tensor, rng: CounterRNG) -> Tensor:
+        return colour.colour_jitter(images, *colour.draw_colour_jitter(rng, brightness, contrast, saturation, hue))
 
     return apply
 
@@ -193,10 +195,10 @@ def jittering(brightness: float, contrast: float, saturation: float, hue: float)
 def greying(probability: float) -> Augmentation:
     """Some images without colour, with as many channels as before."""
 
-    def apply(images: Tensor, draws: Draws) -> Tensor:
-        chosen = np.flatnonzero(draws.uniform("greyscale", 1)[:, 0] < probability)
+    def apply(images: Tensor, rng: CounterRNG) -> Tensor:
+        chosen = np.flatnonzero(rng.uniform("greyscale", 1)[:, 0] < probability)
         changed = images.clone()
-        change_rows(changed, chosen, colour.greyscale)
+        apply_to_rows(changed, chosen, colour.greyscale)
         return changed
 
     return apply
@@ -205,8 +207,8 @@ def greying(probability: float) -> Augmentation:
 def autoaugmenting(policy: str) -> Callable[[int, int], Augmentation]:
     """AutoAugment by this policy, which reads no settings."""
 
-    def apply(images: Tensor, draws: Draws) -> Tensor:
-        return policies.apply(images, policies.draw_autoaugment(draws, policy, *images.shape[1:3]))
+    def apply(images: Tensor, rng: CounterRNG) -> Tensor:
+        return policies.apply(images, policies.draw_autoaugment(rng, policy, *images.shape[1:3]))
 
     return lambda ops, magnitude: apply  # noqa: ARG005 - all policies are made alike
 
@@ -215,8 +217,8 @@ def randaugmenting(ops: int, magnitude: int) -> Augmentation:
     """RandAugment. Raises RecipeError for a magnitude it does not have."""
     policies.check_randaugment(ops, magnitude)
 
-    def apply(images: Tensor, draws: Draws) -> Tensor:
-        return policies.apply(images, policies.draw_randaugment(draws, ops, magnitude, *images.shape[1:3]))
+    def apply(images: Tensor, rng: CounterRNG) -> Tensor:
+        return policies.apply(images, policies.draw_randaugment(rng, ops, magnitude, *images.shape[1:3]))
 
     return apply
 
@@ -224,8 +226,8 @@ def randaugmenting(ops: int, magnitude: int) -> Augmentation:
 def trivialaugmenting(ops: int, magnitude: int) -> Augmentation:  # noqa: ARG001 - all policies are made alike
     """TrivialAugment, wide."""
 
-    def apply(images: Tensor, draws: Draws) -> Tensor:
-        return policies.apply(images, policies.draw_trivialaugment(draws, *images.shape[1:3]))
+    def apply(images: Tensor, rng: CounterRNG) -> Tensor:
+        return policies.apply(images, policies.draw_trivialaugment(rng, *images.shape[1:3]))
 
     return apply
 
@@ -243,17 +245,17 @@ POLICIES: dict[str, Callable[[int, int], Augmentation]] = {
 def erasing(probability: float, fill: str) -> Augmentation:
     """A rectangle wiped out of some images."""
 
-    def apply(images: Tensor, draws: Draws) -> Tensor:
+    def apply(images: Tensor, rng: CounterRNG) -> Tensor:
         height, width, channels = images.shape[1:]
-        boxes = draw_erasing(draws, probability, height, width)
+        boxes = draw_erasing(rng, probability, height, width)
         chosen = np.flatnonzero(boxes[:, 2])
         changed = images.clone()
         if fill == "noise":
             noise = np.zeros(images.shape, np.uint8)
-            noise[chosen] = draw_noise(draws, chosen, height, width, channels)
-            change_rows(changed, chosen, mix.erase, boxes, noise)
+            noise[chosen] = draw_noise(rng, chosen, height, width, channels)
+            apply_to_rows(changed, chosen, mix.erase, boxes, noise)
         else:
-            change_rows(changed, chosen, mix.erase, boxes)
+            apply_to_rows(changed, chosen, mix.erase, boxes)
         return changed
 
     return apply
@@ -284,9 +286,9 @@ def mixing(*, mixup: float = 0.0, cutmix: float = 0.0, probability: float = 1.0)
     boxed_share = 0.0 if not cutmix else 0.5 if mixup else 1.0
 
     def apply(
-        images: Tensor, labels: Tensor, partners: Tensor, partner_labels: Tensor, classes: int, draws: Draws
+        images: Tensor, labels: Tensor, partners: Tensor, partner_labels: Tensor, classes: int, rng: CounterRNG
     ) -> tuple[Tensor, Tensor]:
-        drawn = draws.uniform("mixing", 6)
+        drawn = rng.uniform("mixing", 6)
         mixed, boxed = drawn[:, 0] < probability, drawn[:, 1] < boxed_share
         shares = np.ones(len(images))
         with one_thread(images):
@@ -294,11 +296,11 @@ def mixing(*, mixup: float = 0.0, cutmix: float = 0.0, probability: float = 1.0)
                 boxes, left = draw_cutmix(drawn[:, 2:], cutmix, *images.shape[1:3])
                 boxes[~(mixed & boxed)] = 0
                 shares = np.where(mixed & boxed, left, shares)
-                images = mix.cutmix(images, partners, beside(boxes, images))
+                images = mix.cutmix(images, partners, to_device_of(boxes, images))
             if mixup:
                 weights = np.where(mixed & ~boxed, beta(drawn[:, 2:4], mixup), 1.0)
                 shares = np.minimum(shares, weights)
-                images = mix.mixup(images.float(), partners.float(), beside(weights, images))
-            return images, soft_targets(labels, partner_labels, beside(shares, images), classes)
+                images = mix.mixup(images.float(), partners.float(), to_device_of(weights, images))
+            return images, soft_targets(labels, partner_labels, to_device_of(shares, images), classes)
 
     return apply

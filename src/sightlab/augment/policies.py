@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sightlab.augment.affine import resample
+from sightlab.augment.chunks import apply_to_rows, chunks
 from sightlab.augment.colour import saturation, sharpness
-from sightlab.augment.draws import Draws
-from sightlab.augment.groups import change_rows, parts
-from sightlab.augment.policy_tables import AUTOAUGMENT
-from sightlab.augment.tables import (
+from sightlab.augment.counter_rng import CounterRNG
+from sightlab.augment.lookup_tables import (
     autocontrast_tables,
     brightness_tables,
     contrast_tables,
@@ -30,6 +29,7 @@ from sightlab.augment.tables import (
     solarize_tables,
     through_tables,
 )
+from sightlab.augment.policy_tables import AUTOAUGMENT
 from sightlab.errors import RecipeError, suggestion
 
 # The order in which RandAugment and TrivialAugment choose; Invert is AutoAugment's alone.
@@ -75,11 +75,11 @@ def apply_step(images: Tensor, operations: NDArray[np.int64], magnitudes: NDArra
 
     alike = np.argsort(operations, kind="stable")
     by_table, moved = alike[BY_TABLE[operations[alike]]], np.flatnonzero(MOVED[operations])
-    for rows in parts(images, by_table):
-        change_rows(images, rows, partial(change_levels, operations=operations[rows]), magnitudes)
-    change_rows(images, moved, resample, sources_of(operations, magnitudes, *images.shape[1:3]))
-    change_rows(images, np.flatnonzero(operations == NUMBER["Color"]), saturation, 1 + magnitudes)
-    change_rows(images, np.flatnonzero(operations == NUMBER["Sharpness"]), sharpness, 1 + magnitudes)
+    for rows in chunks(images, by_table):
+        apply_to_rows(images, rows, partial(change_levels, operations=operations[rows]), magnitudes)
+    apply_to_rows(images, moved, resample, sources_of(operations, magnitudes, *images.shape[1:3]))
+    apply_to_rows(images, np.flatnonzero(operations == NUMBER["Color"]), saturation, 1 + magnitudes)
+    apply_to_rows(images, np.flatnonzero(operations == NUMBER["Sharpness"]), sharpness, 1 + magnitudes)
 
 
 def change_levels(images: Tensor, magnitudes: Tensor, operations: NDArray[np.int64]) -> Tensor:
@@ -148,25 +148,25 @@ def autoaugment_table(policy: str) -> tuple[NDArray[np.int64], NDArray[np.float6
     return operations, probabilities, bins
 
 
-def draw_autoaugment(draws: Draws, policy: str, height: int, width: int) -> Steps:
+def draw_autoaugment(rng: CounterRNG, policy: str, height: int, width: int) -> Steps:
     """AutoAugment (Cubuk et al. 2019): one of 25 sub-policies, each of its two steps with its own probability.
 
     policy: cifar10, svhn or imagenet. Raises RecipeError for another.
     """
     operations, probabilities, bins = autoaugment_table(policy)
-    drawn = draws.uniform("autoaugment", 5)
+    drawn = rng.uniform("autoaugment", 5)
     chosen = (drawn[:, 0] * len(operations)).astype(np.int64)
     steps = np.where(drawn[:, 1:3] < probabilities[chosen], operations[chosen], IDENTITY)
     sizes = magnitudes_of(10, height, width, False)[steps, bins[chosen]]
     return steps, sizes * signs(drawn[:, 3:], steps)
 
 
-def draw_randaugment(draws: Draws, count: int, magnitude: int, height: int, width: int) -> Steps:
+def draw_randaugment(rng: CounterRNG, count: int, magnitude: int, height: int, width: int) -> Steps:
     """RandAugment (Cubuk et al. 2020): `count` operations, any of 14, all at one magnitude.
 
     count: at least 0. magnitude: in [0, 30], of 31 bins.
     """
-    drawn = draws.uniform("randaugment", max(1, 2 * count))
+    drawn = rng.uniform("randaugment", max(1, 2 * count))
     steps = (drawn[:, :count] * INVERT).astype(np.int64)
     return steps, magnitudes_of(31, height, width, False)[steps, magnitude] * signs(drawn[:, count : 2 * count], steps)
 
@@ -179,9 +179,9 @@ def check_randaugment(count: int, magnitude: int) -> None:
         raise RecipeError(f"augment.randaugment_magnitude is {magnitude}; whole numbers 0 to 30 work")
 
 
-def draw_trivialaugment(draws: Draws, height: int, width: int) -> Steps:
+def draw_trivialaugment(rng: CounterRNG, height: int, width: int) -> Steps:
     """TrivialAugment, wide (Müller and Hutter 2021): one operation of 14 at one of 31 magnitudes."""
-    drawn = draws.uniform("trivialaugment", 3)
+    drawn = rng.uniform("trivialaugment", 3)
     steps = (drawn[:, :1] * INVERT).astype(np.int64)
     bins = (drawn[:, 1:2] * 31).astype(np.int64)
     return steps, magnitudes_of(31, height, width, True)[steps, bins] * signs(drawn[:, 2:], steps)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sightlab.augment.boxes import TRIES, draw_sides, place_first
-from sightlab.augment.draws import Draws
+from sightlab.augment.counter_rng import CounterRNG
 
 # Weights are whole numbers of 2**-14: products with bytes and their sums stay below 2**24, so float32 adds them
 # exactly and the result does not depend on the order in which a device's matrix product adds.
@@ -57,7 +57,7 @@ def filters(starts: Tensor, lengths: Tensor, size: int, results: int) -> Tensor:
 
 
 def draw_resized_crop(
-    draws: Draws,
+    rng: CounterRNG,
     height: int,
     width: int,
     scale: tuple[float, float] = (0.08, 1.0),
@@ -68,7 +68,7 @@ def draw_resized_crop(
     Ten tries of an area uniform on `scale` (shares of the image) and a width / height log-uniform on `ratio`; the
     first that fits is placed anywhere. When none fits: the largest central part whose shape is within `ratio`.
     """
-    drawn = draws.uniform("resized crop", 2 * TRIES + 2)
+    drawn = rng.uniform("resized crop", 2 * TRIES + 2)
     widths, heights = draw_sides(drawn[:, : 2 * TRIES], height * width, scale, ratio)
     fits = (widths > 0) & (widths <= width) & (heights > 0) & (heights <= height)
     boxes, found = place_first(fits, heights, widths, drawn[:, 2 * TRIES :], height, width)

@@ -4,20 +4,21 @@ Each chart is made in two steps: a function that collects its rows (plain values
 them with Altair. Altair and vl-convert are imported when a chart is drawn, not with this room.
 """
 
-from sightlab.charts.changes import change_rows, class_changes
-from sightlab.charts.classes import class_bars, class_rows
-from sightlab.charts.confusions import confusion, confusion_rows, confusion_shares
-from sightlab.charts.costs import COSTS, pareto, pareto_rows
-from sightlab.charts.curves import curve_rows, learning_curves
-from sightlab.charts.first_answers import top_k_curve, top_k_rows
-from sightlab.charts.gains import difference_rows, differences
-from sightlab.charts.grids import Cell, grid_heat, grid_rows
-from sightlab.charts.importances import importance_rows, importances
-from sightlab.charts.looks import printable, short_names
-from sightlab.charts.ranges import learning_rates, range_rows
-from sightlab.charts.reliabilities import reliability, reliability_rows
-from sightlab.charts.saving import save_chart, save_svg, svg_of, write_whole
-from sightlab.charts.searches import (
+from sightlab.charts.accuracy_cost import COSTS, pareto, pareto_rows
+from sightlab.charts.class_accuracy import class_bars, class_rows
+from sightlab.charts.class_changes import change_rows, class_changes
+from sightlab.charts.confusion import confusion, confusion_rows, confusion_shares
+from sightlab.charts.differences import difference_rows, differences
+from sightlab.charts.heatmap import Cell, grid_heat, grid_rows
+from sightlab.charts.learning_curves import curve_rows, learning_curves
+from sightlab.charts.lr_curve import learning_rates, range_rows
+from sightlab.charts.parameter_importance import importance_rows, importances
+from sightlab.charts.reliability import reliability, reliability_rows
+from sightlab.charts.save import save_chart, save_svg, svg_of, write_whole
+from sightlab.charts.shared_curves import comparison_curves, comparison_rows
+from sightlab.charts.theme import printable, short_names
+from sightlab.charts.topk import top_k_curve, top_k_rows
+from sightlab.charts.tuning import (
     ParameterAxis,
     Tried,
     cost_rows,
@@ -27,7 +28,6 @@ from sightlab.charts.searches import (
     parallel_coordinates,
     trial_losses,
 )
-from sightlab.charts.shared_curves import comparison_curves, comparison_rows
 
 __all__ = [
     "COSTS",

@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sightlab.charts.curves import SPLITS, Row, epoch_ticks, finite, value_axis
-from sightlab.charts.looks import TOP_LEVEL, line_looks, short_names, text_width
-from sightlab.charts.scales import time_unit
+from sightlab.charts.axis_scales import time_unit
+from sightlab.charts.learning_curves import SPLITS, Row, epoch_ticks, finite, value_axis
+from sightlab.charts.theme import TOP_LEVEL, line_looks, short_names, text_width
 from sightlab.records import Epoch
 
 if TYPE_CHECKING:

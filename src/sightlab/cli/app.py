@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from sightlab.cli import compare, data, diff, lr, predict, recipes, report, runs, structure, study, test, train, tune
-from sightlab.cli.streams import printable
+from sightlab.cli.stdio import printable
 from sightlab.errors import SightlabError, one_line
 from sightlab.version import __version__
 

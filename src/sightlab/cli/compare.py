@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, Home, as_json, out, progress_bar, say, table
+from sightlab.cli.output import JSON_OPTION, Home, as_json, out, progress_bar, say, table
 from sightlab.cli.train import asked_to_pause, training_watch
 from sightlab.errors import RecipeError, RunError
 from sightlab.records import duration
 
 if TYPE_CHECKING:
-    from sightlab.comparison.comparing import Comparison
-    from sightlab.records import Contender, Gain
+    from sightlab.comparison.compare_runs import Comparison
+    from sightlab.records import Difference, RankedCandidate
 
 EXAMPLES = """\b
 Examples:
@@ -45,8 +45,8 @@ def compare(
     list of values each; finished runs of the same recipe, seed and data are not trained again. The stored predictions
     are compared: no test split is opened.
     """
-    from sightlab.comparison.choosing import chosen
-    from sightlab.store.folder import home_folder
+    from sightlab.comparison.grouping import chosen
+    from sightlab.store.run_folder import home_folder
 
     place = home or home_folder()
     if any("=" in word for word in words):
@@ -65,9 +65,9 @@ def compare(
 
 def trained(words: Sequence[str], seeds: int, home: Path) -> list[Path] | None:
     """Train what the words describe; the runs' folders, or None when Ctrl-C paused it."""
-    from sightlab.recipes.changes import changed, parse_lists
-    from sightlab.recipes.reading import read_recipe
-    from sightlab.runs.series import recipes_of, train_all
+    from sightlab.recipes.loader import read_recipe
+    from sightlab.recipes.overrides import changed, parse_lists
+    from sightlab.runs.run_many import recipes_of, train_all
     from sightlab.training.loop import Paused
 
     names = [word for word in words if "=" not in word]
@@ -95,8 +95,8 @@ def keep_together(study: str, folders: Sequence[Path]) -> None:
     """Put the runs into a study, in their folders and in the database."""
     from functools import partial
 
-    from sightlab.store.database.writing import relabel
-    from sightlab.store.labels import Labels, Study, now_text
+    from sightlab.store.annotations import Labels, Study, now_text
+    from sightlab.store.database.upsert import relabel
 
     kept = Study(study, created=now_text())
     for folder in folders:
@@ -105,7 +105,7 @@ def keep_together(study: str, folders: Sequence[Path]) -> None:
 
 def show(folders: Sequence[Path], target: Path, json: bool) -> None:
     """Compare the runs, draw, and print."""
-    from sightlab.comparison.comparing import compare_runs
+    from sightlab.comparison.compare_runs import compare_runs
 
     found = compare_runs(folders)
     written = drawn(found, target)
@@ -118,7 +118,7 @@ def show(folders: Sequence[Path], target: Path, json: bool) -> None:
 def drawn(found: Comparison, folder: Path) -> list[Path]:
     """The comparison as a report and as pictures, PNG and SVG; gives what was written, the report first."""
     from sightlab import charts
-    from sightlab.report.comparison import FILE, comparison_charts, write_comparison
+    from sightlab.report.comparison_page import FILE, comparison_charts, write_comparison
 
     svgs = comparison_charts(found)
     written = [write_comparison(found, folder / FILE, drawn=svgs)]
@@ -132,7 +132,7 @@ def result(found: Comparison, written: Sequence[Path]) -> None:
     """The comparison, for a person."""
     from sightlab.comparison import sentence
 
-    rows = [row_of(one) for one in found.contenders]
+    rows = [row_of(one) for one in found.candidates]
     header = [
         "",
         "model",
@@ -148,14 +148,14 @@ def result(found: Comparison, written: Sequence[Path]) -> None:
     ]
     table(header, rows, right=(2, 3, 4, 6, 7, 8, 9))
     out("")
-    for gain in found.gains:
-        out(sentence(gain))
+    for difference in found.differences:
+        out(sentence(difference))
     for note in found.notes:
         out(note)
     out(f"report: {written[0]}; pictures beside it: " + ", ".join(dict.fromkeys(path.stem for path in written[1:])))
 
 
-def row_of(one: Contender) -> list[str]:
+def row_of(one: RankedCandidate) -> list[str]:
     """A line of the table. Ranks are those of the test scores; equal ones cannot be told apart."""
     low, high = one.interval
     spread = one.accuracy.deviation
@@ -171,14 +171,14 @@ def row_of(one: Contender) -> list[str]:
         duration(one.seconds),
         f"{one.images_per_second:,.0f}",
         f"{one.openings}x",
-        difference(one.gain),
+        difference(one.difference),
     ]
 
 
-def difference(gain: Gain | None) -> str:
+def difference(difference: Difference | None) -> str:
     """The difference to the first, in percentage points."""
-    if gain is None:
+    if difference is None:
         return "-"
-    low, high = (100 * end for end in gain.interval)
-    mark = " *" if gain.told_apart else ""
-    return f"{100 * gain.difference:+.2f} ({low:+.2f} to {high:+.2f}){mark}"
+    low, high = (100 * end for end in difference.interval)
+    mark = " *" if difference.significant else ""
+    return f"{100 * difference.difference:+.2f} ({low:+.2f} to {high:+.2f}){mark}"

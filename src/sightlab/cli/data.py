@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, as_json, out, plain_name, progress_bar, say, table
+from sightlab.cli.output import JSON_OPTION, as_json, out, plain_name, progress_bar, say, table
 from sightlab.errors import DataError, suggestion
 
 if TYPE_CHECKING:
     from sightlab.data.imageset import ImageSet
     from sightlab.data.layouts.claim import Claim
     from sightlab.data.load import Examined
+    from sightlab.data.read_options import ReadWords
     from sightlab.data.splits import Sealed, Splits
-    from sightlab.data.words import ReadWords
 
 SHOW_EXAMPLES = """\b
 Examples:
@@ -92,7 +92,7 @@ def show(
 
 def reading_of(words: list[str] | None, **options: Any) -> ReadWords:
     """What the words and the options say of how a source is read. Raises DataError where a key is given twice."""
-    from sightlab.recipes.changes import parse_changes
+    from sightlab.recipes.overrides import parse_changes
     from sightlab.recipes.schema import Data
 
     changes = {key.removeprefix("data."): value for key, value in parse_changes(words or []).items()}
@@ -109,7 +109,7 @@ def validated_data(values: dict[str, Any]) -> ReadWords:
     """The words with their types checked as those of a recipe are. Raises RecipeError."""
     from typing import cast
 
-    from sightlab.recipes.reading import validated
+    from sightlab.recipes.loader import validated
     from sightlab.recipes.schema import Recipe
 
     whole = Recipe().model_dump(mode="python") | {"data": values}
@@ -273,7 +273,7 @@ def write_parts(splits: Any, to: Target, target: Path) -> None:
             for name, images in splits.items():
                 write_csv(images, target / f"{name}.csv")
         elif to is Target.parquet:
-            from sightlab.data.pictures.parquet import write_parquet
+            from sightlab.data.pictures.parquet_images import write_parquet
 
             write_parquet(splits, target)
         else:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, Home, as_json, out, progress_bar, table
+from sightlab.cli.output import JSON_OPTION, Home, as_json, out, progress_bar, table
 
 if TYPE_CHECKING:
-    from sightlab.runs.differing import Difference
+    from sightlab.runs.diff import RunDiff
 
 EXAMPLES = """\b
 Examples:
@@ -35,11 +35,11 @@ def diff(
 
     The images are those of the validation split, so that nothing is opened. Those of the test split take a reason.
     """
-    from sightlab.runs import differing
+    from sightlab.runs import diff
 
     with progress_bar("reading pictures") as progress:
-        found = differing.diff(first, second, open_test=open_test, home=home, progress=progress)
-    written = differing.draw(found, target)
+        found = diff.diff(first, second, open_test=open_test, home=home, progress=progress)
+    written = diff.draw(found, target)
     if json:
         as_json(found.to_json() | {"written": [str(path) for path in written]})
         return
@@ -57,7 +57,7 @@ def p_shown(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def result(found: Difference) -> None:
+def result(found: RunDiff) -> None:
     """The difference, for a person."""
     a, b = found.runs
     if found.keys:

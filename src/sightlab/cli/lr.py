@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, as_json, out, progress_bar, say
+from sightlab.cli.output import JSON_OPTION, as_json, out, progress_bar, say
 from sightlab.cli.train import recipe_of
 
 EXAMPLES = """\b
@@ -38,16 +38,16 @@ def lr(
     recipe = recipe_of(words or [])
     with progress_bar("reading pictures") as decoding, progress_bar("steps") as bar:
         from sightlab import charts
-        from sightlab.runs.teachers import teacher_of
-        from sightlab.runs.weights import with_runs_found
+        from sightlab.runs.resolve_teacher import teacher_of
+        from sightlab.runs.resolve_weights import with_runs_found
+        from sightlab.training.device import own_process
+        from sightlab.training.lr_finder import find_lr
         from sightlab.training.prepare import prepare
-        from sightlab.training.range_test import range_test
-        from sightlab.training.workers import own_process
 
         recipe = with_runs_found(recipe, say=say)
         with own_process(recipe.deterministic):
             prepared = prepare(recipe, say=say, progress=decoding, teacher=teacher_of(recipe, say))
-            found = range_test(prepared, low, high, steps, tick=lambda tick: bar(tick.done, tick.total))
+            found = find_lr(prepared, low, high, steps, tick=lambda tick: bar(tick.done, tick.total))
     charts.save_chart(charts.learning_rates(found.lrs, found.losses, found.suggestion), picture)
     if json:
         facts = {"suggestion": found.suggestion, "lrs": found.lrs, "losses": found.losses, "picture": str(picture)}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, Home, say, table
-from sightlab.cli.streams import dumped, json_bytes, name_bytes, printable, write
+from sightlab.cli.output import JSON_OPTION, Home, say, table
+from sightlab.cli.stdio import dumped, json_bytes, name_bytes, printable, write
 from sightlab.cli.test import own_model
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def predict(
     labels as CSV, npy, npz or idx. A submission has two columns, id and label, under the headings of a
     sample_submission.csv beside FILE where there is one.
     """
-    from sightlab import prediction, testing
+    from sightlab import evaluation, prediction
 
-    bundle = testing.bundle_of(run, home)
+    bundle = evaluation.bundle_of(run, home)
     answers = prediction.predict(
         bundle,
         files,
@@ -132,7 +132,7 @@ def as_csv(answers: list[Answer]) -> str:
 
     Cells that a spreadsheet would run as formulas have an apostrophe before them.
     """
-    from sightlab.store.tables import plain_cell
+    from sightlab.store.predictions import plain_cell
 
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, as_json, out, say, table
+from sightlab.cli.output import JSON_OPTION, as_json, out, say, table
 
 RECIPE_EXAMPLES = """\b
 Examples:
@@ -28,7 +28,7 @@ def recipes(
     json: bool = JSON_OPTION,
 ) -> None:
     """List the recipes that ship, or show one."""
-    from sightlab.recipes.reading import parse_recipe, shipped_recipes, shipped_text
+    from sightlab.recipes.loader import parse_recipe, shipped_recipes, shipped_text
 
     if name is not None:
         text = shipped_text(name)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, Home, as_json, out, plain_name
+from sightlab.cli.output import JSON_OPTION, Home, as_json, out, plain_name
 from sightlab.errors import RunError
 
 EXAMPLES = """\b
@@ -33,7 +33,7 @@ def report(
     Of one run: report.html in its folder, as at its end. Of several runs, or a study: how they compare, in the current
     folder. It is made from what the runs keep; no test split is opened.
     """
-    from sightlab.store.folder import home_folder
+    from sightlab.store.run_folder import home_folder
 
     written = written_report(words, target, home or home_folder())
     if json:
@@ -44,9 +44,9 @@ def report(
 
 def written_report(words: Sequence[str], target: Path | None, home: Path) -> Path:
     """Write the report of these runs, or of a study; gives its path."""
-    from sightlab.comparison.choosing import chosen, study_runs
+    from sightlab.comparison.grouping import chosen, study_runs
     from sightlab.report import write_report
-    from sightlab.store.folder import locate
+    from sightlab.store.run_folder import locate
 
     studies = [word for word in words if study_runs(word, home)]
     if len(studies) > 1:
@@ -58,8 +58,8 @@ def written_report(words: Sequence[str], target: Path | None, home: Path) -> Pat
     folders = chosen(words, home)
     if len(folders) == 1:
         return write_report(folders[0], target)
-    from sightlab.comparison.comparing import compare_runs
-    from sightlab.report.comparison import FILE, write_comparison
+    from sightlab.comparison.compare_runs import compare_runs
+    from sightlab.report.comparison_page import FILE, write_comparison
 
     default = Path(f"{plain_name(studies[0])}.html" if studies else FILE)
     title = studies[0] if studies else None

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, Home, as_json, out, progress_bar, say
+from sightlab.cli.output import JSON_OPTION, Home, as_json, out, progress_bar, say
 from sightlab.errors import RunError
 
 EXAMPLES = """\b
@@ -86,11 +86,11 @@ def runs(
     if csv and json:
         raise RunError("--csv and --json: choose one of them")
     from sightlab.cli import runs_list
-    from sightlab.store.database import listing
+    from sightlab.store.database import run_queries
 
-    cautions = listing.chosen_on_test(where, sort)
+    cautions = run_queries.chosen_on_test(where, sort)
     columns = None if json or csv else runs_list.COLUMNS
-    found = listing.runs(home, where, sort, limit, binned=all, columns=columns, say=say)
+    found = run_queries.runs(home, where, sort, limit, binned=all, columns=columns, say=say)
     for caution in cautions:
         say(caution)
     if json:
@@ -123,9 +123,9 @@ def tag(
     json: bool = JSON_OPTION,
 ) -> None:
     """Give a run tags, or take them away. `sightlab runs --where "tag = 'TAG'"` finds it by them."""
-    from sightlab.store.database.binning import folder_here
-    from sightlab.store.database.writing import relabel
-    from sightlab.store.labels import checked_tag
+    from sightlab.store.annotations import checked_tag
+    from sightlab.store.database.trash import folder_here
+    from sightlab.store.database.upsert import relabel
 
     words = [checked_tag(word) for word in tags]
     found = the_run(context, run, home)
@@ -150,8 +150,8 @@ def note(
     json: bool = JSON_OPTION,
 ) -> None:
     """Write a note to a run, with the time."""
-    from sightlab.store.database.binning import folder_here
-    from sightlab.store.database.writing import relabel
+    from sightlab.store.database.trash import folder_here
+    from sightlab.store.database.upsert import relabel
 
     words = " ".join(text).strip()
     if not words:
@@ -174,17 +174,17 @@ def rm(
     json: bool = JSON_OPTION,
 ) -> None:
     """Put runs into the bin, HOME/.bin, from where `restore` takes them back; --purge deletes them for good."""
-    from sightlab.store.database import binning
+    from sightlab.store.database import trash
 
     found = [the_run(context, each, home) for each in run]
     found = list({one["folder"]: one for one in found}.values())
     if purge:
         agreed_to_delete([one["run"] for one in found], yes)
         for one in found:
-            binning.purge(Path(one["folder"]))
+            trash.purge(Path(one["folder"]))
     else:
-        for folder in [binning.folder_here(one) for one in found]:
-            binning.put_in(folder)
+        for folder in [trash.folder_here(one) for one in found]:
+            trash.put_in(folder)
     names = [one["run"] for one in found]
     if wants_json(context, json):
         as_json({"purged" if purge else "binned": names})
@@ -205,10 +205,10 @@ def agreed_to_delete(names: list[str], yes: bool) -> None:
 @app.command("restore", epilog=RESTORE_EXAMPLES)
 def restore(context: typer.Context, run: RunArgument, home: Home = None, json: bool = JSON_OPTION) -> None:
     """Take a run back from the bin."""
-    from sightlab.store.database import binning, listing
+    from sightlab.store.database import run_queries, trash
 
-    found = listing.find_binned(run, home_of(context, home))
-    folder = binning.take_back(binning.folder_here(found))
+    found = run_queries.find_binned(run, home_of(context, home))
+    folder = trash.take_back(trash.folder_here(found))
     if wants_json(context, json):
         as_json({"run": found["run"], "folder": str(folder)})
     else:
@@ -218,9 +218,9 @@ def restore(context: typer.Context, run: RunArgument, home: Home = None, json: b
 @app.command("rebuild", epilog=REBUILD_EXAMPLES)
 def rebuild(context: typer.Context, home: Home = None, json: bool = JSON_OPTION) -> None:
     """Make the database of runs anew from the run folders. Whatever is in it comes from there."""
-    from sightlab.store.database.opening import place_of
-    from sightlab.store.database.writing import rebuild as rebuilt
-    from sightlab.store.folder import home_folder
+    from sightlab.store.database.engine import place_of
+    from sightlab.store.database.upsert import rebuild as rebuilt
+    from sightlab.store.run_folder import home_folder
 
     place = home_of(context, home) or home_folder()
     if not place.is_dir():
@@ -263,9 +263,9 @@ def export(
 
 def the_run(context: typer.Context, text: str, home: Path | None) -> dict[str, Any]:
     """The run that a word on the command line means."""
-    from sightlab.store.database import listing
+    from sightlab.store.database import run_queries
 
-    return listing.find(text, home_of(context, home), say=say)
+    return run_queries.find(text, home_of(context, home), say=say)
 
 
 def home_of(context: typer.Context, home: Path | None) -> Path | None:

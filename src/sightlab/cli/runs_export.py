@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sightlab.cli.output import out, without_nan
 from sightlab.cli.runs_list import csv_text
-from sightlab.cli.show import out, without_nan
 from sightlab.errors import RunError, suggestion
 from sightlab.files import write_text
 
@@ -29,7 +29,7 @@ def to_csv(runs: Sequence[Plain], target: Path | None) -> None:
 def to_tracker(name: str, runs: Sequence[Plain], target: Path | None) -> None:
     """A copy of each run for TensorBoard or MLflow, where `log=` would have written it. Raises RunError."""
     from sightlab import trackers
-    from sightlab.store.folder import read_run
+    from sightlab.store.run_folder import read_run
 
     if target is not None:
         raise RunError(f"-o {target}: --to {name} writes to a place of its own, beside the runs; leave -o out")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sightlab.cli.show import out, table
+from sightlab.cli.output import out, table
 from sightlab.records import duration
 
 Plain = Mapping[str, Any]
@@ -23,9 +23,9 @@ def facts(
     home: Path | None, where: str | None, sort: str | None, runs: Sequence[Plain], notes: Sequence[str]
 ) -> dict[str, Any]:
     """What `runs --json` prints. where: the filter as it was understood."""
-    from sightlab.store.database.filters import to_text
-    from sightlab.store.database.parsing import parse
-    from sightlab.store.folder import home_folder
+    from sightlab.store.database.query_filters import to_text
+    from sightlab.store.database.query_parser import parse
+    from sightlab.store.run_folder import home_folder
 
     return {
         "folder": str(home or home_folder()),
@@ -38,7 +38,7 @@ def facts(
 
 def csv_text(runs: Sequence[Plain]) -> str:
     """A line a run, a column a field; tags and studies with commas between them."""
-    from sightlab.store.database.fields import FIELDS
+    from sightlab.store.database.query_fields import FIELDS
 
     columns = [field.name for field in FIELDS.values() if not field.many]
     text = io.StringIO()
@@ -52,7 +52,7 @@ def csv_text(runs: Sequence[Plain]) -> str:
 
 def for_a_person(home: Path | None, runs: Sequence[Plain], *, filtered: bool) -> None:
     """The runs as a table, or why there are none."""
-    from sightlab.store.folder import home_folder
+    from sightlab.store.run_folder import home_folder
 
     if not runs:
         place = home or home_folder()

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sightlab.cli.show import epoch_line, out, table
+from sightlab.cli.output import epoch_line, out, table
 from sightlab.records import Epoch, Score, duration
-from sightlab.records.runs import KEPT_LATER
+from sightlab.records.run import KEPT_LATER
 
 Plain = Mapping[str, Any]
 WIDTH = 14  # of the names at the left

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, Home, as_json, out, plain_name, say, table
+from sightlab.cli.output import JSON_OPTION, Home, as_json, out, plain_name, say, table
 from sightlab.cli.test import own_model
 from sightlab.errors import ModelError, RunError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from sightlab.lens.opening import Opened
-    from sightlab.lens.rules import Rule
+    from sightlab.lens.design_rules import Rule
+    from sightlab.lens.resolve import Opened
     from sightlab.lens.structure import Shape, Structure
 
 EXAMPLES = """\b
@@ -69,7 +69,7 @@ def structure(
     written = files(first, second, picture, file)
     rules = rules_of(first.structure, second) if second else ()
     if json:
-        from sightlab.lens.rules import rules_json
+        from sightlab.lens.design_rules import rules_json
 
         facts = first.structure.to_json() | {"written": [str(path) for path in written]}
         more = {"against": second.to_json(), "rules": rules_json(rules)} if second else {}
@@ -85,11 +85,11 @@ def structure(
 
 def opened(word: str, shape: Shape | None, classes: int | None, own: str | None, home: Path | None) -> Opened:
     """The model or the run that a word names. Raises ModelError or RunError."""
-    from sightlab.lens import opening
+    from sightlab.lens import resolve
 
-    folder = opening.run_named(word, home)
+    folder = resolve.run_named(word, home)
     if folder is None:
-        return opening.opened_model(word, shape, classes)
+        return resolve.opened_model(word, shape, classes)
     if shape is not None or classes is not None:
         raise ModelError(
             f"{word} is a trained run, which has images and classes of its own; leave out --input, --classes"
@@ -97,23 +97,23 @@ def opened(word: str, shape: Shape | None, classes: int | None, own: str | None,
     from sightlab.store.bundle import read_bundle
 
     bundle = read_bundle(folder)
-    return opening.opened_run(bundle, folder.name, own_model(bundle, own))
+    return resolve.opened_run(bundle, folder.name, own_model(bundle, own))
 
 
 def beside(
     first: Structure, word: str, shape: Shape | None, classes: int | None, own: str | None, home: Path | None
 ) -> Structure:
     """The second network; one that is given by name is made for the images and classes of the first."""
-    from sightlab.lens import opening
+    from sightlab.lens import resolve
 
-    if opening.run_named(word, home) is None:
-        return opening.opened_model(word, shape or first.shape, classes or first.classes).structure
+    if resolve.run_named(word, home) is None:
+        return resolve.opened_model(word, shape or first.shape, classes or first.classes).structure
     return opened(word, shape, classes, own, home).structure
 
 
 def rules_of(first: Structure, second: Structure) -> tuple[Rule, ...]:
     """The rules of both, those that differ first."""
-    from sightlab.lens.rules import side_by_side
+    from sightlab.lens.design_rules import side_by_side
 
     return side_by_side(first, second)
 
@@ -121,7 +121,7 @@ def rules_of(first: Structure, second: Structure) -> tuple[Rule, ...]:
 def files(first: Opened, second: Structure | None, picture: Path | None, file: Path) -> list[Path]:
     """Draw what there is to draw; gives the files, the network's own first."""
     from sightlab.charts import save_svg
-    from sightlab.lens.drawing import drawn, drawn_beside
+    from sightlab.lens.diagram import drawn, drawn_beside
 
     sheets = sheets_of(first, picture, file)
     save_svg(drawn_beside(first.structure, second) if second else drawn(first.structure), file)
@@ -137,16 +137,18 @@ def sheets_of(first: Opened, picture: Path | None, file: Path) -> dict[Path, Ima
     """The contact sheets of a trained run, by the file they go to; none of a model that is not trained."""
     if first.classifier is None or first.bundle is None:
         return {}
-    from sightlab.lens import maps
+    from sightlab.lens import feature_maps
 
     sheets: dict[Path, Image] = {}
     if picture is not None:
         from sightlab.prediction import first_picture
 
         shown = first_picture(picture, first.bundle.facts)
-        sheets[file.with_name(f"{file.stem}-maps.png")] = maps.map_sheet(first.classifier, first.structure, shown)
+        sheets[file.with_name(f"{file.stem}-maps.png")] = feature_maps.map_sheet(
+            first.classifier, first.structure, shown
+        )
     try:
-        filters = maps.filter_sheet(first.classifier.net, first.structure)
+        filters = feature_maps.filter_sheet(first.classifier.net, first.structure)
     except ModelError as error:
         say(str(error))
         return sheets
@@ -155,7 +157,7 @@ def sheets_of(first: Opened, picture: Path | None, file: Path) -> dict[Path, Ima
 
 def show(found: Structure) -> None:
     """The structure, for a person."""
-    from sightlab.lens.parts import row_words
+    from sightlab.lens.blocks import row_words
 
     rows = [row_words(layer) for layer in found.layers]
     table(HEADER, [[row[column] for column in HEADER] for row in rows], right=NUMBERS)
@@ -171,7 +173,7 @@ def show(found: Structure) -> None:
 
 def summary(found: Structure) -> list[tuple[str, str]]:
     """What the table comes to."""
-    from sightlab.lens.rules import design
+    from sightlab.lens.design_rules import design
 
     rules = design(found)
     return [(name, rules[name]) for name in ("input", *list(rules)[1:])]

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, Home, RunsBar, as_json, out, progress_bar, say, table
+from sightlab.cli.output import JSON_OPTION, Home, RunsBar, as_json, out, progress_bar, say, table
 from sightlab.cli.train import STOPPED, asked_to_pause
 
 if TYPE_CHECKING:
-    from sightlab.studies.planning import Plan
-    from sightlab.studies.schema import Study
+    from sightlab.studies.study_plan import Plan
+    from sightlab.studies.study_schema import Study
 
 LIST_EXAMPLES = """\b
 Examples:
@@ -65,8 +65,8 @@ Seeds = Annotated[int | None, typer.Option(help="Seeds of each row, instead of t
 @app.command("list", epilog=LIST_EXAMPLES)
 def list_(json: bool = JSON_OPTION) -> None:
     """List the studies that ship: their question, and how many runs each scale has."""
-    from sightlab.studies.planning import plan_study
-    from sightlab.studies.reading import read_study, shipped_studies
+    from sightlab.studies.study_files import read_study, shipped_studies
+    from sightlab.studies.study_plan import plan_study
 
     found = [read_study(name) for name in shipped_studies()]
     runs = [{scale: len(plan_study(one, scale, Path("runs")).jobs) for scale in one.scales} for one in found]
@@ -162,13 +162,13 @@ def run(
     measured on a few steps and said before it starts.
     """
     from sightlab.report.article import page_file, write_article
-    from sightlab.store.folder import home_folder
-    from sightlab.studies.hidden import test_hidden
-    from sightlab.studies.page import page_of
-    from sightlab.studies.results import gathered
-    from sightlab.studies.running import Watch, keep_account, run_study
+    from sightlab.store.run_folder import home_folder
+    from sightlab.studies.hidden_csv import test_hidden
+    from sightlab.studies.run_study import Watch, keep_account, run_study
+    from sightlab.studies.study_page import page_of
+    from sightlab.studies.study_results import gathered
+    from sightlab.training.device import trainings_at_once
     from sightlab.training.loop import Paused
-    from sightlab.training.workers import trainings_at_once
 
     place = home or home_folder()
     file = page_file(target or default_page(name, scale))
@@ -220,9 +220,9 @@ def report(
     """
     from sightlab.cli.tune import is_search, report_search
     from sightlab.report.article import page_file, write_article
-    from sightlab.store.folder import home_folder
-    from sightlab.studies.page import page_of
-    from sightlab.studies.results import gathered
+    from sightlab.store.run_folder import home_folder
+    from sightlab.studies.study_page import page_of
+    from sightlab.studies.study_results import gathered
 
     place = home or home_folder()
     if is_search(name, place):
@@ -240,9 +240,9 @@ def report(
 
 def planned(name: str, scale: ScaleWord, data: str | None, seeds: int | None, home: Path | None) -> Plan:
     """What the command's words mean."""
-    from sightlab.store.folder import home_folder
-    from sightlab.studies.planning import plan_study
-    from sightlab.studies.reading import read_study
+    from sightlab.store.run_folder import home_folder
+    from sightlab.studies.study_files import read_study
+    from sightlab.studies.study_plan import plan_study
 
     return plan_study(read_study(name), scale.value, home or home_folder(), data=data, seeds=seeds)
 
@@ -266,7 +266,7 @@ def results_json(results: Any) -> dict[str, Any]:
     ]
     return {
         "rows": rows,
-        "gains": {id_: one.to_json() for id_, one in results.gains.items()},
+        "gains": {id_: one.to_json() for id_, one in results.differences.items()},
         "missing": list(results.missing),
     }
 
@@ -274,9 +274,9 @@ def results_json(results: Any) -> dict[str, Any]:
 def show_results(results: Any) -> None:
     """The table of a study, for a person."""
     from sightlab.comparison import sentence
-    from sightlab.studies.page import table as page_table
+    from sightlab.studies.study_page import table as page_table
 
     found = page_table(results)
     table(list(found.header), [list(row) for row in found.rows], right=found.right)
-    for one in results.gains.values():
+    for one in results.differences.values():
         out(f"{sentence(one)}.")

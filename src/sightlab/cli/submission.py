@@ -34,7 +34,7 @@ def submission(answers: Sequence[Answer], files: Sequence[str]) -> tuple[str, li
 
     Raises DataError for an id that two pictures have, and where two samples could be meant.
     """
-    from sightlab.store.tables import plain_cell
+    from sightlab.store.predictions import plain_cell
 
     sample, notes = sample_beside(files)
     heading = sample.heading if sample else HEADING
@@ -132,7 +132,7 @@ def sample_notes(sample: Sample | None, ids: Sequence[str]) -> list[str]:
 
 def escape_notes(ids: Sequence[str]) -> list[str]:
     """What is to be said of ids that are not written as they are."""
-    from sightlab.store.tables import plain_cell
+    from sightlab.store.predictions import plain_cell
 
     changed = [own for own in ids if plain_cell(own) != own]
     if not changed:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sightlab.cli.data import Words, reading_of
-from sightlab.cli.show import JSON_OPTION, Home, out, plain_name, progress_bar, say, table
-from sightlab.cli.streams import dumped, json_bytes, printable, write
+from sightlab.cli.output import JSON_OPTION, Home, out, plain_name, progress_bar, say, table
+from sightlab.cli.stdio import dumped, json_bytes, printable, write
 
 if TYPE_CHECKING:
-    from sightlab.testing import Tested
+    from sightlab.evaluation import Evaluation
 
 EXAMPLES = """\b
 Examples:
@@ -46,12 +46,12 @@ def test(
     SOURCE is read, as in training: label=, layout=, size=, ... The opening is put on record beside the model and
     counted.
     """
-    from sightlab import testing
+    from sightlab import evaluation
 
     read = reading_of(words, label=label, skip_broken=skip_broken)
-    bundle = testing.bundle_of(run, home)
+    bundle = evaluation.bundle_of(run, home)
     with progress_bar("reading pictures") as reading, progress_bar("testing") as tick:
-        tested = testing.test(
+        tested = evaluation.evaluate(
             bundle,
             data,
             open_test=open_test,
@@ -82,11 +82,11 @@ def own_model(bundle: Any, code: str | None) -> Any:
 
 
 def written_files(
-    tested: Tested, folder: Path, predictions: Path | None, confusion: Path | None, source: str
+    tested: Evaluation, folder: Path, predictions: Path | None, confusion: Path | None, source: str
 ) -> dict[str, str]:
     """Write the confusion picture, and the predictions where asked for. Gives what was written, by kind."""
     from sightlab import charts, metrics
-    from sightlab.store.tables import write_predictions_csv
+    from sightlab.store.predictions import write_predictions_csv
 
     said = tested.predictions
     matrix = metrics.confusion_matrix(said)
@@ -101,7 +101,7 @@ def written_files(
     return written
 
 
-def facts_of(tested: Tested, bundle: str, source: str, written: dict[str, str]) -> dict[str, Any]:
+def facts_of(tested: Evaluation, bundle: str, source: str, written: dict[str, str]) -> dict[str, Any]:
     """What `--json` prints."""
     from dataclasses import asdict
 
@@ -116,7 +116,7 @@ def facts_of(tested: Tested, bundle: str, source: str, written: dict[str, str]) 
     }
 
 
-def result(tested: Tested, written: dict[str, str]) -> None:
+def result(tested: Evaluation, written: dict[str, str]) -> None:
     """The test's result, for a person."""
     from sightlab import metrics
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, Home, TrainingBar, as_json, epoch_line, out, progress_bar, say
+from sightlab.cli.output import JSON_OPTION, Home, TrainingBar, as_json, epoch_line, out, progress_bar, say
 from sightlab.errors import RunError
 
 if TYPE_CHECKING:
     from sightlab.recipes.schema import Recipe
     from sightlab.records import Run
-    from sightlab.runs.life import Watch
+    from sightlab.runs.lifecycle import Watch
 
 EXAMPLES = """\b
 Examples:
@@ -65,13 +65,13 @@ def train(
 
 def recipe_of(words: list[str]) -> Recipe:
     """The recipe that the command's words mean; what they change is said."""
-    from sightlab.recipes.changes import changed, differences, parse_changes
-    from sightlab.recipes.reading import read_recipe
+    from sightlab.recipes.loader import read_recipe
+    from sightlab.recipes.overrides import changed, changed_keys, parse_changes
 
     name = words.pop(0) if words and "=" not in words[0] else "demo"
     shipped = read_recipe(name)
     recipe = changed(shipped, parse_changes(words))
-    for key, (before, after) in differences(shipped, recipe).items():
+    for key, (before, after) in changed_keys(shipped, recipe).items():
         say(f"{key}: {before} -> {after}")
     return recipe
 
@@ -79,17 +79,17 @@ def recipe_of(words: list[str]) -> Recipe:
 def watched(words: list[str], resume: str | None, home: Path | None) -> Run | None:
     """Train the recipe of these words, or resume a run, with a progress bar; None when Ctrl-C paused it."""
     recipe = recipe_of(words) if resume is None else None
-    from sightlab.runs import life
-    from sightlab.store.folder import locate, read_facts
+    from sightlab.runs import lifecycle
+    from sightlab.store.run_folder import locate, read_facts
     from sightlab.training.loop import Paused
 
     with progress_bar("reading pictures") as decoding, asked_to_pause() as asked:
         begin: Callable[..., Run]
         if recipe is not None:
-            begin, epochs = partial(life.train, recipe, home=home), recipe.epochs
+            begin, epochs = partial(lifecycle.train, recipe, home=home), recipe.epochs
         else:
             folder = locate(str(resume), home)
-            begin, epochs = partial(life.resume, folder), read_facts(folder).get("planned_epochs", 0)
+            begin, epochs = partial(lifecycle.resume, folder), read_facts(folder).get("planned_epochs", 0)
         with training_watch(epochs, decoding, asked) as watch:
             try:
                 return begin(watch=watch)
@@ -101,7 +101,7 @@ def watched(words: list[str], resume: str | None, home: Path | None) -> Run | No
 @contextlib.contextmanager
 def training_watch(epochs: int, decoding: object, asked: list[int]) -> Iterator[Watch]:
     """What is shown while training: a bar for a person, a line an epoch for everyone."""
-    from sightlab.runs.life import Watch
+    from sightlab.runs.lifecycle import Watch
 
     def pause() -> bool:
         return bool(asked)

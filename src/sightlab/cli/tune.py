@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sightlab.cli.show import JSON_OPTION, Home, as_json, out, progress_bar, say
+from sightlab.cli.output import JSON_OPTION, Home, as_json, out, progress_bar, say
 from sightlab.cli.train import STOPPED, asked_to_pause
 from sightlab.errors import StudyError
 
 if TYPE_CHECKING:
-    from sightlab.runs.crew import Crew
-    from sightlab.runs.ray_crew import RayCrew
-    from sightlab.tune.choosing import Verdict
-    from sightlab.tune.driver import Driver
-    from sightlab.tune.plan import Plan
-    from sightlab.tune.watching import View
+    from sightlab.runs.ray_executor import RayExecutor
+    from sightlab.runs.worker_pool import WorkerPool
+    from sightlab.tune.progress import View
+    from sightlab.tune.search_plan import Plan
+    from sightlab.tune.selection import Selection
+    from sightlab.tune.tuner import Tuner
 
 EXAMPLES = """\b
 Examples:
@@ -101,10 +101,10 @@ def tune(
     if target is not None:
         page_file(target)
     check_share(on, cpus, gpus)
-    from sightlab.store.folder import home_folder
+    from sightlab.store.run_folder import home_folder
     from sightlab.training.loop import Paused
     from sightlab.tune.budget import parse_budget
-    from sightlab.tune.running import Asked, kept_budget
+    from sightlab.tune.run_search import Asked, kept_budget
 
     asked = Asked(tuple(words or ()), method and method.value, metric and metric.value, seeds, trials, study=study)
     place = home or home_folder()
@@ -114,17 +114,17 @@ def tune(
         say(f"study {plan.name}: {plan.method}, {plan.metric}, {', '.join(axes_of(plan))}")
         try:
             hands = hands_of(workers, on, cpus, gpus)
-            driver, verdict = searched(plan, place, limit, hands, stop, (test, retrain), share)
+            tuner, verdict = searched(plan, place, limit, hands, stop, (test, retrain), share)
         except Paused:
             again = [*(["--share"] if share else []), *([f"--budget {budget}"] if budget else [])]
             say(" ".join(["paused; go on with: sightlab tune --resume", plan.name, *again]))
             return STOPPED
-    return show(driver, verdict, target, json)
+    return show(tuner, verdict, target, json)
 
 
 def plan_of(asked: Any, resume: str | None, home: Path, budget: Any, share: bool) -> Plan:
     """The search that is asked for, or that a study was begun with."""
-    from sightlab.tune.running import planned, resumed
+    from sightlab.tune.run_search import planned, resumed
 
     with progress_bar("reading pictures") as decoding:
         if resume is not None:
@@ -143,41 +143,47 @@ def check_share(on: str | None, cpus: float | None, gpus: float | None) -> None:
         raise StudyError("--cpus 0: a trial needs a CPU or a part of a GPU; leave it out for 1")
 
 
-def hands_of(workers: int | None, on: str | None, cpus: float | None, gpus: float | None) -> Crew | RayCrew:
+def hands_of(workers: int | None, on: str | None, cpus: float | None, gpus: float | None) -> WorkerPool | RayExecutor:
     """Who works the trials off: processes of this machine, or a cluster. Raises StudyError where it does not answer."""
     if on is None:
-        from sightlab.runs.crew import Crew
-        from sightlab.training.workers import trainings_at_once
+        from sightlab.runs.worker_pool import WorkerPool
+        from sightlab.training.device import trainings_at_once
 
-        return Crew(workers or trainings_at_once())
-    from sightlab.runs.cluster import connect
-    from sightlab.runs.ray_crew import RayCrew
+        return WorkerPool(workers or trainings_at_once())
+    from sightlab.runs.ray_client import connect
+    from sightlab.runs.ray_executor import RayExecutor
 
-    return RayCrew(connect(on), workers, 1.0 if cpus is None else cpus, gpus or 0.0, say)
+    return RayExecutor(connect(on), workers, 1.0 if cpus is None else cpus, gpus or 0.0, say)
 
 
 def axes_of(plan: Plan) -> list[str]:
     """What varies, as it was given."""
-    from sightlab.tune.plan import axis_words
+    from sightlab.tune.search_plan import axis_words
 
     return [f"{key}={axis_words(axis)}" for key, axis in plan.space.axes.items()]
 
 
 def searched(
-    plan: Plan, home: Path, budget: Any, hands: Crew | RayCrew, stop: list[int], after: tuple[bool, int], share: bool
-) -> tuple[Driver, Verdict | None]:
+    plan: Plan,
+    home: Path,
+    budget: Any,
+    hands: WorkerPool | RayExecutor,
+    stop: list[int],
+    after: tuple[bool, int],
+    share: bool,
+) -> tuple[Tuner, Selection | None]:
     """Work the search off, and choose. after: whether the winner is tested, and with how many further seeds."""
-    from sightlab.tune.choosing import chosen
-    from sightlab.tune.running import search
-    from sightlab.tune.watching import Watch
+    from sightlab.tune.progress import Watch
+    from sightlab.tune.run_search import search
+    from sightlab.tune.selection import chosen
 
     with hands as crew, live_view() as (tell, look):
-        driver = search(plan, home, crew, budget, Watch(tell, look, None, lambda: bool(stop)), share)
-        tell(f"{driver.account}")
+        tuner = search(plan, home, crew, budget, Watch(tell, look, None, lambda: bool(stop)), share)
+        tell(f"{tuner.account}")
         try:
-            return driver, chosen(driver, test=after[0], retrain=after[1])
+            return tuner, chosen(tuner, test=after[0], retrain=after[1])
         finally:
-            driver.record.leave()
+            tuner.record.leave()
 
 
 @contextlib.contextmanager
@@ -216,25 +222,25 @@ def drawn(view: View) -> Any:
     return Group(Text("; ".join([*parts, *([view.left] if view.left else [])])), table)
 
 
-def show(driver: Driver, verdict: Verdict | None, file: Path | None, json: bool) -> int:
+def show(tuner: Tuner, verdict: Selection | None, file: Path | None, json: bool) -> int:
     """What the search came to; its page and the winner's recipe are written."""
     from sightlab.report.article import write_article
-    from sightlab.tune.page import page_of
-    from sightlab.tune.telling import as_values, best_recipe, ends, lines
+    from sightlab.tune.search_page import page_of
+    from sightlab.tune.summary import as_values, best_recipe, ends, lines
 
-    record = driver.record
+    record = tuner.record
     if verdict is None:
-        reasons = [trial.reason for trial in driver.trials if trial.reason]
+        reasons = [trial.reason for trial in tuner.trials if trial.reason]
         raise StudyError(
-            f"study {driver.plan.name}: no trial has a value ({ends(driver)})"
+            f"study {tuner.plan.name}: no trial has a value ({ends(tuner)})"
             + (f"; the first failed: {reasons[0]}" if reasons else "; give a larger --budget")
         )
-    best = record.written("best.yaml", best_recipe(driver, verdict))
-    written = [best, *write_article(page_of(driver, verdict), file or record.folder / "report.html")]
+    best = record.written("best.yaml", best_recipe(tuner, verdict))
+    written = [best, *write_article(page_of(tuner, verdict), file or record.folder / "report.html")]
     if json:
-        as_json(as_values(driver, verdict) | {"written": [str(path) for path in written]})
+        as_json(as_values(tuner, verdict) | {"written": [str(path) for path in written]})
         return 0
-    for line in lines(driver, verdict):
+    for line in lines(tuner, verdict):
         out(line)
     out(f"\npage: {written[1]}")
     out(f"recipe: {best}")
@@ -244,8 +250,8 @@ def show(driver: Driver, verdict: Verdict | None, file: Path | None, json: bool)
 
 def is_search(name: str, home: Path) -> bool:
     """Whether a study of this name is a search of a home, and none that ships."""
-    from sightlab.studies.reading import shipped_studies
-    from sightlab.tune.record import FOLDER, PLAN
+    from sightlab.studies.study_files import shipped_studies
+    from sightlab.tune.search_record import FOLDER, PLAN
 
     return name not in shipped_studies() and (home / FOLDER / Path(name).name / PLAN).is_file()
 
@@ -253,13 +259,13 @@ def is_search(name: str, home: Path) -> bool:
 def report_search(name: str, home: Path, target: Path | None, json: bool) -> None:
     """Write the page of a search anew, from its record and its runs."""
     from sightlab.report.article import page_file
-    from sightlab.runs.crew import Crew
-    from sightlab.training.workers import trainings_at_once
-    from sightlab.tune.choosing import told_again
-    from sightlab.tune.running import reopened
-    from sightlab.tune.watching import Watch
+    from sightlab.runs.worker_pool import WorkerPool
+    from sightlab.training.device import trainings_at_once
+    from sightlab.tune.progress import Watch
+    from sightlab.tune.run_search import reopened
+    from sightlab.tune.selection import told_again
 
     file = None if target is None else page_file(target)
-    with Crew(trainings_at_once()) as crew:
-        driver = reopened(name, home, crew, Watch(say))
-        show(driver, told_again(driver), file, json)
+    with WorkerPool(trainings_at_once()) as crew:
+        tuner = reopened(name, home, crew, Watch(say))
+        show(tuner, told_again(tuner), file, json)

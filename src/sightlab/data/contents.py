@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sightlab.data.containers.junk import is_junk
-from sightlab.data.formats.opening import reading
+from sightlab.data.formats.file_io import reading
 from sightlab.errors import DataError
 from sightlab.files import write_text
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from sightlab.data.words import ReadWords
+from sightlab.data.read_options import ReadWords
 from sightlab.errors import DataError, one_line, suggestion
 
 NAME = "data.yaml"

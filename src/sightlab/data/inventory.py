@@ -138,7 +138,7 @@ def expanded(inventory: Inventory) -> Inventory:
 
 def are_shards(inventory: Inventory, archives: Sequence[str]) -> bool:
     """Whether archives are WebDataset shards: tars whose first members share a name, a picture and its label."""
-    from sightlab.data.webshards.naming import is_shard
+    from sightlab.data.webshards.sample_names import is_shard
 
     tars = [name for name in archives if ".zip" not in name.casefold()]
     return len(tars) == len(archives) and is_shard(inventory.file(tars[0]))

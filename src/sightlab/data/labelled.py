@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from sightlab.data.fitting import Shape, channel_note, size_note
+from sightlab.data.fit_shape import Shape, channel_note, size_note
 from sightlab.data.imageset import UNDIVIDED, ImageSet, Parts, Progress
 from sightlab.data.load import adapted_set, examined, load_parts
-from sightlab.data.unlabelled.files import ARRAYS, read_unlabelled
-from sightlab.data.unlabelled.picture import Wanted
-from sightlab.data.words import ReadWords
+from sightlab.data.read_options import ReadWords
+from sightlab.data.unlabelled.file_input import ARRAYS, read_unlabelled
+from sightlab.data.unlabelled.picture_input import Wanted
 from sightlab.errors import DataError
 
 FILE_CHANNELS = (1, 3)

@@ -18,13 +18,13 @@ from sightlab.data.layouts.claim import Claim, ReadOptions
 from sightlab.data.layouts.copies import without_copies
 from sightlab.data.layouts.decide import Decision, decide
 from sightlab.data.layouts.table import LAYOUTS
-from sightlab.data.names import EMBEDDED, FASHION, FINE, NAMED, SUPERCLASSES
+from sightlab.data.name_matching import EMBEDDED, FASHION, FINE, NAMED, SUPERCLASSES
 from sightlab.data.pictures.decode import Decoding, fit
+from sightlab.data.read_options import ReadWords, options_of
 from sightlab.data.sources import Found, find
 from sightlab.data.splits import Splits, divide
-from sightlab.data.webshards.naming import relative_names
-from sightlab.data.webshards.read import read_shards
-from sightlab.data.words import ReadWords, options_of
+from sightlab.data.webshards.read_shards import read_shards
+from sightlab.data.webshards.sample_names import relative_names
 from sightlab.errors import DataError
 
 

@@ -17,9 +17,9 @@ from sightlab.data.cache import cache_folder
 from sightlab.data.download import download, md5_of
 from sightlab.data.imageset import SPLIT_WORDS, SPLITS, Progress
 from sightlab.data.inventory import counted, look
-from sightlab.data.names import EMBEDDED, NAMED, NamedSet
+from sightlab.data.name_matching import EMBEDDED, NAMED, NamedSet
 from sightlab.data.pictures.suffixes import is_picture_name
-from sightlab.data.webshards.naming import expanded, is_pattern
+from sightlab.data.webshards.sample_names import expanded, is_pattern
 from sightlab.errors import DataError, suggestion
 
 DEBIAN = Path("/usr/share/datasets")

@@ -56,7 +56,7 @@ class Splits:
     bit_depth: see `Parts`.
 
     >>> import sightlab
-    >>> splits = sightlab.load("fashion-mini", validation=0.1)
+    >>> splits = sightlab.load_data("fashion-mini", validation=0.1)
     >>> len(splits.train), len(splits.validation), len(splits.test), splits.duplicates
     (9000, 1000, 2000, {})
     """

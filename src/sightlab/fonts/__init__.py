@@ -7,7 +7,7 @@ fonts of the system, shaped by HarfBuzz; a character that none of them has is wr
 from sightlab.fonts.bidi import levels, visual_order
 from sightlab.fonts.escapes import clusters, escape_missing
 from sightlab.fonts.faces import Face, FontList, in_default_font, installed_fonts
-from sightlab.fonts.files import font_files, font_folders
+from sightlab.fonts.font_files import font_files, font_folders
 from sightlab.fonts.layout import TextLine, layout_text
 
 __all__ = [

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sightlab.fonts.files import font_files, font_folders
+from sightlab.fonts.font_files import font_files, font_folders
 
 if TYPE_CHECKING:
     import uharfbuzz

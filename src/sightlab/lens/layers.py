@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sightlab.lens.fields import Field, Pair
+from sightlab.lens.receptive_field import Field, Pair
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sightlab.lens.fields import Field, Pair
 from sightlab.lens.layers import Window
+from sightlab.lens.receptive_field import Field, Pair
 
 # The name of a function without underscores -> kind and words. A function of another name that leaves the shape as it
 # is (a division by a constant) is no layer, and neither are those that only look at a tensor in another way.

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from sightlab.errors import ModelError, one_line
-from sightlab.lens.fields import Pair
 from sightlab.lens.layers import Layer
-from sightlab.lens.tracing import trace
+from sightlab.lens.receptive_field import Pair
+from sightlab.lens.tracer import trace
 from sightlab.models import build, parameter_count
 
 Shape = tuple[int, int, int]
@@ -83,7 +83,7 @@ class Structure:
         }
 
     def _repr_html_(self) -> str:
-        from sightlab.lens.drawing import drawn
+        from sightlab.lens.diagram import drawn
 
         return drawn(self)
 

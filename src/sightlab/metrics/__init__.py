@@ -6,7 +6,10 @@ every function of this room. Logits must be finite: a NaN would otherwise count 
 
 from sightlab.metrics.calibration import calibration_error, reliability
 from sightlab.metrics.checks import check_logits, check_matrix
-from sightlab.metrics.classes import (
+from sightlab.metrics.diagnostics import constant_outputs, last_batch_accuracy
+from sightlab.metrics.intervals import wilson_interval
+from sightlab.metrics.label_issues import label_suspects
+from sightlab.metrics.per_class import (
     balanced_accuracy,
     class_scores,
     confusion_matrix,
@@ -15,12 +18,9 @@ from sightlab.metrics.classes import (
     weighted_average,
     worst_confusions,
 )
-from sightlab.metrics.intervals import wilson_interval
-from sightlab.metrics.pitfalls import constant_outputs, last_batch_accuracy
 from sightlab.metrics.probability import brier_score, mean_cross_entropy, probabilities
 from sightlab.metrics.ranking import mean_roc_auc, roc_auc, top_k_accuracy
-from sightlab.metrics.scoring import score, scorecard
-from sightlab.metrics.suspects import label_suspects
+from sightlab.metrics.scorecard import score, scorecard
 
 __all__ = [
     "balanced_accuracy",

@@ -9,16 +9,16 @@ from types import MappingProxyType
 from torch import nn
 
 from sightlab.errors import ModelError
-from sightlab.models.calling import call_builder
-from sightlab.models.check import check_output
+from sightlab.models.builder import call_builder
 from sightlab.models.freezing import freeze_parts
+from sightlab.models.load_weights import load_weights
 from sightlab.models.names import check_name
-from sightlab.models.own_code import code_reference, own_model
+from sightlab.models.output_check import check_output
 from sightlab.models.pretrained import load_published
+from sightlab.models.registry import MODELS
 from sightlab.models.stems import stem_choice
-from sightlab.models.table import MODELS
 from sightlab.models.timm_models import PREFIX, timm_model
-from sightlab.models.weights import load_weights
+from sightlab.models.user_code import code_reference, own_model
 
 __all__ = [
     "MODELS",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from sightlab.augment.groups import one_thread
+from sightlab.augment.chunks import one_thread
 
 
 class Classifier(nn.Module):

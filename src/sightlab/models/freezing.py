@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from sightlab.errors import ModelError, suggestion
-from sightlab.models.weights import last_linear
+from sightlab.models.load_weights import last_linear
 
 BACKBONE = "backbone"
 HIDDEN = "hidden"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sightlab.errors import ModelError, suggestion
-from sightlab.models.own_code import code_reference, read_source
 from sightlab.models.timm_models import PREFIX, quiet_timm, timm_with
+from sightlab.models.user_code import code_reference, read_source
 
 
 def check_name(name: str) -> None:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from sightlab.errors import ModelError, one_line
-from sightlab.models.table import MODELS
-from sightlab.models.weights import first_convolution, fit_state, last_linear
+from sightlab.models.load_weights import first_convolution, fit_state, last_linear
+from sightlab.models.registry import MODELS
 
 # DenseNet's files are from before torch forbade dots in names: denselayer1.norm.1 is denselayer1.norm1 now.
 OLD_NAMES = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\.\w+)$")

@@ -13,10 +13,10 @@ from torch.nn import functional as F  # noqa: N812 - the name that torch's own d
 
 from sightlab.errors import ModelError, suggestion
 from sightlab.models.attention import attention as attention_called
-from sightlab.models.blocks import BasicBlock, Bottleneck, Shortcut, projection, zero_padding
 from sightlab.models.head import Hidden
 from sightlab.models.head import hidden as hidden_layers
 from sightlab.models.regularise import depth_rates, head_dropout
+from sightlab.models.residual_blocks import BasicBlock, Bottleneck, Shortcut, projection, zero_padding
 from sightlab.models.stems import STEMS, Stem, choose_stem
 
 WIDTHS = (64, 128, 256, 512)

@@ -15,7 +15,7 @@ Alpha = Callable[[int], float]
 Pairs = tuple[list[Tensor], list[Tensor]]
 
 
-class Averages:
+class WeightAverage:
     """A second value for each entry of a model's state_dict, in the same shape, dtype and memory order.
 
     Parameters and floating-point buffers (batch norm's statistics) are averaged; whole numbers are copied. At first
@@ -73,7 +73,7 @@ class Averages:
         return floats, ([self._averages[name] for name in whole], [values[name] for name in whole])
 
 
-class EMA(Averages):
+class EMA(WeightAverage):
     """Exponential moving average: average = d * average + (1 - d) * value after every step.
 
     Polyak and Juditsky 1992, Acceleration of stochastic approximation by averaging, in the form with a constant
@@ -116,7 +116,7 @@ class EMA(Averages):
         return self._decay if self._power is None else min(self._decay, 1 - (step + 1) ** -self._power)
 
 
-class Lookahead(Averages):
+class Lookahead(WeightAverage):
     """Every `every` steps: slow = slow + alpha * (fast - slow), fast = slow, where the model's values are the fast.
 
     Zhang et al. 2019, Lookahead optimizer: k steps forward, 1 step back, algorithm 1 (k = 5 or 10, alpha 0.5 or

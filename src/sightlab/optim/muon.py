@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.optim.adamw import adamw
 from torch.optim.optimizer import ParamsT
 
-from sightlab.optim.groups import Groups
 from sightlab.optim.groupwise import Group, GroupwiseOptimizer
+from sightlab.optim.param_groups import Groups
 
 # x -> A x + B x^3 + C x^5, five times, brings every singular value from (0, 1] near 1: Jordan 2024, section "Deriving".
 A, B, C = 3.4445, -4.7750, 2.0315

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from sightlab.errors import RecipeError, suggestion
-from sightlab.optim.groups import Groups, by_layer, hidden_matrices, parameter_groups
 from sightlab.optim.lamb import Lamb
 from sightlab.optim.lion import Lion
 from sightlab.optim.muon import Muon, by_rule
+from sightlab.optim.param_groups import Groups, by_layer, hidden_matrices, parameter_groups
 
 
 # foreach: the same arithmetic, bit for bit, as one parameter after another, with fewer calls. torch's fused kernels are

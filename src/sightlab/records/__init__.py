@@ -1,7 +1,7 @@
 """Frozen facts that pass between the rooms. Nothing here computes with images, trains or draws."""
 
-from sightlab.records.gains import Agreement, ClassChange, Contender, Gain, Spread
-from sightlab.records.runs import Epoch, Run, duration
+from sightlab.records.comparisons import Agreement, ClassChange, Difference, RankedCandidate, Spread
+from sightlab.records.run import Epoch, Run, duration
 from sightlab.records.scores import Answer, Averages, ClassScore, Predictions, ReliabilityBin, Score, Scorecard
 
 __all__ = [
@@ -10,10 +10,10 @@ __all__ = [
     "Averages",
     "ClassChange",
     "ClassScore",
-    "Contender",
+    "Difference",
     "Epoch",
-    "Gain",
     "Predictions",
+    "RankedCandidate",
     "ReliabilityBin",
     "Run",
     "Score",

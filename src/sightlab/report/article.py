@@ -11,8 +11,8 @@ from pathlib import Path
 from sightlab import charts
 from sightlab.errors import StudyError, one_line
 from sightlab.report import figures
-from sightlab.report.page import environment
-from sightlab.report.writing import put
+from sightlab.report.run_page import environment
+from sightlab.report.writer import put
 from sightlab.version import __version__
 
 

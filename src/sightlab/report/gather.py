@@ -18,8 +18,8 @@ from sightlab.records import Epoch, Predictions, ReliabilityBin, Run, Scorecard
 from sightlab.report.galleries import Gallery, read_galleries
 from sightlab.report.measures import Confidence, Mistake, confidence_of, mistakes_of
 from sightlab.store.bundle import read_bundle
-from sightlab.store.folder import read_facts, read_openings, recipe_in, run_from, status_of
-from sightlab.store.tables import read_predictions
+from sightlab.store.predictions import read_predictions
+from sightlab.store.run_folder import read_facts, read_openings, recipe_in, run_from, status_of
 
 
 @dataclass(frozen=True)

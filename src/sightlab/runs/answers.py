@@ -7,28 +7,28 @@ from numpy.typing import NDArray
 
 from sightlab.errors import RunError
 from sightlab.records import Predictions
-from sightlab.runs.tasks import Channel, Desk
-from sightlab.runs.teachers import teacher_of
-from sightlab.store.folder import read_facts, status_of
-from sightlab.store.tables import read_predictions
+from sightlab.runs.resolve_teacher import teacher_of
+from sightlab.runs.tasks import Channel, TaskContext
+from sightlab.store.predictions import read_predictions
+from sightlab.store.run_folder import read_facts, status_of
 from sightlab.training import checkpoint
+from sightlab.training.device import own_process
 from sightlab.training.prepare import predictions_of, prepare
-from sightlab.training.workers import own_process
 
 
-def validation_answers(_channel: Channel, desk: Desk) -> NDArray[np.bool_]:
+def validation_answers(_channel: Channel, context: TaskContext) -> NDArray[np.bool_]:
     """Whether the best epoch's weights of a run are right, for each validation image: bool [N].
 
     Raises RunError for a run of which nothing is kept.
     """
-    folder = desk.folder
+    folder = context.folder
     assert folder is not None
     if status_of(read_facts(folder)) == "finished":
         said = read_predictions(folder / "predictions-validation.safetensors")
         return right(said)
-    recipe = desk.recipe
+    recipe = context.recipe
     with own_process(recipe.deterministic):
-        prepared = prepare(recipe, data=desk.data, teacher=teacher_of(recipe))
+        prepared = prepare(recipe, data=context.data, teacher=teacher_of(recipe))
         training = prepared.training
         if not checkpoint.restore(folder / "checkpoints", training, prepared.identity) or not training.best:
             raise RunError(f"{folder}: has no checkpoint of a whole epoch")

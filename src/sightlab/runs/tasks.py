@@ -22,7 +22,7 @@ class Channel(Protocol):
 
 
 @dataclass(frozen=True)
-class Desk:
+class TaskContext:
     """What a task works on, and where that is on the machine that does it.
 
     recipe: of the run. home: where the folder of a new run is made. folder: of the run that is gone on with, or looked
@@ -40,16 +40,16 @@ class Desk:
 class Task:
     """work: a function of a module, or a functools.partial of one, as it is pickled; what it gives is told as Done."""
 
-    work: Callable[[Channel, Desk], Any]
-    desk: Desk
+    work: Callable[[Channel, TaskContext], Any]
+    context: TaskContext
 
     def __call__(self, channel: Channel) -> Any:
         """Do the work here."""
-        return self.work(channel, self.desk)
+        return self.work(channel, self.context)
 
 
 @dataclass(frozen=True)
-class Heard:
+class Message:
     """A message of a task. number: the task's."""
 
     number: int
@@ -57,7 +57,7 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Done:
+class Result:
     """A task has ended, with this result."""
 
     number: int
@@ -65,7 +65,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Broken:
+class TaskError:
     """A task ended in an error that it did not expect. error: in a line."""
 
     number: int
@@ -73,7 +73,7 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Gone:
+class WorkerLost:
     """A task's process has died; another takes its place. why: in words. blameless: its machine died, not it alone."""
 
     number: int
@@ -81,10 +81,10 @@ class Gone:
     blameless: bool = False
 
 
-News = Heard | Done | Broken | Gone
+TaskEvent = Message | Result | TaskError | WorkerLost
 
 
-class Hands(Protocol):
+class Executor(Protocol):
     """Whoever works tasks off: processes of this machine (`Crew`), or a cluster (`RayCrew`)."""
 
     @property
@@ -105,5 +105,5 @@ class Hands(Protocol):
     def stop(self) -> None:
         """Ask every task under way to keep what it has and end."""
 
-    def news(self, seconds: float) -> list[News]:
+    def news(self, seconds: float) -> list[TaskEvent]:
         """What the tasks have told by now; waits so long for the first. Empty where there is nothing."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sightlab.errors import DivergedError, RunError, one_line
 from sightlab.recipes.schema import Recipe
-from sightlab.runs.finding import NOT_FINITE
+from sightlab.runs.index import NOT_FINITE
 from sightlab.training.loop import Paused
 
 LOOK_SECONDS = 0.2

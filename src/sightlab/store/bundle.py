@@ -29,7 +29,7 @@ OPENINGS = "openings.jsonl"
 Side = Annotated[int, Field(ge=1, le=100_000)]
 
 
-class Facts(BaseModel):
+class Metadata(BaseModel):
     """What bundle.json says.
 
     model, stem, options: what `models.build` takes. height, width, channels: of the images the model takes.
@@ -61,7 +61,7 @@ class Facts(BaseModel):
     weights_sha256: str
 
     @model_validator(mode="after")
-    def _a_mean_a_channel(self) -> Facts:
+    def _a_mean_a_channel(self) -> Metadata:
         if not len(self.mean) == len(self.std) == self.channels:
             raise ValueError(f"mean and std are {len(self.mean)} and {len(self.std)} long, channels {self.channels}")
         return self
@@ -82,7 +82,7 @@ class Bundle:
     """
 
     folder: Path
-    facts: Facts
+    facts: Metadata
 
     def _repr_html_(self) -> str:
         import html
@@ -108,7 +108,7 @@ def save_bundle(
     weights = {key: value.detach().cpu().contiguous().clone() for key, value in net.state_dict().items()}
     digest = write_bytes(folder / WEIGHTS, serialised(weights))
     write_bytes(folder / SEEN, serialised_arrays({"fingerprints": seen, "sealed": sealed}))
-    checked = Facts.model_validate({**facts, "weights_sha256": digest})
+    checked = Metadata.model_validate({**facts, "weights_sha256": digest})
     write_text(folder / "bundle.json", json.dumps(checked.model_dump(mode="json"), indent=1, ensure_ascii=False))
     return Bundle(folder, checked)
 
@@ -127,7 +127,7 @@ def read_bundle(path: Path) -> Bundle:
             raise RunError(
                 f"{file}: format {values['format']} is from a newer sightlab, this one reads {FORMAT}; upgrade"
             )
-        return Bundle(folder, Facts.model_validate(values))
+        return Bundle(folder, Metadata.model_validate(values))
     except OSError as error:
         raise RunError(f"{file}: cannot be read: {error.strerror}") from error
     except ValidationError as error:

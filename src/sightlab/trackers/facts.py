@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from sightlab.recipes.changes import flat
+from sightlab.recipes.overrides import flat
 from sightlab.records import Epoch, Run
-from sightlab.store.folder import recipe_in
+from sightlab.store.run_folder import recipe_in
 
 
 def epoch_figures(epoch: Epoch) -> dict[str, float]:

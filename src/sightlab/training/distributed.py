@@ -18,9 +18,9 @@ from torch.amp.grad_scaler import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
 from sightlab.data.imageset import ImageSet
-from sightlab.evaluation import predictions
+from sightlab.inference import predictions
 from sightlab.records import Predictions
-from sightlab.training.step import Sums, Work, share_bounds, share_of_step
+from sightlab.training.step import StepConfig, StepSums, share_bounds, share_of_step
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ def leave() -> None:
         dist.destroy_process_group()
 
 
-class Distributed:
+class DistributedStep:
     """A stepper whose shares are other processes' too; each of them leaves the same gradients everywhere."""
 
     def __init__(
-        self, work: Work, classifier: nn.Module, device: torch.device, where: Place, scaler: GradScaler
+        self, work: StepConfig, classifier: nn.Module, device: torch.device, where: Place, scaler: GradScaler
     ) -> None:
         self.work = work
         self.device = device
@@ -64,7 +64,7 @@ class Distributed:
         self.scaler = scaler
         self.replica = DistributedDataParallel(classifier, [device] if device.type == "cuda" else None)
 
-    def __call__(self, classifier: nn.Module, epoch: int, step: int) -> Sums:  # noqa: ARG002 - the replica wraps it
+    def __call__(self, classifier: nn.Module, epoch: int, step: int) -> StepSums:  # noqa: ARG002 - the replica wraps it
         """See Stepper."""
         many = self.where.processes
 
@@ -77,7 +77,7 @@ class Distributed:
         )
         sums = torch.stack([mine.loss.double(), mine.correct.double()])
         dist.all_reduce(sums)
-        return Sums(sums[0], sums[1].long())
+        return StepSums(sums[0], sums[1].long())
 
     def close(self) -> None:
         """Nothing to end: torchrun ends the processes."""

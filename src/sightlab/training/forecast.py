@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from sightlab.data.batches import images_at, in_turn
-from sightlab.evaluation import EVALUATION_BATCH
+from sightlab.inference import EVALUATION_BATCH
 from sightlab.records import duration
+from sightlab.training.device import seconds_of, threads
 from sightlab.training.prepare import Prepared
 from sightlab.training.step import share_of_step
-from sightlab.training.workers import seconds_of, threads
 
 PROBES = 2
 

@@ -14,9 +14,9 @@ from torch.amp.grad_scaler import GradScaler
 
 from sightlab.errors import DivergedError
 from sightlab.metrics import constant_outputs, last_batch_accuracy, mean_cross_entropy, top_k_accuracy
-from sightlab.optim.averaging import Averages
+from sightlab.optim.averaging import WeightAverage
 from sightlab.records import Epoch, Predictions
-from sightlab.training.step import Stepper
+from sightlab.training.step import GradientStep
 
 LOOK_EVERY = 20
 
@@ -56,7 +56,7 @@ class Training:
     classifier: nn.Module
     optimizer: torch.optim.Optimizer
     device: torch.device
-    averages: Averages | None = None
+    averages: WeightAverage | None = None
     scaler: GradScaler = field(default_factory=lambda: GradScaler("cpu", enabled=False))
     epoch: int = 1
     step: int = 0
@@ -100,7 +100,7 @@ class Tick:
 def epochs(
     training: Training,
     plan: Plan,
-    stepper: Stepper,
+    stepper: GradientStep,
     validate: Callable[[nn.Module], Predictions],
     *,
     tick: Callable[[Tick], None] | None = None,
@@ -144,7 +144,7 @@ def epochs(
 def train_epoch(
     training: Training,
     plan: Plan,
-    stepper: Stepper,
+    stepper: GradientStep,
     tick: Callable[[Tick], None] | None,
     pause: Callable[[], bool],
 ) -> None:
@@ -163,7 +163,7 @@ def train_epoch(
             raise Paused
 
 
-def train_step(training: Training, plan: Plan, stepper: Stepper) -> None:
+def train_step(training: Training, plan: Plan, stepper: GradientStep) -> None:
     """One step: gradients, update, sums. Nothing in it waits for a GPU."""
     optimizer, scaler = training.optimizer, training.scaler
     step = (training.epoch - 1) * plan.steps_per_epoch + training.step

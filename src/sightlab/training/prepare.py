@@ -17,24 +17,24 @@ from sightlab.data.imageset import ImageSet, Progress
 from sightlab.data.load import load
 from sightlab.data.splits import Splits, as_splits
 from sightlab.errors import RecipeError
-from sightlab.evaluation import predictions
+from sightlab.inference import predictions
 from sightlab.models import build, freeze_parts, parameter_count
-from sightlab.models.check import check_output
 from sightlab.models.classifier import Classifier
 from sightlab.models.names import check_name
-from sightlab.optim.averaging import EMA, Averages, Lookahead, falling_alpha
+from sightlab.models.output_check import check_output
+from sightlab.optim.averaging import EMA, Lookahead, WeightAverage, falling_alpha
 from sightlab.optim.optimizers import build_optimizer
 from sightlab.optim.schedules import build_schedule
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Predictions
 from sightlab.training import distributed
+from sightlab.training.device import choose_device, threads
 from sightlab.training.distillation import Distilling, Teacher, distilling, remarks
-from sightlab.training.distributed import Distributed, Place
+from sightlab.training.distributed import DistributedStep, Place
 from sightlab.training.loop import Plan, Training
 from sightlab.training.losses import build_loss
-from sightlab.training.replicas import Replicas
-from sightlab.training.step import Alone, Stepper, Work
-from sightlab.training.workers import choose_device, threads
+from sightlab.training.shared_memory import SharedMemoryReplicas
+from sightlab.training.step import GradientStep, SingleProcess, StepConfig
 
 Say = Callable[[str], None]
 
@@ -52,7 +52,7 @@ class Prepared:
     splits: Splits
     training: Training
     plan: Plan
-    work: Work
+    work: StepConfig
     place: Place
     model: str
     parameters: int
@@ -132,7 +132,7 @@ def check_processes(recipe: Recipe, device: torch.device, place: Place) -> None:
         raise RecipeError(f"precision: {recipe.precision} is for CUDA devices, the device is {device}; float32 works")
 
 
-def stepper_of(prepared: Prepared) -> Stepper:
+def stepper_of(prepared: Prepared) -> GradientStep:
     """How the steps' gradients come about: alone, with worker processes, or with torchrun's.
 
     Worker processes see the weights as they are now: ask for them once the training is restored.
@@ -140,10 +140,10 @@ def stepper_of(prepared: Prepared) -> Stepper:
     training, work = prepared.training, prepared.work
     if prepared.place.processes > 1:
         distributed.join(training.device)
-        return Distributed(work, training.classifier, training.device, prepared.place, training.scaler)
+        return DistributedStep(work, training.classifier, training.device, prepared.place, training.scaler)
     if prepared.recipe.workers > 1:
-        return Replicas(work, training.classifier, prepared.recipe.workers)
-    return Alone(work, training.device, training.scaler)
+        return SharedMemoryReplicas(work, training.classifier, prepared.recipe.workers)
+    return SingleProcess(work, training.device, training.scaler)
 
 
 def predictions_of(prepared: Prepared, classifier: nn.Module, images: ImageSet) -> Predictions:
@@ -155,12 +155,12 @@ def predictions_of(prepared: Prepared, classifier: nn.Module, images: ImageSet) 
         return predictions(classifier, images, device)
 
 
-def work_of(recipe: Recipe, images: ImageSet, device: torch.device, distilled: Distilling | None = None) -> Work:
+def work_of(recipe: Recipe, images: ImageSet, device: torch.device, distilled: Distilling | None = None) -> StepConfig:
     """What the steps work on."""
     asked = recipe.augment
     pairs = {"mixup": asked.mixup, "cutmix": asked.cutmix}
     mixing_keys = {"mixup", "cutmix", "mixed"}
-    return Work(
+    return StepConfig(
         images=images,
         batches=Batches(len(images), recipe.batch_size, recipe.seed, images.groups),
         seed=recipe.seed,
@@ -182,7 +182,7 @@ def distilling_of(
     if teacher is None:
         raise RecipeError(
             f"distillation.teacher: {asked.teacher} is named and was not opened; give `prepare` what "
-            "sightlab.runs.teachers.teacher_of(recipe) opens"
+            "sightlab.runs.resolve_teacher.teacher_of(recipe) opens"
         )
     weighing = asked.model_dump(include={"temperature", "alpha"})
     found = distilling(teacher, splits.classes, splits.shape, device, **weighing)
@@ -198,7 +198,7 @@ def precision_of(name: str, device: torch.device) -> torch.dtype:
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
 
 
-def averages_of(recipe: Recipe, classifier: nn.Module, steps: int) -> Averages | None:
+def averages_of(recipe: Recipe, classifier: nn.Module, steps: int) -> WeightAverage | None:
     """The averages of weights that a recipe asks for. steps: of the whole training."""
     asked = recipe.averaging
     if asked.name == "ema":

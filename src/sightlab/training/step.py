@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 
-from sightlab.augment.draws import Draws, mixed
+from sightlab.augment.counter_rng import CounterRNG, mixed
 from sightlab.augment.mix import with_partners
 from sightlab.augment.pipeline import Augmentation, Mixing
 from sightlab.data.batches import Batches, images_at, labels_at
@@ -23,7 +23,7 @@ Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Work:
+class StepConfig:
     """What the steps of a training work on, the same in every process.
 
     loss: (logits [B, C], targets: int64 [B] or float [B, C]) -> mean over the batch. mixing: None trains on single
@@ -42,32 +42,32 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Sums:
+class StepSums:
     """Over the images of a step, on the device: loss (float), right answers (int64)."""
 
     loss: Tensor
     correct: Tensor
 
 
-class Stepper(Protocol):
+class GradientStep(Protocol):
     """Leaves a step's gradients in the weights' .grad, and gives its sums."""
 
-    def __call__(self, classifier: nn.Module, epoch: int, step: int) -> Sums:
+    def __call__(self, classifier: nn.Module, epoch: int, step: int) -> StepSums:
         """epoch: from 1. step: from 0, within the epoch."""
 
     def close(self) -> None:
         """End the other processes, if there are any."""
 
 
-class Alone:
+class SingleProcess:
     """One process does the whole batch."""
 
-    def __init__(self, work: Work, device: torch.device, scaler: GradScaler) -> None:
+    def __init__(self, work: StepConfig, device: torch.device, scaler: GradScaler) -> None:
         self.work = work
         self.device = device
         self.scaler = scaler
 
-    def __call__(self, classifier: nn.Module, epoch: int, step: int) -> Sums:
+    def __call__(self, classifier: nn.Module, epoch: int, step: int) -> StepSums:
         """See Stepper."""
 
         def backward(loss: Tensor) -> None:
@@ -92,7 +92,7 @@ def share_bounds(count: int, rank: int, processes: int) -> tuple[int, int]:
 
 def share_of_step(
     classifier: nn.Module,
-    work: Work,
+    work: StepConfig,
     device: torch.device,
     epoch: int,
     step: int,
@@ -100,7 +100,7 @@ def share_of_step(
     processes: int = 1,
     *,
     backward: Callable[[Tensor], None],
-) -> Sums:
+) -> StepSums:
     """Forward and backward over this process's share of a batch.
 
     The gradients are those of the share's part of the batch's mean loss, so that those of all shares sum to the
@@ -121,7 +121,7 @@ def share_of_step(
     backward(loss * (counted / len(places)))
     with torch.no_grad():
         right = (logits.argmax(1) == labels)[:counted].sum()
-        return Sums(loss.detach() * counted, right)
+        return StepSums(loss.detach() * counted, right)
 
 
 def seed_generator(device: torch.device, seed: int) -> None:
@@ -139,23 +139,23 @@ def seed_generator(device: torch.device, seed: int) -> None:
 
 def step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
     """A seed for a step's own randomness in one process. From 0 to 2**63 - 1."""
-    words = Draws(seed, epoch, np.array([rank])).words("step", 1) ^ np.uint64(step * 0x9E3779B97F4A7C15 % 2**64)
+    words = CounterRNG(seed, epoch, np.array([rank])).words("step", 1) ^ np.uint64(step * 0x9E3779B97F4A7C15 % 2**64)
     return int(mixed(words)[0, 0]) >> 1
 
 
 def batch_of(
-    work: Work, places: Places, start: int, stop: int, epoch: int, device: torch.device
+    work: StepConfig, places: Places, start: int, stop: int, epoch: int, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(images, targets, labels) of a share of a batch, augmented, and mixed with their partners where asked for."""
     own = places[start:stop]
-    draws = Draws(work.seed, epoch, own)
+    rng = CounterRNG(work.seed, epoch, own)
     if work.mixing is None:
-        batch = work.augment(images_at(work.images, own, device), draws)
+        batch = work.augment(images_at(work.images, own, device), rng)
         labels = labels_at(work.images, own, device)
         return batch, labels, labels
     both = with_partners(places, start, stop)
-    batch = work.augment(images_at(work.images, both, device), Draws(work.seed, epoch, both))
+    batch = work.augment(images_at(work.images, both, device), CounterRNG(work.seed, epoch, both))
     labels = labels_at(work.images, both, device)
     classes = len(work.images.classes)
-    mixed_batch, targets = work.mixing(batch[1:], labels[1:], batch[:-1], labels[:-1], classes, draws)
+    mixed_batch, targets = work.mixing(batch[1:], labels[1:], batch[:-1], labels[:-1], classes, rng)
     return mixed_batch, targets, labels[1:]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sightlab.tune.plan import Plan
+from sightlab.tune.search_plan import Plan
 from sightlab.tune.space import Choice, Space, Values
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sightlab.tune.plan import Plan
-from sightlab.tune.search import distribution_of, imported
+from sightlab.tune.search_plan import Plan
+from sightlab.tune.searcher import distribution_of, imported
 from sightlab.tune.trials import Trial
 
 FEWEST = 20  # trials with all their epochs, below which shares would be noise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from sightlab.recipes.changes import changed
+from sightlab.recipes.overrides import changed
 from sightlab.recipes.schema import Recipe
 
 ETA = 3  # of so many trials one goes on from a rung: Li et al. 2018 (Hyperband, section 2.6) recommend 3 or 4

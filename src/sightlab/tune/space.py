@@ -11,8 +11,8 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from sightlab.errors import StudyError
-from sightlab.recipes.changes import changed, parse_lists
 from sightlab.recipes.keys import field_type, full_key
+from sightlab.recipes.overrides import changed, parse_lists
 from sightlab.recipes.schema import Recipe
 
 Values = Mapping[str, Any]  # {dotted path: value}, one trial's place in the space

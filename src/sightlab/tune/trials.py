@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from sightlab.errors import StudyError
-from sightlab.recipes.changes import changed
+from sightlab.recipes.overrides import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
-from sightlab.runs.finding import STANDING, Archive
-from sightlab.runs.stretches import reached
-from sightlab.store.folder import read_facts, read_run, status_of
-from sightlab.tune.plan import Plan
+from sightlab.runs.index import STANDING, RunIndex
+from sightlab.runs.segments import reached
+from sightlab.store.run_folder import read_facts, read_run, status_of
 from sightlab.tune.rungs import recipe_at
+from sightlab.tune.search_plan import Plan
 
 PATIENCE_SECONDS = 20.0  # in which a worker notices that its driver has gone
 
 
 @dataclass
-class Seeded:
+class SeedRun:
     """One run of a trial, with one seed. folder: None before it is known. finished: its test split is opened.
 
     busy: it is being trained. reason: why it failed, "" where it did not. deaths: of its process, by the epoch. heard:
@@ -94,7 +94,7 @@ class Trial:
         return self.rungs[min(self.rung, len(self.rungs) - 1)]
 
 
-class Book:
+class RunCache:
     """Every run that trials need, each known by its recipe's hash, and those that were there before.
 
     since: when the study was begun, ISO 8601: of a network of the user's own code only runs from then on are taken.
@@ -104,11 +104,11 @@ class Book:
     def __init__(self, plan: Plan, home: Path, since: str, me: str = "") -> None:
         self.plan, self.home, self.since, self.me = plan, home, since, me
         self.heard: dict[str, tuple[Epoch, ...]] = {}
-        self.archive = Archive(home)
-        self.runs: dict[str, Seeded] = {}
-        self.by_trial: dict[tuple[int, int], list[Seeded]] = {}
+        self.index = RunIndex(home)
+        self.runs: dict[str, SeedRun] = {}
+        self.by_trial: dict[tuple[int, int], list[SeedRun]] = {}
 
-    def of(self, trial: Trial, rung: int | None = None) -> list[Seeded]:
+    def of(self, trial: Trial, rung: int | None = None) -> list[SeedRun]:
         """A trial's runs at a rung, the next one by default: one for each seed."""
         epochs = trial.target if rung is None else trial.rungs[rung]
         if (trial.number, epochs) not in self.by_trial:
@@ -116,7 +116,7 @@ class Book:
             seeds = range(recipe.seed, recipe.seed + self.plan.seeds)
             recipes = [changed(recipe, {"seed": seed}) for seed in seeds]
             if trial.owner != self.me:
-                return [Seeded(one, heard=self.heard.get(one.hash, ())) for one in recipes]
+                return [SeedRun(one, heard=self.heard.get(one.hash, ())) for one in recipes]
             self.by_trial[trial.number, epochs] = [self.run_of(one) for one in recipes]
         return self.by_trial[trial.number, epochs]
 
@@ -124,13 +124,13 @@ class Book:
         """Whether the runs on which a trial's last value stands are in this home, whoever has trained them."""
         recipe = recipe_at(trial.recipe, trial.epochs)
         seeds = range(recipe.seed, recipe.seed + self.plan.seeds)
-        return all(list(self.archive.standing(changed(recipe, {"seed": seed}), 1, STANDING)) for seed in seeds)
+        return all(list(self.index.standing(changed(recipe, {"seed": seed}), 1, STANDING)) for seed in seeds)
 
-    def run_of(self, recipe: Recipe) -> Seeded:
+    def run_of(self, recipe: Recipe) -> SeedRun:
         """The run of a recipe, looked up where it is asked for the first time."""
         if recipe.hash not in self.runs:
-            run = self.runs[recipe.hash] = Seeded(recipe, heard=self.heard.get(recipe.hash, ()))
-            run.reason = self.archive.diverged(recipe) or ""
+            run = self.runs[recipe.hash] = SeedRun(recipe, heard=self.heard.get(recipe.hash, ()))
+            run.reason = self.index.diverged(recipe) or ""
             folder = self.known(recipe)
             if folder is not None:
                 run.folder, run.epochs, run.finished = folder, *kept_in(folder)
@@ -144,13 +144,13 @@ class Book:
     def known(self, recipe: Recipe) -> Path | None:
         """The folder of a run that stands for a recipe, finished or interrupted."""
         self.let_go(recipe)
-        found = self.archive.on_this_data(recipe)
+        found = self.index.on_this_data(recipe)
         if found is not None:
             return found[0]
         # Within one study the user's own code and weights are taken to stay what they are.
         ours: list[Path] = [
             folder
-            for folder, facts in self.archive.standing(recipe, 1, STANDING)
+            for folder, facts in self.index.standing(recipe, 1, STANDING)
             if str(facts.get("started", "")) >= self.since and facts.get("data", {}).get("key") == self.plan.data
         ]
         return ours[-1] if ours else None
@@ -161,7 +161,7 @@ class Book:
         Raises StudyError for one that goes on: somebody else trains this recipe.
         """
         until = time.monotonic() + PATIENCE_SECONDS
-        for folder, facts in self.archive.standing(recipe, 1, ("running",)):
+        for folder, facts in self.index.standing(recipe, 1, ("running",)):
             while status_of(read_facts(folder)) == "running":
                 if time.monotonic() > until:
                     raise StudyError(
@@ -169,17 +169,17 @@ class Book:
                         "for its end, or stop it first"
                     )
                 time.sleep(0.2)
-            self.archive = Archive(self.home)
+            self.index = RunIndex(self.home)
 
-    def look_again(self, run: Seeded) -> None:
+    def look_again(self, run: SeedRun) -> None:
         """Find out what a process that died has left of its run."""
-        self.archive = Archive(self.home)
+        self.index = RunIndex(self.home)
         folder = run.folder or self.known(run.recipe)
         if folder is not None:
             run.folder, run.epochs, run.finished = folder, *kept_in(folder)
 
 
-def curves_of(runs: Sequence[Seeded]) -> dict[str, list[dict[str, Any]]]:
+def curves_of(runs: Sequence[SeedRun]) -> dict[str, list[dict[str, Any]]]:
     """The epochs of runs by their recipes' hashes, plain values: for drivers that have not got their folders."""
     return {run.recipe.hash: [epoch.to_json() for epoch in run.epochs] for run in runs}
 

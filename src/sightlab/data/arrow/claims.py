@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sightlab.data.arrow.arrow_columns import Columns, holds_labels, is_text, label_column, listed, picture_columns
+from sightlab.data.arrow.arrow_files import Table, open_table
+from sightlab.data.arrow.arrow_labels import Labels, Piece, few_values, numbered_labels, piece_of
+from sightlab.data.arrow.arrow_pixels import Form, pixel_form
+from sightlab.data.arrow.arrow_read import Source, picture_path, reader
 from sightlab.data.arrow.card import Names, feature_names
-from sightlab.data.arrow.columns import Columns, holds_labels, is_text, label_column, listed, picture_columns
-from sightlab.data.arrow.files import Table, open_table
-from sightlab.data.arrow.labels import Labels, Piece, few_values, numbered_labels, piece_of
-from sightlab.data.arrow.pixels import Form, pixel_form
-from sightlab.data.arrow.read import Source, picture_path, reader
 from sightlab.data.imageset import SPLITS, UNDIVIDED
 from sightlab.data.inventory import Inventory, counted, shortened
 from sightlab.data.layouts.claim import KNOWN, STATED, STRUCTURE, Claim, ReadOptions
-from sightlab.data.layouts.pictures import left_pictures, picture_claim
+from sightlab.data.layouts.picture_claim import left_pictures, picture_claim
 from sightlab.data.layouts.split_words import exact_split
 from sightlab.errors import DataError
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.class_lists import ClassNames, check_names, fitting_names, names_in
-from sightlab.data.formats.labels import is_numbered
+from sightlab.data.formats.label_values import is_numbered
 from sightlab.data.formats.stored import StoredArray
 from sightlab.data.imageset import classes_of, natural_key
 from sightlab.errors import DataError

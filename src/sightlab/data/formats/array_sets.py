@@ -13,7 +13,7 @@ from sightlab.data.formats.array_labels import labels_of
 from sightlab.data.formats.array_plan import Pair
 from sightlab.data.formats.array_shapes import MOST_COLOURS, as_pictures
 from sightlab.data.formats.array_values import Scale, as_bytes, common_scale, on_white
-from sightlab.data.formats.labels import size_text
+from sightlab.data.formats.label_values import size_text
 from sightlab.data.formats.stored import Array, StoredArray
 from sightlab.data.imageset import Allocate, ImageSet, Parts, Progress
 from sightlab.errors import DataError

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.array_labels import texts_of
-from sightlab.data.formats.opening import opened
+from sightlab.data.formats.file_io import opened
 from sightlab.data.formats.stored import Array
 from sightlab.data.tables.dialect import all_records, text_table
 from sightlab.errors import DataError

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.array_classes import Classified, ClassWords, check_splits, classified
 from sightlab.data.formats.array_values import on_white
-from sightlab.data.formats.digits import Rows
-from sightlab.data.formats.labels import size_text
+from sightlab.data.formats.csv_fast import Rows
+from sightlab.data.formats.label_values import size_text
 from sightlab.data.formats.pixel_values import scale_of, together
 from sightlab.data.formats.sheets import Raw, Sheet, read_raw, scaled, sheet_of
 from sightlab.data.formats.table_labels import Distinct, as_numbers, distinct, ids_of, labels_of

@@ -16,9 +16,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from sightlab.data.containers.base import DataFile, unpacked
+from sightlab.data.formats.file_io import DEFLATE_LIMIT, GZIP, opened, reading
 from sightlab.data.formats.mat import HDF5_HEAD
 from sightlab.data.formats.npy import without_suffix
-from sightlab.data.formats.opening import DEFLATE_LIMIT, GZIP, opened, reading
 from sightlab.data.formats.stored import Array, StoredArray
 from sightlab.errors import DataError, one_line
 

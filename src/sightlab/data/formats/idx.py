@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightlab.data.containers.base import Container, DataFile
-from sightlab.data.formats.opening import BLOCK_BYTES, opened, read_up_to
+from sightlab.data.formats.file_io import BLOCK_BYTES, opened, read_up_to
 from sightlab.data.formats.stored import Array, StoredArray
 from sightlab.data.imageset import ImageSet
 from sightlab.errors import DataError

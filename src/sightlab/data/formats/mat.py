@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from sightlab.data.containers.base import DataFile
+from sightlab.data.formats.file_io import DEFLATE_LIMIT, opened
 from sightlab.data.formats.mat5 import STRUCT, DamagedError, Variable, value_in, variables_in
 from sightlab.data.formats.npy import without_suffix
-from sightlab.data.formats.opening import DEFLATE_LIMIT, opened
 from sightlab.data.formats.stored import Array, StoredArray
 from sightlab.errors import DataError, one_line
 

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from sightlab.data.formats.opening import BLOCK_BYTES, read_up_to
+from sightlab.data.formats.file_io import BLOCK_BYTES, read_up_to
 from sightlab.data.formats.stored import Array
 
 HEADER_BYTES = 128

@@ -15,7 +15,7 @@ import numpy as np
 from sightlab.data.containers.base import Container, DataFile
 from sightlab.data.containers.open import opened_archive
 from sightlab.data.containers.zips import ZIP_BROKEN, Zip, open_zip
-from sightlab.data.formats.opening import DEFLATE_LIMIT, opened, read_up_to, reading
+from sightlab.data.formats.file_io import DEFLATE_LIMIT, opened, read_up_to, reading
 from sightlab.data.formats.stored import Array, StoredArray
 from sightlab.errors import DataError, one_line
 

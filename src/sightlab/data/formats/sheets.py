@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightlab.data.containers.base import DataFile
-from sightlab.data.formats.digits import Labels, Rows, read_table
-from sightlab.data.formats.fields import Table
+from sightlab.data.formats.csv_exact import blocks, fault, with_point
+from sightlab.data.formats.csv_fast import Labels, Rows, read_table
+from sightlab.data.formats.csv_fields import Table
+from sightlab.data.formats.file_io import GZIP, opened, reading
 from sightlab.data.formats.label_files import LabelFile
-from sightlab.data.formats.opening import GZIP, opened, reading
 from sightlab.data.formats.pixel_values import Scale, Seen, of_bytes, with_values
-from sightlab.data.formats.rows import blocks, fault, with_point
 from sightlab.data.tables.column_names import called
 from sightlab.data.tables.columns import columns_of
 from sightlab.data.tables.dialect import BLANK, text_table

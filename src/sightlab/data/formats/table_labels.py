@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from sightlab.data.class_names import composed
 from sightlab.data.formats.array_labels import from_one_hot
-from sightlab.data.formats.digits import Labels
+from sightlab.data.formats.csv_fast import Labels
 from sightlab.data.formats.label_files import labels_in
-from sightlab.data.formats.labels import label_text
+from sightlab.data.formats.label_values import label_text
 from sightlab.data.formats.sheets import Raw, Sheet, first_numbers
 from sightlab.data.tables.column_names import called
 from sightlab.errors import DataError

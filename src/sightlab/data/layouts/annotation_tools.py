@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sightlab.data.formats.opening import opened
+from sightlab.data.formats.file_io import opened
 from sightlab.data.inventory import Inventory, shortened
 from sightlab.data.layouts.claim import Claim, Layout, ReadOptions
 from sightlab.data.layouts.list_source import ListSource, list_source
 from sightlab.data.layouts.listed import Listed, read_sheet
 from sightlab.data.layouts.lists import claim_of_lists
 from sightlab.data.pictures.suffixes import is_picture_name, suffix_of
+from sightlab.data.tables.column_search import place_of
 from sightlab.data.tables.finder import as_path
 from sightlab.data.tables.json_sheet import cell_of, document_of, is_json
 from sightlab.data.tables.list_names import split_of_list
-from sightlab.data.tables.search import place_of
 from sightlab.data.tables.sheet import Sheet
 from sightlab.errors import DataError, one_line
 

@@ -14,8 +14,8 @@ from sightlab.data.formats.array_labels import label_count
 from sightlab.data.formats.array_plan import Pair, Plan
 from sightlab.data.formats.array_sets import ArraySet, read_arrays, runs_down
 from sightlab.data.formats.class_lists import ClassNames, may_list_classes
+from sightlab.data.formats.file_io import reading
 from sightlab.data.formats.idx import digest_of
-from sightlab.data.formats.opening import reading
 from sightlab.data.formats.stored import StoredArray
 from sightlab.data.inventory import Inventory, counted, inventory_of, shortened
 from sightlab.data.layouts.claim import STATED, STRUCTURE, Claim, ReadOptions, refused

@@ -8,7 +8,7 @@ from sightlab.data.imageset import UNDIVIDED
 from sightlab.data.inventory import Inventory, shortened
 from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, refused
 from sightlab.data.layouts.known_files import UnreadableError, called, can_honour, known_form, the_picture
-from sightlab.data.layouts.pictures import picture_claim
+from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.tables.finder import Finder
 from sightlab.data.tables.sheet import whole_of
 from sightlab.errors import DataError, suggestion

@@ -8,7 +8,7 @@ from sightlab.data.inventory import Inventory, shortened
 from sightlab.data.layouts.claim import Claim, Layout, ReadOptions, word
 from sightlab.data.layouts.class_folders import class_first, notes_of
 from sightlab.data.layouts.doubts import shared_doubt, variant_doubt
-from sightlab.data.layouts.pictures import picture_claim
+from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_words import exact_split, plain
 from sightlab.data.layouts.tree import Tree
 

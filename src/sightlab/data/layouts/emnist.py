@@ -9,8 +9,8 @@ from dataclasses import replace
 from sightlab.data.formats.array_names import array_name
 from sightlab.data.formats.array_plan import Plan
 from sightlab.data.formats.class_lists import ClassNames
+from sightlab.data.formats.file_io import opened
 from sightlab.data.formats.npy import without_suffix
-from sightlab.data.formats.opening import opened
 from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.array_claim import ArrayForm
 from sightlab.data.layouts.claim import KNOWN

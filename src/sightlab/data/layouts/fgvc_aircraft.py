@@ -15,7 +15,7 @@ from sightlab.data.layouts.known_files import (
     pairs_of_lines,
     the_picture,
 )
-from sightlab.data.layouts.pictures import picture_claim
+from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.tables.finder import Finder
 from sightlab.errors import DataError
 

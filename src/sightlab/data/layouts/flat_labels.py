@@ -9,10 +9,10 @@ from sightlab.data.inventory import Inventory, shortened
 from sightlab.data.layouts.claim import word
 from sightlab.data.layouts.known_classes import MOST_COLUMNS, NUMBER, KnownClasses, class_orders
 from sightlab.data.layouts.tree import last
+from sightlab.data.tables.column_search import Search, place_of
 from sightlab.data.tables.dialect import TextTable
 from sightlab.data.tables.finder import Finder
 from sightlab.data.tables.label_column import LABELS
-from sightlab.data.tables.search import Search, place_of
 from sightlab.data.tables.sheet import Sheet, head_of, whole_of
 from sightlab.data.tables.split_column import key_of
 

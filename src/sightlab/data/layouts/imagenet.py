@@ -17,7 +17,7 @@ from sightlab.data.layouts.known_files import (
     lines_of,
     mat_of,
 )
-from sightlab.data.layouts.pictures import picture_claim
+from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_folders import bare_notes, by_labels, split_roots
 from sightlab.data.layouts.tree import Tree
 

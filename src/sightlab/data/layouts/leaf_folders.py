@@ -8,7 +8,7 @@ from sightlab.data.imageset import UNDIVIDED
 from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import STATED, Claim, Layout, ReadOptions
 from sightlab.data.layouts.class_folders import notes_of
-from sightlab.data.layouts.pictures import picture_claim
+from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_folders import split_roots
 from sightlab.data.layouts.tree import Tree, last
 

@@ -9,7 +9,7 @@ from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions
 from sightlab.data.layouts.flat_labels import FlatLabels, flat_labels
 from sightlab.data.layouts.known_files import can_honour
-from sightlab.data.layouts.pictures import picture_claim
+from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_words import parsed
 from sightlab.data.layouts.tree import Tree, last
 

@@ -10,8 +10,8 @@ from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import Pairs, ReadOptions
 from sightlab.data.layouts.doubts import storage_doubt, variant_doubt
 from sightlab.data.layouts.split_words import split_of
-from sightlab.data.tables.class_names import class_names
-from sightlab.data.tables.labels import is_whole
+from sightlab.data.tables.class_columns import class_names
+from sightlab.data.tables.label_cells import is_whole
 
 WORDNET = re.compile(r"n\d{8}")
 

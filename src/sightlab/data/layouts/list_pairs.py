@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sightlab.data.inventory import counted, shortened
+from sightlab.data.tables.label_cells import EMPTY, plain_labels, several_labels
 from sightlab.data.tables.label_column import FALSE, TRUE, LabelChoice
-from sightlab.data.tables.labels import EMPTY, plain_labels, several_labels
 from sightlab.data.tables.resolution import Resolution
 from sightlab.data.tables.sheet import Sheet, UnclearError
 from sightlab.errors import DataError

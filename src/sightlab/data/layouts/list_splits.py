@@ -11,7 +11,7 @@ from sightlab.data.layouts.claim import ReadOptions, word
 from sightlab.data.layouts.list_source import ListSource
 from sightlab.data.layouts.listed import Listed
 from sightlab.data.tables.finder import split_in
-from sightlab.data.tables.labels import plain_labels
+from sightlab.data.tables.label_cells import plain_labels
 from sightlab.errors import DataError, one_line
 
 

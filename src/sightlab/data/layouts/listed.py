@@ -10,6 +10,7 @@ from sightlab.data.inventory import Inventory, shortened
 from sightlab.data.layouts.claim import POSSIBLE, STATED, STRUCTURE, ReadOptions
 from sightlab.data.layouts.list_pairs import missing_error, pair_notes, paired, raw_labels
 from sightlab.data.pictures.suffixes import suffix_of
+from sightlab.data.tables.column_search import Place, place_of
 from sightlab.data.tables.finder import Finder
 from sightlab.data.tables.heads import table_in
 from sightlab.data.tables.json_sheet import document_of, is_json, json_sheet
@@ -24,7 +25,6 @@ from sightlab.data.tables.picture_column import (
     words_of,
 )
 from sightlab.data.tables.resolution import resolved
-from sightlab.data.tables.search import Place, place_of
 from sightlab.data.tables.sheet import Sheet, UnclearError, head_of, whole_of
 from sightlab.data.tables.split_column import NoColumnError, folds, split_column
 from sightlab.errors import DataError, one_line

@@ -13,7 +13,7 @@ from sightlab.data.layouts.list_naming import named_lists
 from sightlab.data.layouts.list_source import ListSource, list_source
 from sightlab.data.layouts.list_splits import ContradictionError, by_split, places_of_lists
 from sightlab.data.layouts.listed import Listed, listed
-from sightlab.data.layouts.pictures import left_pictures, picture_claim
+from sightlab.data.layouts.picture_claim import left_pictures, picture_claim
 from sightlab.errors import DataError, one_line
 
 NAME = "list"

@@ -10,7 +10,7 @@ from sightlab.data.layouts.claim import KNOWN, STATED, Claim, Layout, ReadOption
 from sightlab.data.layouts.class_folders import notes_of
 from sightlab.data.layouts.flat_labels import FlatLabels, flat_labels
 from sightlab.data.layouts.known_classes import small
-from sightlab.data.layouts.pictures import picture_claim
+from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_folders import (
     asked_roots,
     bare_notes,

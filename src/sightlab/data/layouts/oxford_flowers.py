@@ -15,7 +15,7 @@ from sightlab.data.layouts.known_files import (
     mat_of,
     still_packed,
 )
-from sightlab.data.layouts.pictures import picture_claim
+from sightlab.data.layouts.picture_claim import picture_claim
 
 NAME = "oxford-flowers"
 KEYS = {"train": "trnid", "validation": "valid", "test": "tstid"}

@@ -15,7 +15,7 @@ from sightlab.data.layouts.known_files import (
     the_picture,
     together,
 )
-from sightlab.data.layouts.pictures import picture_claim
+from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.tables.finder import Finder
 
 NAME = "oxford-pets"

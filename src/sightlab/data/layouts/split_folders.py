@@ -9,7 +9,7 @@ from sightlab.data.inventory import Inventory, shortened
 from sightlab.data.layouts.claim import POSSIBLE, STATED, STRUCTURE, Claim, Layout, ReadOptions, refused, word
 from sightlab.data.layouts.class_folders import notes_of
 from sightlab.data.layouts.doubts import deeper_doubt, storage_doubt
-from sightlab.data.layouts.pictures import picture_claim
+from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_words import exact_split, is_unlabelled, partial_family, plain
 from sightlab.data.layouts.tree import Tree, last
 from sightlab.errors import DataError

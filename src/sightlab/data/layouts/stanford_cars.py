@@ -9,7 +9,7 @@ from typing import Any
 from sightlab.data.inventory import Inventory, shortened
 from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, refused
 from sightlab.data.layouts.known_files import as_list, called, can_honour, known_form, mat_of, still_packed, the_picture
-from sightlab.data.layouts.pictures import picture_claim
+from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.tables.finder import Finder
 
 NAME = "stanford-cars"

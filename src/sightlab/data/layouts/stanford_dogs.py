@@ -5,7 +5,7 @@ from __future__ import annotations
 from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions
 from sightlab.data.layouts.known_files import as_list, can_honour, known_form, mat_of, the_picture, together
-from sightlab.data.layouts.pictures import picture_claim
+from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.tables.finder import Finder
 
 NAME = "stanford-dogs"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightlab.data.containers.base import DataFile
-from sightlab.data.formats.opening import reading
+from sightlab.data.formats.file_io import reading
 from sightlab.data.imageset import Allocate, ImageSet, Parts, Progress
 from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions

@@ -9,7 +9,7 @@ from sightlab.data.formats.stored import StoredArray
 from sightlab.data.imageset import SPLITS, UNDIVIDED
 from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.array_claim import ArrayForm, array_claim
-from sightlab.data.layouts.arrays import other_arrays
+from sightlab.data.layouts.array_files import other_arrays
 from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, refused
 from sightlab.errors import DataError
 

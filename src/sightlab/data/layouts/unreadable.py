@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from sightlab.data.formats.opening import opened
+from sightlab.data.formats.file_io import opened
 from sightlab.data.imageset import natural_key
 from sightlab.data.inventory import Inventory, shortened
 from sightlab.data.layouts.array_claim import line

@@ -90,7 +90,7 @@ def reader(
     source = container.root if isinstance(container, Folder) else shards[0]
 
     def read(allocate: Allocate, progress: Progress | None) -> Parts:  # noqa: ARG001 - nothing is copied
-        from sightlab.data.webshards.read import read_shards
+        from sightlab.data.webshards.read_shards import read_shards
 
         names = [shard.relative_to(source).as_posix() for shard in shards] if source != shards[0] else []
         key = content_key([source], {"decoding": repr(options.decoding), "label": options.label, "shards": names})

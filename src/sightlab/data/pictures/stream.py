@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sightlab.data.pictures.bit_depth import Depth, depth_of
 from sightlab.data.pictures.decode import Decoding, largest_of
-from sightlab.data.pictures.pipeline import Pictures, fitted_picture
+from sightlab.data.pictures.decode_pipeline import Pictures, fitted_picture
 from sightlab.errors import DataError
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from sightlab.data.containers.base import DataFile
-from sightlab.data.formats.opening import opened
+from sightlab.data.formats.file_io import opened
 from sightlab.data.tables.arff import heading_and_rows, is_arff
 from sightlab.data.tables.packed import is_packed
 from sightlab.errors import DataError, one_line

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightlab.data.containers.base import DataFile
-from sightlab.data.formats.opening import GZIP, opened
+from sightlab.data.formats.file_io import GZIP, opened
 from sightlab.data.tables.dialect import BLANK, TextTable, cells
 from sightlab.data.tables.headings import LONGEST_NUMBER, has_heading, is_mangled, is_number
 from sightlab.data.tables.packed import is_packed

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from sightlab.data.containers.base import DataFile
-from sightlab.data.formats.opening import opened
+from sightlab.data.formats.file_io import opened
 from sightlab.data.layouts.split_words import exact_split
 from sightlab.data.pictures.suffixes import is_picture_name, suffix_of
 from sightlab.data.tables.finder import as_path

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sightlab.data.tables.labels import is_decimal, label_like
+from sightlab.data.tables.label_cells import is_decimal, label_like
 from sightlab.data.tables.picture_column import words_of
 from sightlab.data.tables.sheet import Sheet, UnclearError
 from sightlab.data.tables.split_column import FLAGS, FOLDS, HEADINGS, key_of, place_named

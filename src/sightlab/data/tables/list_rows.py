@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from sightlab.data.inventory import shortened
 from sightlab.data.pictures.suffixes import is_picture_name
+from sightlab.data.tables.column_search import Search
 from sightlab.data.tables.finder import as_path
 from sightlab.data.tables.loose_lines import meant, turned, ways
 from sightlab.data.tables.picture_column import PICTURES, PictureColumn, first_cell, has_heading, words_of
-from sightlab.data.tables.search import Search
 from sightlab.data.tables.sheet import Sheet, UnclearError
 from sightlab.errors import DataError
 

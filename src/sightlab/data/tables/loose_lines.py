@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from sightlab.data.pictures.suffixes import is_picture_name
+from sightlab.data.tables.column_search import Place, Search
 from sightlab.data.tables.dialect import TextTable
 from sightlab.data.tables.finder import Finder, as_path
-from sightlab.data.tables.labels import combined
-from sightlab.data.tables.search import Place, Search
+from sightlab.data.tables.label_cells import combined
 from sightlab.data.tables.sheet import Sheet, lines_of
 from sightlab.errors import DataError
 

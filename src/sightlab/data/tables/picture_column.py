@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from sightlab.data.class_names import composed
 from sightlab.data.pictures.suffixes import is_picture_name
+from sightlab.data.tables.column_search import Place, Search
 from sightlab.data.tables.finder import Finder, as_path
-from sightlab.data.tables.search import Place, Search
 from sightlab.data.tables.sheet import Sheet
 
 SAMPLE = 400

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from sightlab.data.formats.opening import opened
+from sightlab.data.formats.file_io import opened
 from sightlab.data.tables.dialect import TextTable, all_records
 from sightlab.errors import DataError
 

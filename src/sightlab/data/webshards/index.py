@@ -17,13 +17,13 @@ from sightlab.data.containers.base import DataFile
 from sightlab.data.containers.tars import read_tar
 from sightlab.data.contents import FORMAT, cache_folder
 from sightlab.data.imageset import Progress, classes_of
+from sightlab.data.pictures.assemble import broken_notes
 from sightlab.data.pictures.bit_depth import FULL, depth_of
 from sightlab.data.pictures.decode import Decoding
-from sightlab.data.pictures.fill import broken_notes
-from sightlab.data.pictures.pipeline import Job, LeftOut, Survey, decode_all, survey
+from sightlab.data.pictures.decode_pipeline import Job, LeftOut, Survey, decode_all, survey
 from sightlab.data.pictures.suffixes import PICTURE_SUFFIXES, suffix_of
 from sightlab.data.pixels import blocks, digests_of, fingerprints_of, sums_of
-from sightlab.data.webshards.naming import relative_names
+from sightlab.data.webshards.sample_names import relative_names
 from sightlab.data.webshards.samples import label_of, picture_of, samples
 from sightlab.errors import DataError, one_line
 from sightlab.files import write_bytes

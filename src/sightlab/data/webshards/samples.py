@@ -11,7 +11,7 @@ from sightlab.data.containers.base import DataFile, member_name
 from sightlab.data.containers.junk import is_ignored
 from sightlab.data.containers.tars import BROKEN, open_bytes
 from sightlab.data.webshards.first import CLASS_EXTENSIONS, LABEL_KEYS, is_label_text, is_picture
-from sightlab.data.webshards.naming import library
+from sightlab.data.webshards.sample_names import library
 from sightlab.errors import DataError, one_line
 
 LONGEST = 200

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sightlab.report.article import Block
-from sightlab.studies.parts.batches import last_batch
-from sightlab.studies.parts.confusing import confusions, digits_479
-from sightlab.studies.parts.dying import dead_outputs
+from sightlab.studies.parts.confused_pairs import confusions, digits_479
+from sightlab.studies.parts.dead_outputs import dead_outputs
 from sightlab.studies.parts.epochs import published_epochs
-from sightlab.studies.parts.hidden import hidden_csv
+from sightlab.studies.parts.hidden_test import hidden_csv
+from sightlab.studies.parts.last_batch import last_batch
 from sightlab.studies.parts.pairs import published_pairs
-from sightlab.studies.results import Results
+from sightlab.studies.study_results import Results
 
 PARTS: dict[str, tuple[str, Callable[[Results], tuple[Block, ...]]]] = {
     "confusions": ("What is taken for what", confusions),

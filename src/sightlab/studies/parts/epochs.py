@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sightlab.report.article import Block, Table, Text, rows_of
-from sightlab.studies.results import Results
+from sightlab.studies.study_results import Results
 
 
 def published_epochs(results: Results) -> tuple[Block, ...]:

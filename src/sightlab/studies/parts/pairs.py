@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sightlab.report.article import Block, Table, Text, rows_of
-from sightlab.studies.results import Results
+from sightlab.studies.study_results import Results
 
 
 def published_pairs(results: Results) -> tuple[Block, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from sightlab.store.database.schema import metadata
+from sightlab.store.database.orm_tables import metadata
 
 
 def migrate() -> None:

@@ -1,0 +1,69 @@
+"""Reports onto the disk: whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sightlab.errors import RunError, one_line
+from sightlab.files import write_text
+from sightlab.records import Run
+from sightlab.report import figures
+from sightlab.report.gather import RunPage, gather
+from sightlab.report.run_page import run_html
+from sightlab.store.run_folder import locate
+
+FILE = "report.html"
+
+
+def write_report(
+    run: Run | str | Path, path: Path | str | None = None, *, drawn: Mapping[str, str] | None = None
+) -> Path:
+    """Write a run's report, one HTML file that needs nothing else; gives its path.
+
+    run: a run, or what names one: an id's beginning, `last`, a run folder. path: where it goes, report.html in the
+    run's folder if None. drawn: charts that are drawn already, as SVG: `learning-curves` and `confusion`.
+    Raises RunError for a run that has not finished, files that are missing or damaged, or a path that cannot be
+    written.
+
+    >>> import sightlab, tempfile
+    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = write_report(sightlab.train(tiny, home=folder))
+    >>> written.name
+    'report.html'
+    """
+    folder = run.folder if isinstance(run, Run) else locate(str(run))
+    page = gather(folder)
+    target = folder / FILE if path is None else Path(path)
+    put(target, run_html(page, drawings_of(page, drawn or {})))
+    return target
+
+
+def drawings_of(page: RunPage, drawn: Mapping[str, str]) -> dict[str, figures.Drawing]:
+    """A run's charts, ready to stand in its page; those that are drawn already are not drawn again."""
+    svgs = {
+        "curves": drawn.get("learning-curves") or figures.curves(page.run.epochs),
+        "reliability": figures.reliability(page.reliability, page.card.calibration_error),
+    }
+    if len(page.classes) <= figures.MOST_CLASSES:
+        svgs["confusion"] = drawn.get("confusion") or figures.confusion(page.matrix, page.classes)
+    return {name: figures.embedded(svg, LABELS[name]) for name, svg in svgs.items()}
+
+
+LABELS = {
+    "curves": "Loss and accuracy by epoch, for training and validation; the values are in the table below",
+    "confusion": "Heat map of the true class against the predicted class; its greatest mistakes are in the table below",
+    "reliability": "Accuracy by the probability of the answers, with the number of answers below",
+}
+
+
+def put(target: Path, text: str) -> None:
+    """Write a report, whole or not at all. Raises RunError naming the file."""
+    if target.is_dir():
+        raise RunError(f"{target}: a folder; name a file, such as {target / FILE}")
+    try:
+        write_text(target, text)
+    except OSError as error:
+        reason = error.strerror or one_line(error)
+        raise RunError(f"{target}: cannot be written: {reason}; name another file with -o") from error

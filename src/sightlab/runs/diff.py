@@ -1,0 +1,191 @@
+"""Two runs held against each other: recipe, curves, classes, and the very images on which they disagree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sightlab import charts, metrics, pictures
+from sightlab.comparison import difference, sentence
+from sightlab.comparison.agreement import agreement, class_changes, disagreements
+from sightlab.comparison.candidates import check_same_images
+from sightlab.comparison.compare_runs import trial_of
+from sightlab.comparison.grouping import chosen
+from sightlab.data.imageset import ImageSet, Progress
+from sightlab.errors import RunError, SightlabError, one_line
+from sightlab.evaluation import checked_reason, content_of, on_record
+from sightlab.recipes.overrides import changed_keys
+from sightlab.records import Agreement, ClassChange, Difference, Predictions, Run
+from sightlab.store.bundle import read_bundle, record_opening
+from sightlab.store.predictions import read_predictions
+from sightlab.store.run_folder import home_folder, read_facts, recipe_in, run_from
+from sightlab.training.prepare import splits_of
+
+if TYPE_CHECKING:
+    from altair import TopLevelMixin
+
+SHOWN, CELL = 40, 120  # images of the sheet; the longer side of each, pixels, at most
+
+
+@dataclass(frozen=True, eq=False)
+class RunDiff:
+    """How two runs differ.
+
+    keys: recipe keys that differ, {dotted path: (first, second)}. gain: of the second run against the first, on the
+    test split. split: validation or test, of which classes, counts and disagreements are. said: both runs' predictions
+    on it. rows: images on which they disagree, the surest mistake first. images: of the split, None where its pictures
+    cannot be had. notes: what a reader must know.
+
+    >>> import sightlab, tempfile
+    >>> tiny = {"data": "fashion-mini", "limit_per_class": 20, "epochs": 1}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     runs = [sightlab.train(sightlab.recipe("cnn", seed=n, **tiny), home=folder) for n in (1, 2)]
+    ...     found = sightlab.diff(*runs)
+    >>> list(found.keys), found.split, sum(found.counts.to_json().values()) == len(found.said[0])
+    (['seed'], 'validation', True)
+    """
+
+    runs: tuple[Run, Run]
+    keys: dict[str, tuple[Any, Any]]
+    difference: Difference
+    split: str
+    said: tuple[Predictions, Predictions]
+    classes: tuple[ClassChange, ...]
+    counts: Agreement
+    rows: NDArray[np.int64]
+    images: ImageSet | None
+    notes: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """Which is better on the test split, in words."""
+        return sentence(self.difference)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {
+            "runs": [run.to_json() for run in self.runs],
+            "keys": {key: list(values) for key, values in self.keys.items()},
+            "gain": self.difference.to_json(),
+            "split": self.split,
+            "classes": [one.to_json() for one in self.classes],
+            "counts": self.counts.to_json(),
+            "disagreements": self.rows.tolist(),
+            "notes": list(self.notes),
+        }
+
+
+def diff(
+    first: Run | str | Path,
+    second: Run | str | Path,
+    *,
+    open_test: str | None = None,
+    home: Path | str | None = None,
+    progress: Progress | None = None,
+) -> RunDiff:
+    """Hold two finished runs against each other: recipe, score, classes, and the images on which they disagree.
+
+    open_test: why their test images are looked at; without a reason the images are those of validation, which nothing
+    seals. home: where runs are found by the beginning of their id. Raises RunError for other than two runs, or runs of
+    different images.
+
+    >>> import sightlab
+    >>> try:
+    ...     sightlab.diff("no-such-run", "last", home="nowhere")
+    ... except sightlab.SightlabError as error:
+    ...     print(str(error)[:20])
+    no run 'no-such-run'
+    """
+    checked_reason(open_test)
+    folders = chosen([first, second], Path(home) if home is not None else home_folder())
+    if len(folders) != 2:
+        raise RunError(f"{', '.join(one.name for one in folders)}: a difference is between two runs; name two")
+    return run_diff(folders[0], folders[1], open_test, progress)
+
+
+def run_diff(first: Path, second: Path, open_test: str | None, progress: Progress | None) -> RunDiff:
+    """The difference of two finished runs' folders."""
+    folders = (first, second)
+    trials = [trial_of(folder) for folder in folders]
+    check_same_images(trials)
+    facts = [read_facts(folder) for folder in folders]
+    split = "test" if open_test is not None else "validation"
+    said = tuple(read_predictions(folder / f"predictions-{split}.safetensors") for folder in folders)
+    key = f"{split}_key"
+    if facts[0].get(key) != facts[1].get(key):
+        raise RunError(
+            f"{first.name} and {second.name} have different {split} images, so they cannot be held against each other "
+            "image by image; give both the same data, data.validation and data.split_seed"
+        )
+    images, notes = pictures_of_split(first, split, str(facts[0].get(key)), progress)
+    if images is not None and open_test is not None:
+        for folder in folders:
+            bundle = read_bundle(folder)
+            record_opening(bundle, str(facts[0][key]), "sightlab diff", open_test)
+            notes = (*notes, *on_record(bundle))
+    a, b = said
+    return RunDiff(
+        runs=(run_from(first, facts[0]), run_from(second, facts[1])),
+        keys=changed_keys(recipe_in(first)[0], recipe_in(second)[0]),
+        difference=difference(trials[0].id, trials[0].right[None], trials[1].id, trials[1].right[None]),
+        split=split,
+        said=(a, b),
+        classes=tuple(class_changes(a, b)),
+        counts=agreement(a, b),
+        rows=disagreements(a, b),
+        images=images,
+        notes=notes,
+    )
+
+
+def pictures_of_split(
+    folder: Path, split: str, key: str, progress: Progress | None
+) -> tuple[ImageSet | None, tuple[str, ...]]:
+    """The images of a run's split, from its recipe's source; None, and why, where they are gone or have changed."""
+    recipe = recipe_in(folder)[0]
+    try:
+        splits = splits_of(recipe, None, progress)
+    except SightlabError as error:
+        return None, (f"no pictures: {one_line(error)}",)
+    images = splits.validation if split == "validation" else splits.test.open("sightlab diff")
+    if content_of(images) != key:
+        return None, (f"no pictures: {recipe.data.source} no longer holds the images that {folder.name} was run on",)
+    return images, ()
+
+
+def draw(found: RunDiff, folder: Path) -> list[Path]:
+    """Draw both runs' curves, the classes' changes, and the images on which they disagree. Gives what was written."""
+    a, b = found.runs
+    curves = charts.comparison_curves([(run.id, run.epochs) for run in found.runs])
+    changes = charts.class_changes(found.classes, (a.id, b.id))
+    drawn: dict[str, TopLevelMixin] = {"curves": curves, "classes": changes}
+    written = [folder / f"{name}.{kind}" for name in drawn for kind in ("png", "svg")]
+    for name, chart in drawn.items():
+        charts.save_chart(chart, *(path for path in written if path.stem == name))
+    if found.images is not None and len(found.rows):
+        written.append(folder / "disagreements.png")
+        pictures.save_picture(sheet(found, found.images), written[-1])
+    return written
+
+
+def sheet(found: RunDiff, images: ImageSet) -> Image.Image:
+    """The images on which the runs disagree, the surest mistake first: what each run says, and the true class."""
+    rows = found.rows[:SHOWN]
+    a, b = found.said
+    sure = [metrics.probabilities(said.logits[rows]) for said in found.said]
+    lines = []
+    for place, row in enumerate(rows):
+        true = a.classes[a.labels[row]]
+        answers = []
+        for letter, shares in zip("AB", sure, strict=True):
+            guess = int(shares[place].argmax())
+            mark = " " if guess == a.labels[row] else " x "
+            answers.append(f"{letter}{mark}{shares[place, guess]:.0%} {b.classes[guess]}")
+        lines.append("\n".join([true, *answers]))
+    title = f"Where A ({found.runs[0].id}) and B ({found.runs[1].id}) disagree; x: wrong, the surest first"
+    return pictures.contact_sheet(images.gather(rows), lines, title=title, columns=8, cell=CELL)

@@ -1,0 +1,85 @@
+"""The bin of a home, HOME/.bin: runs that are not listed any more, and can be taken back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sightlab.errors import RunError
+from sightlab.store.annotations import now_text, read_labels, write_labels
+from sightlab.store.database.engine import writing
+from sightlab.store.database.reconcile import BIN, home_of
+from sightlab.store.database.upsert import drop, lock_home, record_in
+from sightlab.store.run_folder import read_facts, status_of
+
+
+def put_in(folder: Path) -> Path:
+    """Move a run's folder into the bin of its home. Gives where it is now. Raises RunError: running, not there."""
+    if folder.parent.name == BIN:
+        raise RunError(f"{folder.name} is in the bin already; --purge deletes it for good")
+    refuse_running(folder)
+    return moved(folder, home_of(folder) / BIN / folder.name, now_text())
+
+
+def take_back(folder: Path) -> Path:
+    """Move a run's folder from the bin to where it was. Gives where it is now. Raises RunError."""
+    return moved(folder, home_of(folder) / folder.name, None)
+
+
+def purge(folder: Path) -> None:
+    """Delete a run's folder and its rows for good. Raises RunError: running, or a disk that does not let it."""
+    if folder.exists():
+        refuse_running(folder)
+    home = home_of(folder)
+    doomed = home / BIN / f".{folder.name}"  # hidden: what is half deleted is no run any more
+    with writing(home) as session, told_of(folder):
+        lock_home(session)
+        if folder.exists():
+            doomed.parent.mkdir(exist_ok=True)
+            folder.rename(doomed)
+        drop(session, folder.name)
+    with told_of(doomed):
+        if doomed.exists():
+            shutil.rmtree(doomed)
+
+
+def moved(folder: Path, target: Path, binned: str | None) -> Path:
+    """Move a run's folder, and write in it and in the database since when it is in the bin."""
+    if target.exists():
+        raise RunError(f"{target}: is there already; move one of the two away")
+    with writing(home_of(folder)) as session, told_of(folder):
+        lock_home(session)
+        write_labels(folder, read_labels(folder).with_binned(binned))
+        target.parent.mkdir(exist_ok=True)
+        folder.rename(target)
+        record_in(session, target)
+    return target
+
+
+def folder_here(run: Mapping[str, Any]) -> Path:
+    """The folder of a run that `listing` gave. Raises RunError where it is not on this machine."""
+    folder = Path(run["folder"])
+    if not (folder / "run.json").is_file():
+        where = f"; it was trained on {run['host']}" if run.get("host") else ""
+        raise RunError(f"{folder}: not here{where}; `sightlab runs rebuild` drops runs whose folder is gone")
+    return folder
+
+
+def refuse_running(folder: Path) -> None:
+    """Raises RunError for a run that is being trained."""
+    facts = read_facts(folder)
+    if status_of(facts) == "running":
+        process = facts.get("process") or {}
+        raise RunError(f"{folder.name} is running, as process {process.get('pid')}; wait for its end, or stop it first")
+
+
+@contextmanager
+def told_of(folder: Path) -> Iterator[None]:
+    """Turn a move or a deletion that the system refuses into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be moved or deleted: {error.strerror or error}") from error

@@ -1,0 +1,197 @@
+"""Run folders: what a run writes as it goes, and how it is found again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sightlab.errors import RunError
+from sightlab.files import write_text
+from sightlab.records import Epoch, Run, Score
+from sightlab.store.liveness import alive
+
+if TYPE_CHECKING:
+    from sightlab.recipes.schema import Recipe
+
+FORMAT = 1
+LAST = "last"
+
+
+def home_folder() -> Path:
+    """Where runs are kept: SIGHTLAB_HOME, else `runs` in the current folder."""
+    return Path(os.environ.get("SIGHTLAB_HOME") or "runs").expanduser()
+
+
+def new_folder(home: Path, name: str) -> Path:
+    """A new, empty run folder `HOME/ID`, its id six hex digits and the recipe's name. Raises RunError."""
+    plain = re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.") or "run"
+    folder = home / f"{secrets.token_hex(3)}-{plain}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise RunError(
+            f"{folder}: cannot be made: {error.strerror}; name one you may write to with --home or SIGHTLAB_HOME"
+        ) from error
+    return folder
+
+
+def write_facts(folder: Path, run: Run, status: str, extra: Mapping[str, Any]) -> None:
+    """Write run.json and metrics.csv.
+
+    status: running, finished, interrupted or failed. extra: further facts, plain values.
+
+    Raises OSError as writing does.
+    """
+    facts = run.to_json() | {
+        "format": FORMAT,
+        "status": status,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "history": [epoch.to_json() for epoch in run.epochs],
+        "validation_score": run.validation.to_json() if run.validation else None,
+        **extra,
+    }
+    del facts["folder"]  # a run folder may be moved
+    write_text(folder / "run.json", json.dumps(facts, indent=1, ensure_ascii=False))
+    write_text(folder / "metrics.csv", metrics_table(run.epochs))
+
+
+def metrics_table(epochs: Sequence[Epoch]) -> str:
+    """The epochs as CSV, a column a fact."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(Epoch.__dataclass_fields__), lineterminator="\n")
+    table.writeheader()
+    table.writerows(epoch.to_json() for epoch in epochs)
+    return text.getvalue()
+
+
+def read_run(folder: Path) -> Run:
+    """The run that a folder holds. Raises RunError for a folder without one, or one that cannot be read."""
+    return run_from(folder, read_facts(folder))
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What run.json says. Raises RunError."""
+    path = folder / "run.json"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise RunError(f"{path}: damaged: {error}") from error
+    if not isinstance(facts, dict) or not isinstance(facts.get("format"), int):
+        raise RunError(f"{path}: not the record of a run")
+    if facts["format"] > FORMAT:
+        raise RunError(f"{path}: format {facts['format']} is from a newer sightlab, this one reads {FORMAT}; upgrade")
+    return facts
+
+
+def recipe_in(folder: Path) -> tuple[Recipe, str]:
+    """The recipe a run was trained with, and its YAML. Raises RunError, or RecipeError for a damaged one."""
+    from sightlab.recipes.loader import parse_recipe  # listing runs does without it, and is to be quick
+
+    path = folder / "recipe.yaml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text file"
+        raise RunError(f"{path}: cannot be read: {reason}") from error
+    return parse_recipe(text, str(path)), text
+
+
+def run_from(folder: Path, facts: Mapping[str, Any]) -> Run:
+    """The Run of what run.json says."""
+    try:
+        return Run(
+            id=facts["run"],
+            folder=folder,
+            recipe=facts["recipe"],
+            recipe_hash=facts["recipe_hash"],
+            model=facts["model"],
+            parameters=facts["parameters"],
+            epochs=tuple(Epoch.from_json(epoch) for epoch in facts["history"]),
+            best_epoch=facts["best_epoch"],
+            validation=Score.from_json(facts["validation_score"]) if facts["validation_score"] else None,
+            test=test_score(folder, facts),
+            seconds=facts["seconds"],
+            images_per_second=facts["images_per_second"],
+            test_flips=Score.from_json(facts["test_flips"]) if facts.get("test_flips") else None,
+        )
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{folder / 'run.json'}: damaged: {error}") from error
+
+
+def test_score(folder: Path, facts: Mapping[str, Any]) -> Score | None:
+    """The score of the test split, with how often that has been opened by now."""
+    if not facts["test"]:
+        return None
+    score = Score.from_json(facts["test"])
+    count = sum(opening.get("split") == facts.get("test_key") for opening in read_openings(folder / "bundle"))
+    return replace(score, openings=max(count, score.openings or 0))
+
+
+def read_openings(bundle: Path) -> list[dict[str, Any]]:
+    """When, why and in which form labelled splits were opened for a bundle's model, oldest first."""
+    try:
+        lines = (bundle / "openings.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line]
+    except (OSError, ValueError):
+        return []
+
+
+def status_of(facts: Mapping[str, Any]) -> str:
+    """running, finished, interrupted or failed; a run that says running and whose process has died is interrupted."""
+    status = str(facts.get("status", ""))
+    if status == "running" and not alive(facts.get("process") or {}, facts.get("heartbeat", ""), datetime.now(UTC)):
+        return "interrupted"
+    return status
+
+
+def run_folders(home: Path) -> list[Path]:
+    """The run folders of a folder, oldest first by when they were started."""
+    if not home.is_dir():
+        return []
+    found = [p for p in home.iterdir() if (p / "run.json").is_file()]
+    return sorted(found, key=lambda p: (started(p), p.name))
+
+
+def started(folder: Path) -> str:
+    """When a run was started, as ISO 8601; "" where its record is damaged."""
+    try:
+        return str(read_facts(folder).get("started", ""))
+    except RunError:
+        return ""
+
+
+def locate(text: str, home: Path | None = None) -> Path:
+    """The folder of a run or a bundle: an id prefix, `last`, a run folder or a bundle.
+
+    Raises RunError when there is none, or when a prefix means several.
+    """
+    path = Path(text).expanduser()
+    if path.is_file() and path.name in ("bundle.json", "run.json"):
+        return path.parent
+    if path.is_dir():
+        if (path / "run.json").is_file() or (path / "bundle.json").is_file():
+            return path
+        raise RunError(f"{path}: neither a run folder nor a bundle; it has no run.json and no bundle.json")
+    home = home or home_folder()
+    folders = run_folders(home)
+    if not folders:
+        raise RunError(f"no run {text!r}: there are no runs in {home}/; `sightlab train` makes one")
+    if text == LAST:
+        return folders[-1]
+    found = [folder for folder in folders if folder.name.startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise RunError(f"run {text!r} could be any of {', '.join(f.name for f in found[:5])}; give more of its id")
+    raise RunError(f"no run {text!r} in {home}/; the last ones are {', '.join(f.name for f in folders[-5:])}")

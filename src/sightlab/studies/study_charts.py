@@ -1,0 +1,102 @@
+"""The pictures of a study's page: curves of rows and cells, grids as heat maps, networks as tables and drawings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sightlab import charts
+from sightlab.lens.blocks import row_words
+from sightlab.lens.diagram import drawn
+from sightlab.lens.layers import side
+from sightlab.lens.structure import Structure, structure
+from sightlab.report.article import Block, Picture, Section, Table, Text, rows_of
+from sightlab.studies.parts.dead_outputs import dead_at_end
+from sightlab.studies.study_results import FORMS, GridResult, Results, last_loss
+from sightlab.studies.study_schema import Grid
+
+
+def curve_pictures(results: Results) -> tuple[Block, ...]:
+    """Loss and accuracy of the rows, a picture for those as published and one for the others."""
+    pictures = []
+    for name, forms in (("published", ("published",)), ("repaired", ("repaired", "fast"))):
+        rows = [row for row in results.rows if row.runs and row.planned.row.form in forms]
+        runs = [(row.planned.row.name, one.run.epochs) for row in rows for one in row.runs]
+        if runs:
+            words = " and ".join(FORMS[form] for form in forms)
+            label = f"Loss and accuracy of each network {words}, over epochs and over time"
+            caption = f"The networks {words}: training thin, validation bold."
+            pictures.append(Picture(f"curves-{name}", charts.svg_of(charts.comparison_curves(runs)), label, caption))
+    return tuple(pictures)
+
+
+def grid_blocks(grid: GridResult) -> tuple[Block, ...]:
+    """A grid as published and as it came out here; the curves of its best cells, and of the best one alone."""
+    planned = grid.planned.grid
+    blocks: list[Block] = [Text(f"{planned.name}. {grid.planned.note}".strip())]
+    if planned.published:
+        blocks.append(published_map(planned))
+    here = [
+        charts.Cell(x, y, last_loss(one), f"{one.trial.score.accuracy:.1%}{dead_words(dead_at_end(one))}")
+        for (x, y), one in grid.cells.items()
+    ]
+    here += [charts.Cell(x, y, None, "diverged") for x, y in grid.diverged]
+    heat = charts.grid_heat(here, planned.x.key, planned.y.key, "Here: validation loss (nats)", min, 4)
+    label = f"Heat map of {planned.name}: validation loss of each cell"
+    caption = "Validation loss after the last epoch; below it the test accuracy, and how many outputs are dead."
+    blocks.append(Picture(planned.id, charts.svg_of(heat), label, caption))
+    best = grid.best(planned.best)
+    runs = [(f"{planned.x.key} {x}, {planned.y.key} {y}", one.run.epochs) for (x, y), one in best]
+    label = f"Loss and accuracy of the best {len(best)} cells of {planned.name}"
+    caption = f"The {len(best)} cells with the lowest validation loss."
+    blocks.append(Picture(f"{planned.id}-best", charts.svg_of(charts.comparison_curves(runs)), label, caption))
+    (x, y), first = best[0]
+    label = f"Learning curves of the best cell of {planned.name}"
+    low, high = first.trial.score.interval
+    caption = (
+        f"The best cell by validation loss, {planned.x.key} {x} and {planned.y.key} {y}: test accuracy "
+        f"{first.trial.score.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, one seed)."
+    )
+    blocks.append(
+        Picture(f"{planned.id}-first", charts.svg_of(charts.learning_curves(first.run.epochs)), label, caption)
+    )
+    return tuple(blocks)
+
+
+def published_map(planned: Grid) -> Picture:
+    """A grid's published figures as a heat map."""
+    told = planned.published_of or "published"
+    best = max if "accuracy" in told else min
+    cells = [
+        charts.Cell(x, y, planned.published[line][place])
+        for line, y in enumerate(planned.y.values)
+        for place, x in enumerate(planned.x.values)
+    ]
+    heat = charts.grid_heat(cells, planned.x.key, planned.y.key, f"Published: {told}", best, 4)
+    return Picture(f"{planned.id}-published", charts.svg_of(heat), f"Heat map of the published figures: {told}")
+
+
+def dead_words(count: int) -> str:
+    """How many outputs are dead, where any is."""
+    return f", {count} dead" if count else ""
+
+
+def network_sections(networks: Mapping[str, tuple[int, int, int]]) -> list[Section]:
+    """The layers of each network, as the study shows them, and its drawing."""
+    return [network_section(structure(name, shape)) for name, shape in networks.items()]
+
+
+def network_section(found: Structure) -> Section:
+    """A network's layers with a window or with weights, what it comes to, and its drawing."""
+    shown = [layer for layer in found.layers if layer.weighted or layer.window]
+    channels, height, width = found.shape
+    sees = f"; a place of the last map sees {side(found.receptive_field)} pixels" if found.receptive_field else ""
+    words = (
+        f"{found.parameters:,} parameters and {found.macs / 1e6:,.1f} million multiply-adds for an image of "
+        f"{channels} x {height} x {width}, {found.depth} layers deep{sees}."
+    )
+    header = ("layer", "operation", "kernel", "stride", "padding", "channels", "output", "parameters", "sees")
+    folded = f"All {len(shown)} layers"
+    rows = [row_words(layer) for layer in shown]
+    table = Table(header, rows_of([[row[column] for column in header] for row in rows]), right=(7, 8), folded=folded)
+    picture = Picture(f"network-{found.model}", drawn(found), f"Drawing of {found.model}: its blocks, skips and sizes")
+    return Section(f"The network {found.model}", (Text(words), table, picture))

@@ -1,0 +1,215 @@
+"""The page of a study: question, table, pictures, what was wrong and how it shows, cost, and how far it is."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from sightlab.comparison import sentence
+from sightlab.errors import StudyError, suggestion
+from sightlab.records import duration
+from sightlab.report.article import Article, Block, Bullets, Code, Section, Table, Text, rows_of
+from sightlab.report.gather import environment_in
+from sightlab.report.phrases import counted, listed
+from sightlab.report.reproduce import command
+from sightlab.studies.parts import PARTS
+from sightlab.studies.parts.dead_outputs import dead_at_end
+from sightlab.studies.study_charts import curve_pictures, grid_blocks, network_sections
+from sightlab.studies.study_results import FORMS, Results, RowResult, of
+from sightlab.studies.study_schema import Row
+
+
+def page_of(results: Results) -> Article:
+    """The page of a study from its finished runs; no test split is opened for it. Raises StudyError."""
+    study, plan = results.plan.study, results.plan
+    for name in study.shows:
+        if name not in PARTS:
+            raise StudyError(f"study {study.name}: shows {name!r}; {suggestion(name, PARTS)}")
+    own = [Section(PARTS[name][0], blocks) for name in study.shows if (blocks := PARTS[name][1](results))]
+    grids = tuple(block for grid in results.grids if grid.cells for block in grid_blocks(grid))
+    sections = [
+        Section("Question", (Text(oneline(study.question)), Text(oneline(study.source)), *scale_words(results))),
+        Section("Result", (table(results), *verdicts(results), *unreached(results))),
+        Section("Learning curves", curve_pictures(results)),
+        *([Section("The grid", grids)] if grids else []),
+        Section("What was wrong, and how it shows", (faults(results), *contradictions(results))),
+        *own,
+        *network_sections(study.networks),
+        Section("Cost", cost(results)),
+        Section("What the published figures would take", (Text(oneline(study.full)),)),
+        Section("Repeating it", (repeating(results),)),
+    ]
+    about = f"Study {study.name}, scale {plan.scale}: {counted(len(results.trained), 'run')} on {plan.data}"
+    return Article(study.title, "Report of a study", about, tuple(one for one in sections if one.blocks))
+
+
+def oneline(text: str) -> str:
+    """A text of several lines in YAML as a paragraph."""
+    return " ".join(text.split())
+
+
+def scale_words(results: Results) -> tuple[Block, ...]:
+    """What this scale does, and what it leaves out."""
+    plan = results.plan
+    words = [Text(f"At the scale “{plan.scale}”: {oneline(plan.says)}")]
+    left_out = list(dict.fromkeys(plan.left_out))
+    if left_out:
+        words.append(Text(f"Left out at this scale: {listed(left_out)}."))
+    if results.missing:
+        words.append(Text(f"Not finished when this page was written: {listed(list(dict.fromkeys(results.missing)))}."))
+    words += [Text(f"Diverged: {line}.") for line in results.diverged]
+    return tuple(words)
+
+
+def table(results: Results) -> Table:
+    """The table: published, and here, with intervals and cost."""
+    with_top5 = any(row.planned.row.figures.top5 is not None for row in results.rows)
+    header = ["network", "form", "published", "here", "95 % interval", "seeds", "epochs"]
+    header += [*(["top 5 published", "top 5 here"] if with_top5 else []), "parameters", "time of one", "published time"]
+    here = {row.planned.row.id: row for row in results.rows}
+    lines = [
+        line(here[row.id], with_top5)
+        if row.id in here and here[row.id].runs
+        else unrun(row, why_not(results, here.get(row.id)), with_top5)
+        for row in results.plan.study.rows
+        if row.id in here or row.figures.accuracy is not None
+    ]
+    timed = any(row.planned.row.figures.time for row in results.rows)
+    if not timed:
+        header, lines = header[:-1], [one[:-1] for one in lines]
+    images = {len(row.runs[0].trial.labels) for row in results.rows if row.runs}
+    counts = " or ".join(f"{count:,}" for count in sorted(images))
+    caption = (
+        f"Test accuracy on {counts} images: the mean over the seeds, and its interval (Wilson's for one seed, "
+        "Student's over several). Published figures are of the study's own images and epochs."
+    )
+    return Table(tuple(header), rows_of(lines), right=tuple(range(2, len(header))), caption=caption)
+
+
+def line(row: RowResult, with_top5: bool) -> list[str]:
+    """A row of the table."""
+    planned, figures = row.planned.row, row.planned.row.figures
+    published = "" if figures.accuracy is None else f"{figures.accuracy:.2%}"
+    top5 = "" if figures.top5 is None else f"{figures.top5:.2%}"
+    low, high = row.interval
+    spread = f" ± {100 * row.accuracy.deviation:.2f}" if row.accuracy.deviation is not None else ""
+    cells = [
+        planned.name,
+        FORMS[planned.form],
+        published,
+        f"{row.accuracy.mean:.2%}{spread}",
+        f"{low:.2%} to {high:.2%}",
+        str(len(row.runs)),
+        str(len(row.runs[0].run.epochs)),
+    ]
+    here5 = f"{row.top5.mean:.2%}" if row.top5 else ""
+    parameters = f"{row.runs[0].run.parameters:,}" + (
+        f" ({figures.parameters} published)" if figures.parameters else ""
+    )
+    return [*cells, *([top5, here5] if with_top5 else []), parameters, duration(row.seconds), figures.time]
+
+
+def why_not(results: Results, row: RowResult | None) -> str:
+    """Why a row has no run."""
+    if row is None:
+        return "left out"
+    return "diverged" if of(row.name, results.diverged) else "not run"
+
+
+def unrun(row: Row, why: str, with_top5: bool) -> list[str]:
+    """A row that has a published figure, and no run."""
+    figures = row.figures
+    published = "" if figures.accuracy is None else f"{figures.accuracy:.2%}"
+    top5 = "" if figures.top5 is None else f"{figures.top5:.2%}"
+    cells = [row.name, FORMS[row.form], published, why, "", "0", ""]
+    return [*cells, *([top5, ""] if with_top5 else []), figures.parameters, "", figures.time]
+
+
+def verdicts(results: Results) -> tuple[Block, ...]:
+    """Each row against its twin, in words, and the notes of the rows."""
+    said = [f"{sentence(one)}." for one in results.differences.values()]
+    notes = [f"{row.name}: {row.planned.note}" for row in results.rows if row.planned.note]
+    if any(row.planned.row.figures.of != "test" for row in results.rows):
+        notes += [
+            f"The published figure of {row.planned.row.name} is of {row.planned.row.figures.of}."
+            for row in results.rows
+            if row.planned.row.figures.of != "test"
+        ]
+    blocks: list[Block] = []
+    if said:
+        blocks += [Text("Held against each other on the same test images:"), Bullets(tuple(said))]
+    if notes:
+        blocks += [Text("Notes on the rows:"), Bullets(tuple(dict.fromkeys(notes)))]
+    return tuple(blocks)
+
+
+def unreached(results: Results) -> tuple[Block, ...]:
+    """Which published figures are not reached, as far as the interval can tell."""
+    below = [
+        f"{row.planned.row.name} ({row.accuracy.mean:.1%} of {row.planned.row.figures.accuracy:.1%}{dead(row)})"
+        for row in results.rows
+        if row.runs and (row.planned.row.figures.accuracy or 0.0) > row.interval[1]
+    ]
+    if not below:
+        return ()
+    why = "This scale trains on fewer images, for fewer epochs, or both." if results.plan.scale != "full" else ""
+    return (Text(f"The published figure is not reached by {listed(below)}. {why}".strip()),)
+
+
+def dead(row: RowResult) -> str:
+    """How many outputs of a row's first run ended dead, where any did."""
+    count = dead_at_end(row.runs[0])
+    return f", {count} of its outputs dead" if count else ""
+
+
+def faults(results: Results) -> Bullets:
+    """What was wrong, and how each mistake shows."""
+    return Bullets(tuple(f"{oneline(one.what)} {oneline(one.shows)}" for one in results.plan.study.faults))
+
+
+def contradictions(results: Results) -> tuple[Block, ...]:
+    """Where the study's own text leaves open or contradicts itself."""
+    told = results.plan.study.contradictions
+    return (
+        (Text("Where the study's text is silent, or of two minds:"), Bullets(tuple(map(oneline, told)))) if told else ()
+    )
+
+
+def cost(results: Results) -> tuple[Block, ...]:
+    """What the runs took, and what was predicted; on which machine."""
+    runs = results.trained
+    total = sum(one.trial.seconds for one in runs)
+    machines = sorted({str(environment_in(one.folder).get("cpu", "an unknown processor")) for one in runs})
+    said = f"{counted(len(runs), 'run')}, {duration(total)} of training and validation in all, on {listed(machines)}."
+    account = kept_account(results)
+    if account and math.isfinite(account["predicted"]):
+        said += (
+            f" The last time the study ran, {account['trained']} of them were trained in {duration(account['wall'])}: "
+            f"{duration(account['real'])} of one core's time against {duration(account['predicted'])} predicted before."
+        )
+    text = (
+        f"{said} Times are of one thread for each run, while another run had the other core; they are not a benchmark."
+    )
+    return (Text(text),)
+
+
+def kept_account(results: Results) -> dict[str, float] | None:
+    """What the last sitting took; None where it is not known."""
+    file = results.home / "studies" / f"{results.plan.study.name}-{results.plan.scale}.json"
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        return {name: float(facts[name]) for name in ("predicted", "real", "wall")} | {"trained": int(facts["trained"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def repeating(results: Results) -> Code:
+    """The commands that repeat the study."""
+    plan = results.plan
+    words = ["sightlab", "study", "run", plan.study.name, "--scale", plan.scale]
+    asked = plan.study.scales[plan.scale].data or plan.study.data  # type: ignore[index]
+    if plan.data != asked:
+        words += ["--data", plan.data]
+    report = ["sightlab", "study", "report", *words[3:], "--out", str(Path(f"{plan.study.name}.html"))]
+    return Code((command(words), command(report)))
