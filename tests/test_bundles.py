@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 import sightlab
 from sightlab.data.imageset import ImageSet
 from sightlab.data.load import load_parts
-from sightlab.data.name_matching import FASHION
+from sightlab.data.named_sets import FASHION
 from sightlab.errors import DataError, RunError
 from sightlab.evaluation import matched
 from sightlab.files import sha256_of
@@ -82,15 +82,15 @@ def test_a_bundle_never_runs_code_that_it_names(bundle: Path, tmp_path: Path) ->
 
 
 def test_a_bundle_moves_by_itself(bundle: Path) -> None:
-    assert sightlab.evaluate(str(bundle), "fashion-mini:test", open_test="a test").count == 2000
+    assert sightlab.evaluate(str(bundle), "fashion-mini:test", open_test="a test").score.count == 2000
 
 
 def test_openings_are_counted_by_content_not_by_name(bundle: Path, tmp_path: Path) -> None:
     (bundle / "openings.jsonl").unlink()
     images = load_parts("fashion-mini:test").parts.splits["all"]
-    assert sightlab.evaluate(str(bundle), "fashion-mini:test", open_test="a test").openings == 1
-    assert sightlab.evaluate(str(bundle), images, open_test="a test").openings == 2
-    assert sightlab.evaluate(str(bundle), images.take(np.arange(1000)), open_test="a test").openings == 1
+    assert sightlab.evaluate(str(bundle), "fashion-mini:test", open_test="a test").score.openings == 1
+    assert sightlab.evaluate(str(bundle), images, open_test="a test").score.openings == 2
+    assert sightlab.evaluate(str(bundle), images.take(np.arange(1000)), open_test="a test").score.openings == 1
 
 
 def test_images_it_was_trained_on_are_counted(bundle: Path) -> None:

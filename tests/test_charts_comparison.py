@@ -208,7 +208,7 @@ def test_pareto_rows_are_in_per_cent_and_leave_out_who_has_no_cost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("contenders", "cost", "says"),
+    ("candidates", "cost", "says"),
     [
         ([], "flops", "nothing to draw"),
         ([candidate("a", 0.5, flops=None)], "flops", "no contender whose flops are known"),
@@ -286,7 +286,7 @@ def test_difference_rows_are_of_the_contender_less_the_first_whichever_way_it_wa
     plain = candidate("new", 0.92, ("old", 0.9))
     turned = candidate("bad", 0.88)
     difference = Difference("old", "bad", 0.02, (0.01, 0.03), 0.2, 100, (1, 1), "exact", adjusted=0.0004)
-    turned = RankedCandidate(**(vars(turned) | {"gain": difference}))
+    turned = RankedCandidate(**(vars(turned) | {"difference": difference}))
     rows = difference_rows([first, plain, turned])
     assert [(r["name"], r["verdict"]) for r in rows] == [("new", "better"), ("bad", "worse")]
     assert [r["difference"] for r in rows] == pytest.approx([2, -2])
@@ -298,11 +298,11 @@ def test_difference_rows_are_of_the_contender_less_the_first_whichever_way_it_wa
 
 
 @pytest.mark.parametrize(
-    ("contenders", "says"),
+    ("candidates", "says"),
     [
         ([], "beside the first"),
         ([candidate("a", 0.5)], "beside the first"),
-        ([candidate("a", 0.5)] * 2, "'a' has no gain"),
+        ([candidate("a", 0.5)] * 2, "'a' has no difference"),
     ],
 )
 def test_differences_to_nobody_are_refused(candidates: Any, says: str) -> None:

@@ -48,7 +48,7 @@ def test_contenders_keep_the_order_and_name_their_runs() -> None:
 def test_figures_are_means_over_the_seeds_with_their_spread() -> None:
     members = group("v4", 0.8, (0, 1, 2))
     one = candidates([members])[0]
-    accuracies = [run.right.mean() for run in members.trials]
+    accuracies = [run.right.mean() for run in members.results]
     assert one.accuracy.mean == pytest.approx(statistics.mean(accuracies))
     assert one.accuracy.deviation == pytest.approx(statistics.stdev(accuracies))
     theirs = stats.t.interval(0.95, 2, np.mean(accuracies), stats.sem(accuracies))
@@ -62,13 +62,13 @@ def test_figures_are_means_over_the_seeds_with_their_spread() -> None:
 
 def test_one_run_has_wilsons_interval() -> None:
     one = candidates(THREE)[0]
-    assert one.interval == THREE[0].trials[0].score.interval
+    assert one.interval == THREE[0].results[0].score.interval
     assert one.accuracy.interval is None
 
 
 def test_an_interval_of_accuracies_does_not_leave_0_to_1() -> None:
     members = group("v4", 0.995, (0, 3))
-    assert len({run.right.mean() for run in members.trials}) == 2  # so that t with one degree of freedom goes far out
+    assert len({run.right.mean() for run in members.results}) == 2  # so that t with one degree of freedom goes far out
     one = candidates([members])[0]
     assert one.accuracy.interval is not None
     assert one.accuracy.interval[1] > 1
@@ -76,7 +76,7 @@ def test_an_interval_of_accuracies_does_not_leave_0_to_1() -> None:
 
 
 def test_the_openings_are_the_most_that_a_run_has_and_top5_needs_every_run() -> None:
-    first, second = group("v4", 0.8, (0, 1)).trials
+    first, second = group("v4", 0.8, (0, 1)).results
     second = replace(second, score=replace(second.score, openings=3, top5=None))
     one = candidates([Candidate("v4", (first, second))])[0]
     assert one.openings == 3
@@ -138,14 +138,14 @@ def test_runs_that_were_tested_on_other_images_are_refused_by_name(other: dict[s
     assert str(raised.value).endswith("compare runs of the same data, limited and divided in the same way")
     assert "\n" not in str(raised.value)
     with pytest.raises(RunError, match="odd-run"):
-        candidates([Candidate("v4", (THREE[0].trials[0], odd.trials[0]))])
+        candidates([Candidate("v4", (THREE[0].results[0], odd.results[0]))])
     with pytest.raises(RunError, match="odd-run"):
-        check_same_images([THREE[0].trials[0], odd.trials[0]])
+        check_same_images([THREE[0].results[0], odd.results[0]])
 
 
 def test_a_run_that_stands_twice_is_refused() -> None:
     with pytest.raises(RunError, match="run v4-0 stands twice in the comparison"):
-        differences([THREE[0], Candidate("again", THREE[0].trials)])
+        differences([THREE[0], Candidate("again", THREE[0].results)])
 
 
 def test_groups_that_are_none_are_refused() -> None:

@@ -194,9 +194,9 @@ def test_pillows_font_has_what_is_drawn_with_it() -> None:
 
 def test_plain_names_look_for_no_font() -> None:
     code = (
-        "import sys; from sightlab.charts import short_names; from sightlab.fonts import files, escape_missing\n"
+        "import sys; from sightlab.charts import short_names; from sightlab.fonts import font_files, escape_missing\n"
         "escape_missing('café'), short_names(['dog', 'кошка'] * 50)\n"
-        "print(files._folders.cache_info().misses, {'uharfbuzz', 'vl_convert', 'PIL'} & set(sys.modules))"
+        "print(font_files._folders.cache_info().misses, {'uharfbuzz', 'vl_convert', 'PIL'} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "0 set()"

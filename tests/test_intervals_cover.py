@@ -49,7 +49,7 @@ def test_the_paired_bootstrap_covers(images: int, first: float, second: float) -
 
 
 @pytest.mark.parametrize(
-    ("seeds", "of_seeds", "gain"),
+    ("seeds", "of_seeds", "difference"),
     [((3, 3), 0.0, 0.05), ((3, 3), 0.03, 0.05), ((3, 3), 0.1, 0.0), ((5, 3), 0.05, 0.05)],
 )
 def test_the_interval_over_seeds_and_images_covers(seeds: tuple[int, int], of_seeds: float, difference: float) -> None:

@@ -290,7 +290,7 @@ def test_own_modules_and_own_arrays_are_trained(tmp_path: Path) -> None:
     assert run.test is not None
     assert run.test.count == 18
     again = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(81, 2))
-    assert sightlab.evaluate(run, data, model=again, open_test="a test").count == 120
+    assert sightlab.evaluate(run, data, model=again, open_test="a test").score.count == 120
     with pytest.raises(RunError, match="code of your own"):
         sightlab.evaluate(run, data, open_test="a test")
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sightlab import metrics
-from sightlab.data.class_places import class_places, stranger_line
+from sightlab.data.class_mapping import map_classes, stranger_line
 from sightlab.data.imageset import ImageSet, Progress
 from sightlab.data.labelled import in_shape, labelled_images
 from sightlab.data.read_options import ReadWords
@@ -43,7 +43,7 @@ class Evaluation:
     """What a test found. seen: how many of its images the model was trained or selected on. notes: a line each.
 
     >>> said = Predictions(np.eye(2, dtype=np.float32), np.arange(2), np.arange(2), ("cat", "dog"))
-    >>> Tested(metrics.score(said), tuple(metrics.class_scores(said)), said, seen=0, notes=()).score.correct
+    >>> Evaluation(metrics.score(said), tuple(metrics.class_scores(said)), said, seen=0, notes=()).score.correct
     2
     """
 
@@ -52,6 +52,9 @@ class Evaluation:
     predictions: Predictions
     seen: int
     notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return str(self.score)
 
     def _repr_html_(self) -> str:
         return self.score._repr_html_()
@@ -172,12 +175,12 @@ def matched(images: ImageSet, bundle: Bundle, source: str, notes: list[str]) -> 
     if images.shape != wanted:
         shown, needs = (" x ".join(str(n) for n in shape) for shape in (images.shape, wanted))
         raise DataError(f"{source}: images are {shown} (height x width x channels); the model was trained on {needs}")
-    found = class_places(images, facts.classes)
+    found = map_classes(images, facts.classes)
     if line := stranger_line(source, images, found, facts.classes):
         raise DataError(line)
     if found.note:
         notes.append(f"{source}: {found.note}")
-    table = np.array([found.places.get(name, 0) for name in images.classes], np.int64)
+    table = np.array([found.indices.get(name, 0) for name in images.classes], np.int64)
     relabelled = images.relabelled(table[images.labels], facts.classes)
     missing = int((relabelled.counts() == 0).sum())
     if missing:

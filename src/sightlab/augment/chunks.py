@@ -17,7 +17,7 @@ AT_ONCE = 2**17
 def to_device_of(drawn: NDArray[np.generic], images: Tensor) -> Tensor:
     """Drawn numbers as a tensor on the images' device. float64 becomes float32, other types stay.
 
-    >>> beside(np.array([0.5]), torch.zeros(1)).dtype
+    >>> to_device_of(np.array([0.5]), torch.zeros(1)).dtype
     torch.float32
     """
     narrow = drawn.astype(np.float32) if drawn.dtype == np.float64 else np.ascontiguousarray(drawn)

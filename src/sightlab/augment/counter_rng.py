@@ -41,8 +41,8 @@ class CounterRNG:
 
     index: int64 [B], each sample's place in its split.
 
-    >>> whole = Draws(1, 2, np.arange(6)).uniform("flip")
-    >>> parts = [Draws(1, 2, np.arange(4)).uniform("flip"), Draws(1, 2, np.arange(4, 6)).uniform("flip")]
+    >>> whole = CounterRNG(1, 2, np.arange(6)).uniform("flip")
+    >>> parts = [CounterRNG(1, 2, np.arange(4)).uniform("flip"), CounterRNG(1, 2, np.arange(4, 6)).uniform("flip")]
     >>> bool((whole == np.concatenate(parts)).all())
     True
     """

@@ -71,7 +71,7 @@ def augmentation(
 
     >>> import torch
     >>> change = augmentation(crop_padding=2, flip=0.5, policy="trivialaugment", erase=0.25)
-    >>> change(torch.zeros(4, 28, 28, 1, dtype=torch.uint8), Draws(1, 2, np.arange(4))).shape
+    >>> change(torch.zeros(4, 28, 28, 1, dtype=torch.uint8), CounterRNG(1, 2, np.arange(4))).shape
     torch.Size([4, 28, 28, 1])
     """
     one_of("crop_mode", crop_mode, CROP_MODES)
@@ -275,7 +275,7 @@ def mixing(*, mixup: float = 0.0, cutmix: float = 0.0, probability: float = 1.0)
 
     >>> import torch
     >>> images, labels = torch.zeros(2, 8, 8, 1, dtype=torch.uint8), torch.tensor([0, 1])
-    >>> mixed, targets = mixing(cutmix=1.0)(images, labels, images, labels, 3, Draws(1, 2, np.arange(2)))
+    >>> mixed, targets = mixing(cutmix=1.0)(images, labels, images, labels, 3, CounterRNG(1, 2, np.arange(2)))
     >>> mixed.dtype, targets.tolist()
     (torch.uint8, [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     """

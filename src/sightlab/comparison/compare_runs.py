@@ -58,7 +58,7 @@ def compare(*runs: Run | str | Path, home: Path | str | None = None) -> Comparis
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     runs = [sightlab.train(sightlab.recipe("cnn", lr=lr, **tiny), home=folder) for lr in (0.01, 0.02)]
     ...     found = sightlab.compare(*runs)
-    >>> [one.name for one in found.contenders], found.gains[0].images
+    >>> [one.name for one in found.candidates], found.differences[0].images
     (['cnn, lr 0.01', 'cnn, lr 0.02'], 2000)
     """
     return compare_runs(chosen(runs, Path(home) if home is not None else home_folder()))

@@ -29,7 +29,7 @@ def difference(name_a: str, right_a: NDArray[np.bool_], name_b: str, right_b: ND
 
     >>> v4, v5 = np.zeros((1, 100), bool), np.zeros((1, 100), bool)
     >>> v4[:, :80], v5[:, 2:90] = True, True
-    >>> one = gain("v4", v4, "v5", v5)
+    >>> one = difference("v4", v4, "v5", v5)
     >>> f"{one.difference:.2f} {one.p:.4f}"
     '0.08 0.0386'
     """

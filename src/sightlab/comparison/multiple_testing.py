@@ -33,8 +33,8 @@ def ranks(names: Sequence[str], differences: Sequence[Difference]) -> list[int]:
 
     gains: of every pair, corrected over all of them (`Gain.told_apart`), whichever way round each is told.
 
-    >>> apart = Gain("v5", "v4", 0.02, (0.01, 0.03), 0.001, 1000, (1, 1), "")
-    >>> alike = Gain("v6", "v5", 0.001, (-0.01, 0.012), 0.8, 1000, (1, 1), "")
+    >>> apart = Difference("v5", "v4", 0.02, (0.01, 0.03), 0.001, 1000, (1, 1), "")
+    >>> alike = Difference("v6", "v5", 0.001, (-0.01, 0.012), 0.8, 1000, (1, 1), "")
     >>> ranks(["v4", "v5", "v6"], [apart, alike])
     [2, 1, 1]
     """

@@ -9,7 +9,7 @@ from sightlab.records import Difference
 def sentence(one: Difference) -> str:
     """A gain in words, in percentage points.
 
-    >>> told = Gain("v5", "v4", 0.0042, (0.0011, 0.0073), 0.008, 10_000, (1, 1), "exact McNemar test")
+    >>> told = Difference("v5", "v4", 0.0042, (0.0011, 0.0073), 0.008, 10_000, (1, 1), "exact McNemar test")
     >>> sentence(told)
     'v5 is better than v4 by 0.42 points, 95 % interval 0.11 to 0.73, p = 0.008, 10,000 images, 1 seed each'
     >>> sentence(mirrored(told))

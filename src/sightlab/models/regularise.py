@@ -14,7 +14,7 @@ class StochasticDepth(nn.Module):
     Each row is dropped on its own with probability `rate` in [0, 1), and otherwise divided by 1 - rate; in eval mode
     the branch passes unchanged. Huang et al. 2016, Deep networks with stochastic depth, section 3.
 
-    branch: float [N, ...] -> the same shape. Draws from torch's global generator, as dropout does.
+    branch: float [N, ...] -> the same shape. CounterRNG from torch's global generator, as dropout does.
     """
 
     def __init__(self, rate: float) -> None:

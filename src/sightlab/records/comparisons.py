@@ -38,7 +38,7 @@ class Difference:
     than two are compared, in as many comparisons. images: on which both answered. seeds: runs of each, `better` first.
     method: how interval and p came about, in words, and what they leave open.
 
-    >>> Gain("v5", "v4", 0.0042, (0.0011, 0.0073), 0.008, 10_000, (1, 1), "exact McNemar").told_apart
+    >>> Difference("v5", "v4", 0.0042, (0.0011, 0.0073), 0.008, 10_000, (1, 1), "exact McNemar").significant
     True
     """
 
@@ -70,7 +70,7 @@ class ClassChange:
     images: of the class. first, second: accuracy on them, in [0, 1]; difference: second less first. p: of the exact
     McNemar test on these images; adjusted: the same after Holm's correction over the classes.
 
-    >>> ClassChange("cat", 100, 0.8, 0.9, 0.1, 0.002, 0.02).told_apart
+    >>> ClassChange("cat", 100, 0.8, 0.9, 0.1, 0.002, 0.02).significant
     True
     """
 

@@ -23,7 +23,7 @@ class RunIndex:
     A run stands for a recipe of the same hash (which covers the seed), trained by as many processes. Its record is read
     when the archive is made; a run that ends later is not in it.
 
-    >>> Archive(Path("no-such-home")).finished(Recipe()) is None
+    >>> RunIndex(Path("no-such-home")).finished(Recipe()) is None
     True
     """
 

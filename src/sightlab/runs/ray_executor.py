@@ -1,4 +1,4 @@
-"""Tasks worked off by a Ray cluster, as `Crew` does by processes of this machine.
+"""Tasks worked off by a Ray cluster, as `WorkerPool` does by processes of this machine.
 
 Nothing is asked of the nodes but Ray and the same sightlab: pictures are put into Ray's object store, which brings them
 to a node once, whatever number of tasks there look at them; a run's folder goes to the node with the task, and comes

@@ -15,7 +15,7 @@ class Channel(Protocol):
     """What a task has of whoever gave it."""
 
     def tell(self, message: Any) -> None:
-        """Send a message, which is told as Heard. It must be picklable."""
+        """Send a message, which is told as Message. It must be picklable."""
 
     def stop(self) -> bool:
         """Whether the task is asked to keep what it has and end."""
@@ -85,7 +85,7 @@ TaskEvent = Message | Result | TaskError | WorkerLost
 
 
 class Executor(Protocol):
-    """Whoever works tasks off: processes of this machine (`Crew`), or a cluster (`RayCrew`)."""
+    """Whoever works tasks off: processes of this machine (`WorkerPool`), or a cluster (`RayExecutor`)."""
 
     @property
     def workers(self) -> int:

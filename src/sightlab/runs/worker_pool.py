@@ -53,7 +53,7 @@ class WorkerPool:
     At the block's end tasks under way are asked to stop, and waited for.
 
     >>> from functools import partial
-    >>> with Crew(2) as crew:
+    >>> with WorkerPool(2) as crew:
     ...     crew.idle
     2
     """

@@ -65,7 +65,7 @@ class DistributedStep:
         self.replica = DistributedDataParallel(classifier, [device] if device.type == "cuda" else None)
 
     def __call__(self, classifier: nn.Module, epoch: int, step: int) -> StepSums:  # noqa: ARG002 - the replica wraps it
-        """See Stepper."""
+        """See GradientStep."""
         many = self.where.processes
 
         def backward(loss: Tensor) -> None:

@@ -57,7 +57,7 @@ def find_lr(
             epoch, place = divmod(step, batches.steps)
             sums = stepper(training.classifier, epoch + 1, place)
             training.optimizer.step()
-            loss = float(sums.loss) / len(batches.places(epoch + 1, place))
+            loss = float(sums.loss) / len(batches.indices(epoch + 1, place))
             if not math.isfinite(loss):
                 break
             running = SMOOTHING * running + (1 - SMOOTHING) * loss

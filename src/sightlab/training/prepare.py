@@ -14,7 +14,7 @@ from torch.amp.grad_scaler import GradScaler
 from sightlab.augment.pipeline import augmentation, mixing
 from sightlab.data.batches import Batches
 from sightlab.data.imageset import ImageSet, Progress
-from sightlab.data.load import load
+from sightlab.data.load import load_data
 from sightlab.data.splits import Splits, as_splits
 from sightlab.errors import RecipeError
 from sightlab.inference import predictions
@@ -217,7 +217,7 @@ def splits_of(
     limit, share = asked.limit_per_class, asked.validation
     if data is not None:
         return as_splits(data, validation=share, limit_per_class=limit, seed=asked.split_seed)
-    return load(
+    return load_data(
         asked.source,
         limit_per_class=limit,
         validation=share,

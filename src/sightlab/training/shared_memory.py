@@ -94,7 +94,7 @@ class SharedMemoryReplicas:
                 return
 
     def __call__(self, classifier: nn.Module, epoch: int, step: int) -> StepSums:
-        """See Stepper."""
+        """See GradientStep."""
         for _, connection in self.children:
             connection.send_bytes(QUESTION.pack(epoch, step))
         cpu = torch.device("cpu")

@@ -68,7 +68,7 @@ class SingleProcess:
         self.scaler = scaler
 
     def __call__(self, classifier: nn.Module, epoch: int, step: int) -> StepSums:
-        """See Stepper."""
+        """See GradientStep."""
 
         def backward(loss: Tensor) -> None:
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
@@ -106,7 +106,7 @@ def share_of_step(
     The gradients are those of the share's part of the batch's mean loss, so that those of all shares sum to the
     whole batch's. A share without images goes through the motions with weight 0: the other processes wait for it.
     """
-    places = work.batches.places(epoch, step)
+    places = work.batches.indices(epoch, step)
     start, stop = share_bounds(len(places), rank, processes)
     counted = stop - start
     if not counted:

@@ -52,7 +52,7 @@ def turn(home: Path, search: str, tuner: str, seen: int) -> Iterator[Turn]:
         newer = select(table).where(table.c.search == search, table.c.number > seen).order_by(table.c.number)
         rows = session.connection.execute(newer).all()
         last = rows[-1].number if rows else seen
-        yield Turn(session, search, tuner, [(row.tuner, json.loads(row.event)) for row in rows], last)
+        yield Turn(session, search, tuner, [(row.driver, json.loads(row.event)) for row in rows], last)
 
 
 def begin(home: Path, search: str, plan: Mapping[str, Any]) -> None:
@@ -87,7 +87,7 @@ def join(home: Path, search: str, tuner: str, process: Mapping[str, Any]) -> Non
 def beat(home: Path, search: str, tuner: str) -> None:
     """Say that a driver is alive. Raises RunError."""
     table = orm_tables.search_drivers
-    mine = (table.c.search == search) & (table.c.tuner == tuner)
+    mine = (table.c.search == search) & (table.c.driver == tuner)
     with writing(home) as session:
         session.connection.execute(update(table).where(mine).values(heartbeat=func.now()))
 
@@ -101,7 +101,7 @@ def living(home: Path, search: str) -> set[str]:
     with reading(home) as session:
         silent = func.extract("epoch", func.now() - table.c.heartbeat)
         rows = session.connection.execute(
-            select(table.c.tuner, table.c.process, silent.label("silent")).where(table.c.search == search)
+            select(table.c.driver, table.c.process, silent.label("silent")).where(table.c.search == search)
         ).all()
     here: set[str] = set()
     for row in rows:
@@ -110,7 +110,7 @@ def living(home: Path, search: str) -> set[str]:
             there = alive(process, "", datetime.now(UTC))
         else:
             there = float(row.silent) < SILENT_SECONDS
-        here |= {row.tuner} if there else set()
+        here |= {row.driver} if there else set()
     return here
 
 
@@ -119,6 +119,6 @@ def host_of(home: Path, search: str, tuner: str) -> str:
     table = orm_tables.search_drivers
     with reading(home) as session:
         found = session.connection.execute(
-            select(table.c.process).where(table.c.search == search, table.c.tuner == tuner)
+            select(table.c.process).where(table.c.search == search, table.c.driver == tuner)
         ).scalar()
     return str(json.loads(found).get("host", "")) if found else ""
