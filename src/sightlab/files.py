@@ -1,28 +1,28 @@
-"""Files that are there whole or not at all."""
+"""Atomic writes: a file is there whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 
 @contextlib.contextmanager
 def whole(target: Path) -> Iterator[Path]:
-    """A temporary path beside the target; at the end of the block it is flushed and takes the target's name.
+    """An empty temporary file beside the target; at the end of the block it is flushed and renamed to the target.
 
-    A block that fails leaves neither: what was at the target stays as it was. Raises OSError as writing does.
+    If the block fails, the temporary file is removed and the target stays as it was. Raises OSError as writing does.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = target.with_name(f".{target.stem}-{secrets.token_hex(4)}{target.suffix}")
+    # The system applies the umask when it creates a file. tempfile does not, and to read the umask is to set it, for
+    # all threads.
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
-        temporary.chmod(0o666 & ~current_umask())
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(target)
@@ -33,7 +33,7 @@ def whole(target: Path) -> Iterator[Path]:
 
 
 def flush_folder(folder: Path) -> None:
-    """Make a rename in this folder last, where the system can (Windows cannot open folders)."""
+    """Flush a rename in this folder to the disk, where the system can (Windows cannot open folders)."""
     with contextlib.suppress(PermissionError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -42,21 +42,14 @@ def flush_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def current_umask() -> int:
-    """The process's umask, which mkstemp passes over."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
 def write_text(target: Path, text: str) -> None:
-    """Write a text file, whole or not at all. Raises OSError."""
+    """Write a text file atomically, as UTF-8. Raises OSError."""
     with whole(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_bytes(target: Path, content: bytes) -> str:
-    """Write a file, whole or not at all. Gives the sha256 of its content, in hex. Raises OSError."""
+    """Write a file atomically and return the sha256 of its content, in hex. Raises OSError."""
     with whole(target) as temporary:
         temporary.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
