@@ -29,7 +29,7 @@ from sightlab.data.batches import Batches, images_at
 from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.csv import read_csv
 from sightlab.data.imageset import ImageSet
-from sightlab.data.load import load
+from sightlab.data.load import load_data
 
 BATCH, IMAGES = 128, 5120
 CROP = {"crop_padding": 4, "flip": 0.5}
@@ -63,7 +63,7 @@ def our_epoch(images: ImageSet, asked: dict[str, Any]) -> Callable[[], float]:
         nonlocal epoch
         epoch += 1
         for step in range(batches.steps):
-            places = batches.places(epoch, step)
+            places = batches.indices(epoch, step)
             change(images_at(images, places, torch.device("cpu")), CounterRNG(1, epoch, places))
 
     run()
@@ -74,7 +74,7 @@ def pictures() -> tuple[ImageSet, str]:
     """The images to measure with, and what they are: CIFAR-10 where SIGHTLAB_DATA has it, else noise."""
     local = Path(os.environ.get("SIGHTLAB_DATA", "../shared/data")) / "cifar10-jpeg.tar"
     if local.exists():
-        train = load(local).train
+        train = load_data(local).train
         return train.take(np.arange(min(IMAGES, len(train)))), "CIFAR-10"
     noise = np.random.default_rng(0).integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)
     return ImageSet(noise, np.zeros(IMAGES, np.int64), ("noise",)), "noise"

@@ -36,7 +36,7 @@ def our_loop(images: ImageSet, model: str, batch_size: int, workers: int) -> Ite
     try:
         training.classifier.train()
         while True:
-            count = len(prepared.work.batches.places(training.epoch, training.step))
+            count = len(prepared.work.batches.indices(training.epoch, training.step))
             train_step(training, prepared.plan, stepper)
             if training.step == prepared.plan.steps_per_epoch:
                 training.start_epoch(training.epoch + 1)

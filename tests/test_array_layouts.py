@@ -17,7 +17,7 @@ from scipy.io import savemat
 
 from sightlab.data.formats.cifar import PIXELS
 from sightlab.data.imageset import UNDIVIDED
-from sightlab.data.name_matching import FINE, OBJECTS, SUPERCLASSES
+from sightlab.data.named_sets import FINE, OBJECTS, SUPERCLASSES
 from tests.array_files import claimed, fault, parts_of, save, save_npy
 
 GENERATOR = np.random.default_rng(0)

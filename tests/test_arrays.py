@@ -284,7 +284,7 @@ def test_arrays_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     extra = {"train_images": GREY, "train_labels": LABELS, "test_images": GREY[:1], "test_labels": np.array([7])}
     assert "the label '7'" in fault(save(tmp_path / "e.npz", **extra))
     extra |= {"test_images": GREY[:1, :3], "test_labels": LABELS[:1]}
-    assert "3 x 4 x 1" in fault(save(tmp_path / "f.npz", **extra))
+    assert "images are 3 x 4, those" in fault(save(tmp_path / "f.npz", **extra))
 
 
 def stored(key: str, *shape: int, dtype: Any = np.uint8) -> StoredArray:

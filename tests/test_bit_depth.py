@@ -17,7 +17,7 @@ from PIL import Image
 
 import sightlab
 from sightlab.data.imageset import Parts, in_memory
-from sightlab.data.pictures.assemble import Labelled, fill
+from sightlab.data.pictures.assemble import Labelled, assemble
 from sightlab.data.pictures.bit_depth import depth_holding, depth_of, scaled
 from sightlab.data.pictures.decode import Decoding, decode, decode_measured, look
 from sightlab.data.pictures.stream import each_picture, set_depth
@@ -59,7 +59,7 @@ def labelled(files: Mapping[str, bytes]) -> Labelled:
 
 
 def read(files: Mapping[str, bytes], decoding: Decoding = Decoding()) -> tuple[NDArray[np.uint8], Parts]:  # noqa: B008
-    parts = fill(labelled(files), decoding, in_memory, None)
+    parts = assemble(labelled(files), decoding, in_memory, None)
     return np.asarray(parts.splits["all"].images), parts
 
 

@@ -23,7 +23,7 @@ from PIL import Image
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from sightlab.data.imageset import in_memory
-from sightlab.data.pictures.assemble import Labelled, fill
+from sightlab.data.pictures.assemble import Labelled, assemble
 from sightlab.data.pictures.decode import Decoding, decode, look
 from sightlab.data.pictures.magic import HEAD_BYTES, kind_of_head, remedy_of
 from sightlab.errors import DataError
@@ -323,6 +323,6 @@ def test_notes_name_broken_pictures_below_their_source(source: str, shown: str, 
         return ((n, shown.format(n), data) for n, data in enumerate(files))
 
     labelled = Labelled(source, ("cat", "dog"), False, {"all": np.arange(6) % 2}, pictures)
-    parts = fill(labelled, Decoding(skip_broken=True), in_memory, None)
+    parts = assemble(labelled, Decoding(skip_broken=True), in_memory, None)
     names = ", ".join(told.format(n) for n in (2, 3, 4))
     assert parts.notes == (f"4 broken pictures left out ({names}, ...)",)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import sightlab
-from sightlab.data.class_places import class_places, stranger_line
+from sightlab.data.class_mapping import map_classes, stranger_line
 from sightlab.data.imageset import ImageSet
 from sightlab.data.load import load_parts
-from sightlab.data.name_matching import FASHION
+from sightlab.data.named_sets import FASHION
 from sightlab.errors import DataError, RunError
 from sightlab.evaluation import recipe_words
 from sightlab.records import Predictions
@@ -72,9 +72,9 @@ def named(*classes: str) -> ImageSet:
 
 
 def test_unicode_forms_and_ambiguous_spellings() -> None:
-    assert class_places(named("cafe\u0301", "dog"), ("caf\u00e9", "dog")).places == {"cafe\u0301": 0, "dog": 1}
+    assert map_classes(named("cafe\u0301", "dog"), ("caf\u00e9", "dog")).indices == {"cafe\u0301": 0, "dog": 1}
     # Which of the two known classes would CAT be?
-    assert class_places(named("CAT", "dog"), ("cat", "Cat", "dog")).places == {"dog": 2}
+    assert map_classes(named("CAT", "dog"), ("cat", "Cat", "dog")).indices == {"dog": 2}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_arrays_without_labels_name_predict(own_run: Path, tmp_path: Path) -> No
 
 def test_numbers_that_may_count_from_another_one_are_not_thinned_out() -> None:
     images = named("1", "2", "3")
-    line = stranger_line("x", images, class_places(images, ("0", "1", "2")), ("0", "1", "2"))
+    line = stranger_line("x", images, map_classes(images, ("0", "1", "2")), ("0", "1", "2"))
     assert "class '3' is not one the model knows" in line and "classes=" not in line
 
 

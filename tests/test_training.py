@@ -108,7 +108,7 @@ def test_clipping_bounds_the_gradients() -> None:
 @pytest.mark.parametrize(("count", "batch"), [(10, 4), (9, 4), (8, 4), (1, 4), (3, 1), (5, 100)])
 def test_an_epoch_sees_every_image_once(count: int, batch: int) -> None:
     batches = Batches(count, batch, seed=3)
-    seen = [batches.places(1, step) for step in range(batches.steps)]
+    seen = [batches.indices(1, step) for step in range(batches.steps)]
     assert sorted(np.concatenate(seen).tolist()) == list(range(count))
     assert count == 1 or batch == 1 or min(len(places) for places in seen) > 1
 

@@ -25,7 +25,7 @@ from sightlab.data.imageset import ImageSet, Parts, in_memory
 from sightlab.data.inventory import look
 from sightlab.data.layouts import webdataset as layout
 from sightlab.data.layouts.claim import KNOWN, ReadOptions
-from sightlab.data.load import load, load_parts
+from sightlab.data.load import load_data, load_parts
 from sightlab.data.pictures.decode import Decoding
 from sightlab.data.pixels import Groups
 from sightlab.data.splits import Splits, divide, fingerprints
@@ -59,7 +59,7 @@ sys.addaudithook(note_opening)
 @pytest.fixture(scope="module")
 def real() -> ImageSet:
     """300 of the embedded images."""
-    train = load("fashion-mini").train
+    train = load_data("fashion-mini").train
     picked = np.arange(sum(SIZES))
     return ImageSet(train.gather(picked), train.labels[picked], train.classes)
 
@@ -143,7 +143,7 @@ def test_duplicates_between_splits_are_found(tmp_path: Path, real: ImageSet) -> 
     write_shards(tmp_path, doubled, [200, 20], "{}.tar")
     (tmp_path / "0.tar").rename(tmp_path / "train-0.tar")
     (tmp_path / "1.tar").rename(tmp_path / "test-0.tar")
-    splits = load(tmp_path / "{train,test}-0.tar")
+    splits = load_data(tmp_path / "{train,test}-0.tar")
     counted = sum(count for (_, second), count in splits.duplicates.items() if second == "test")
     assert (len(splits.test), counted) == (20, 20)
 
@@ -186,7 +186,7 @@ def test_names_of_shards_say_splits(tmp_path: Path, real: ImageSet) -> None:
     write_shards(tmp_path, real.take(np.arange(200, 300)), [60], "val-{}.tar")
     write_shards(tmp_path, real.take(np.arange(260, 300)), [40], "test-{}.tar")
     (tmp_path / "README.md").write_text("our shards")
-    splits = load(tmp_path)
+    splits = load_data(tmp_path)
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (200, 60, 40)
     assert np.array_equal(splits.test.open("a test").images, real.images[260:])
     only = load_parts(f"{tmp_path}/{{train-0,train-1,test-0}}.tar:test").parts.splits
@@ -194,7 +194,7 @@ def test_names_of_shards_say_splits(tmp_path: Path, real: ImageSet) -> None:
 
 
 def test_undivided_shards_are_divided_by_class(shards: list[Path]) -> None:
-    splits = load(f"{shards[0].parent}/{{00..04}}.tar")
+    splits = load_data(f"{shards[0].parent}/{{00..04}}.tar")
     total = splits.train.counts() + splits.validation.counts() + splits.test.counts()
     assert total.sum() == 300
     assert np.abs(splits.test.counts() - 0.15 * total).max() <= 1
@@ -481,7 +481,7 @@ def test_every_number_of_processes_sees_the_same_images_in_the_same_order(
     batches = Batches(300, 32, seed=5, groups=images.groups)
     cpu = torch.device("cpu")
     for step in range(batches.steps):
-        places = batches.places(2, step)
+        places = batches.indices(2, step)
         shares = [places[slice(*share_bounds(len(places), rank, processes))] for rank in range(processes)]
         seen = torch.cat([images_at(images, share, cpu) for share in shares])
         assert np.array_equal(seen.numpy(), real.gather(places))
@@ -498,7 +498,7 @@ def test_an_epoch_opens_each_shard_once_and_keeps_two_windows(shards: list[Path]
         pixels.kept.clear()
         opened.clear()
         for step in range(batches.steps):
-            images.gather(batches.places(epoch, step))
+            images.gather(batches.indices(epoch, step))
             assert sum(len(data) for files in pixels.kept.values() for data in files) <= 2 * pixels.window_bytes
         assert len(pixels.kept) < len(shards)
         # each file is opened twice a read: once to see whether it is compressed
@@ -651,7 +651,7 @@ PNG = encoded(noise(8, 8))
 def test_what_is_wrong_with_a_sample_is_one_line(tmp_path: Path, members: dict[str, bytes], says: str) -> None:
     tar(tmp_path / "a-0.tar", members)
     with pytest.raises(DataError) as caught:
-        load(tmp_path / "a-{0..0}.tar")
+        load_data(tmp_path / "a-{0..0}.tar")
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "a-0.tar" in str(caught.value) or "a-{0..0}.tar" in str(caught.value)
@@ -684,7 +684,7 @@ def test_a_shard_that_says_no_split_beside_others_that_do_is_refused(tmp_path: P
     write_shards(tmp_path, real, [100], "train-{}.tar")
     write_shards(tmp_path, real, [100], "more-{}.tar")
     with pytest.raises(DataError, match=r"more-0\.tar: its name says no split"):
-        load(tmp_path)
+        load_data(tmp_path)
 
 
 def cuts() -> Iterator[tuple[str, Any]]:
@@ -703,7 +703,7 @@ def test_a_torn_shard_is_one_line_that_names_it(tmp_path: Path, name: str, cut: 
     whole = tar(tmp_path / "0.tar", members).read_bytes()
     (tmp_path / "1.tar").write_bytes(cut(whole))
     with pytest.raises(DataError, match=r"1\.tar: not a whole") as caught:
-        load(tmp_path / "{0..1}.tar")
+        load_data(tmp_path / "{0..1}.tar")
     assert "\n" not in str(caught.value)
 
 

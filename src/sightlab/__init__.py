@@ -18,7 +18,7 @@ from sightlab.version import __version__
 if TYPE_CHECKING:
     from sightlab.comparison.compare_runs import Comparison, compare
     from sightlab.data.imageset import ImageSet
-    from sightlab.data.load import load as load_data
+    from sightlab.data.load import load_data as load_data
     from sightlab.data.splits import Splits
     from sightlab.errors import SightlabError
     from sightlab.evaluation import Evaluation, evaluate
@@ -59,7 +59,7 @@ HOMES = {
     "epochs": "runs.lifecycle",
     "evaluate": "evaluation",
     "find_runs": "store.database.run_queries:runs",
-    "load_data": "data.load:load",
+    "load_data": "data.load:load_data",
     "open_run": "runs.lifecycle",
     "predict": "prediction",
     "recipe": "recipes.overrides",

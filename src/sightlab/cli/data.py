@@ -69,7 +69,7 @@ def show(
     How it is read: layout, where classes come from, what is left unused. Splits, images a class, shape, mean and
     deviation of the training images, exact duplicates between splits.
     """
-    from sightlab.data.load import examined, load
+    from sightlab.data.load import examined, load_data
     from sightlab.pictures import data_sheet, save_picture
 
     read = reading_of(words, size=size, channels=channels, label=label, skip_broken=skip_broken)
@@ -78,7 +78,7 @@ def show(
         explained(examination, json)
         return
     with progress_bar("reading pictures") as progress:
-        splits = load(source, validation=validation, limit_per_class=limit_per_class, progress=progress, **read)
+        splits = load_data(source, validation=validation, limit_per_class=limit_per_class, progress=progress, **read)
     facts = facts_of(splits, source) | {"reading": reading_facts(examination.decision.chosen)}
     target = sheet or Path(f"contact-sheet-{plain_name(source)}.png")
     save_picture(data_sheet(splits.train), target)

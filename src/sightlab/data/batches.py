@@ -1,4 +1,4 @@
-"""Batches: which images each step sees, and their way to the device."""
+"""Batch sampler: which image indices each training step sees; and gathering a batch onto the device."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ORDER = 1
 
 
 def epoch_order(count: int, seed: int, epoch: int, groups: Groups | None = None) -> NDArray[np.int64]:
-    """The order in which an epoch sees the images: a function of (seed, epoch) alone. int64 [count].
+    """The shuffled order of an epoch: a function of (seed, epoch) alone. int64 [count].
 
-    groups: how the images are stored together. Then the stores are put in a random order, and the images are mixed
-    within windows of consecutive stores: an epoch opens each store once, and a window of them is in use at a time.
+    groups: how the images are stored together, as in shards. Then the stores are shuffled, and the images are shuffled
+    within windows of consecutive stores: an epoch opens each store once, and reads one window of them at a time.
 
     >>> sorted(epoch_order(4, seed=1, epoch=2).tolist())
     [0, 1, 2, 3]
@@ -69,12 +69,12 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
 
 
 class Batches:
-    """Which images each step of each epoch sees: a function of (seed, epoch, step) alone.
+    """A batch sampler: the image indices of each step, a function of (seed, epoch, step) alone.
 
     groups: see `epoch_order`.
 
     >>> batches = Batches(count=10, batch_size=4, seed=1)
-    >>> batches.steps, [len(batches.places(1, step)) for step in range(3)]
+    >>> batches.steps, [len(batches.indices(1, step)) for step in range(3)]
     (3, [4, 4, 2])
     """
 
@@ -87,8 +87,8 @@ class Batches:
         self._epoch = 0
         self._order = np.empty(0, np.int64)
 
-    def places(self, epoch: int, step: int) -> NDArray[np.int64]:
-        """The places in the split that a step (from 0) of an epoch (from 1) sees. int64 [B]."""
+    def indices(self, epoch: int, step: int) -> NDArray[np.int64]:
+        """The indices into the split of a step's images; steps count from 0, epochs from 1. int64 [B]."""
         if epoch != self._epoch:
             self._epoch, self._order = epoch, epoch_order(self.count, self.seed, epoch, self.groups)
         start = step * self.batch_size
@@ -96,16 +96,16 @@ class Batches:
 
 
 def in_turn(count: int, batch_size: int) -> Iterator[NDArray[np.int64]]:
-    """Places 0 to count - 1 in batches, in order: how a split is evaluated."""
+    """Indices 0 to count - 1 in batches, in order: a sequential sampler, for evaluation."""
     for start in range(0, count, batch_size):
         yield np.arange(start, min(start + batch_size, count))
 
 
-def images_at(images: ImageSet, places: NDArray[np.int64], device: torch.device) -> Tensor:
-    """The images at these places on the device. uint8 [B, H, W, C]."""
-    return torch.from_numpy(images.gather(places)).to(device, non_blocking=True)
+def images_at(images: ImageSet, indices: NDArray[np.int64], device: torch.device) -> Tensor:
+    """The images at these indices on the device. uint8 [B, H, W, C]."""
+    return torch.from_numpy(images.gather(indices)).to(device, non_blocking=True)
 
 
-def labels_at(images: ImageSet, places: NDArray[np.int64], device: torch.device) -> Tensor:
-    """The labels at these places on the device. int64 [B]."""
-    return torch.from_numpy(images.labels[places]).to(device, non_blocking=True)
+def labels_at(images: ImageSet, indices: NDArray[np.int64], device: torch.device) -> Tensor:
+    """The labels at these indices on the device. int64 [B]."""
+    return torch.from_numpy(images.labels[indices]).to(device, non_blocking=True)

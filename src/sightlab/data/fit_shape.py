@@ -1,4 +1,4 @@
-"""Pictures brought to the size and the channels that a model takes, and what is to be said of that."""
+"""Resizing and recolouring images to a given shape, one by one or as a set, with notes on what was changed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from sightlab.data.imageset import ImageSet
 from sightlab.data.pictures.decode import fit
 from sightlab.errors import DataError
 
 Shape = tuple[int, int, int]
+LUMA = (19595, 38470, 7471)  # ITU-R 601 in the fixed-point form of Pillow's "L"
 
 
 @dataclass
@@ -91,11 +92,28 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def recoloured(picture: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    """uint8 [H, W, 1 or 3] with 1 or 3 channels: grey repeated, colour as its luma (ITU-R 601)."""
-    own = picture.shape[2]
+def recoloured(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """uint8 [..., 1 or 3] with 1 or 3 channels: grey repeated, colour as its luma (ITU-R 601)."""
+    own = pixels.shape[-1]
     if channels == own:
-        return picture
+        return pixels
     if channels == 3:
-        return np.repeat(picture, 3, axis=2)
-    return np.array(Image.fromarray(picture).convert("L"))[..., None]
+        return np.repeat(pixels, 3, axis=-1)
+    luma: NDArray[np.int64] = pixels.astype(np.int64) @ np.array(LUMA)
+    return ((luma + 0x8000) >> 16).astype(np.uint8)[..., None]
+
+
+def fit_set(images: ImageSet, size: int | None, channels: int | None) -> ImageSet:
+    """A set of size x size pixels (shorter side resized, then centre crop, antialiased) with 1 or 3 channels.
+
+    None keeps the images' own. Raises DataError for channels that these images cannot be had in.
+    """
+    own = images.shape[2]
+    if channels not in (None, own) and not {channels, own} <= {1, 3}:
+        raise DataError(f"images have {own} channels; channels={channels} can only be had from 1 or 3 channels")
+    if channels in (None, own) and (size is None or images.shape[:2] == (size, size)):
+        return images
+    pixels = recoloured(images.images, channels or own)
+    if size is not None and pixels.shape[1:3] != (size, size):
+        pixels = np.stack([fit(picture, size) for picture in pixels])
+    return ImageSet(pixels, images.labels, images.classes, images.numbered)

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 
 from sightlab.data.containers.base import Container, DataFile, parents
 from sightlab.data.containers.folders import lone_file, read_folder
 from sightlab.data.containers.nested import is_archive_name, with_archives
 from sightlab.data.containers.open import open_container
+from sightlab.data.formats.idx import is_idx
 from sightlab.data.imageset import natural_key
+from sightlab.data.messages import counted
 from sightlab.data.pictures.suffixes import is_picture_head, is_picture_name, suffix_of
 from sightlab.data.tables.dialect import TextTable, text_table
+from sightlab.data.webshards.sample_names import is_shard
 from sightlab.errors import DataError
 
 HEAD_BYTES = 4096
-SHOWN = 3
 # Text files beyond so many are notes that lie beside each picture, not tables: their heads are not read.
 MOST_TABLES = 400
 TEXT = re.compile(r"csv|tsv|txt|tab|data|te|tra|tes|names|lst|list|labels?|json|jsonl|ndjson|dat|tra|idx")
@@ -138,8 +139,6 @@ def expanded(inventory: Inventory) -> Inventory:
 
 def are_shards(inventory: Inventory, archives: Sequence[str]) -> bool:
     """Whether archives are WebDataset shards: tars whose first members share a name, a picture and its label."""
-    from sightlab.data.webshards.sample_names import is_shard
-
     tars = [name for name in archives if ".zip" not in name.casefold()]
     return len(tars) == len(archives) and is_shard(inventory.file(tars[0]))
 
@@ -193,8 +192,6 @@ def kind_of_name(name: str) -> str | None:
 
 def kind_of_bytes(name: str, head: bytes) -> str:
     """A file's kind by its first bytes."""
-    from sightlab.data.formats.idx import is_idx
-
     if is_picture_head(head):
         return "picture"
     if head[:2] == b"\x1f\x8b":
@@ -217,22 +214,6 @@ def head_is_tar(head: bytes) -> bool:
         return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, 512)[257:262] == b"ustar"
     except zlib.error:
         return False
-
-
-def counted(names: Iterable[str], one: str, many: str) -> str:
-    """`3 files (a, b, c)`: how many, and the first three in natural order.
-
-    >>> counted(["b", "a"], "file", "files")
-    '2 files (a, b)'
-    """
-    ordered = sorted(names, key=natural_key)
-    some = ", ".join(map(shortened, islice(ordered, SHOWN))) + (", ..." if len(ordered) > SHOWN else "")
-    return f"{len(ordered):,} {one if len(ordered) == 1 else many} ({some})"
-
-
-def shortened(name: str, most: int = 60) -> str:
-    """A name for a message: its end, where it is long."""
-    return name if len(name) <= most else f"...{name[3 - most :]}"
 
 
 def filtered(inventory: Inventory, patterns: Sequence[str]) -> Inventory:

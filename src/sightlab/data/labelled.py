@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from sightlab.data.fit_shape import Shape, channel_note, size_note
+from sightlab.data.fit_shape import Shape, channel_note, fit_set, size_note
 from sightlab.data.imageset import UNDIVIDED, ImageSet, Parts, Progress
-from sightlab.data.load import adapted_set, examined, load_parts
+from sightlab.data.load import examined, load_parts
 from sightlab.data.read_options import ReadWords
 from sightlab.data.unlabelled.file_input import ARRAYS, read_unlabelled
 from sightlab.data.unlabelled.picture_input import Wanted
@@ -123,5 +123,5 @@ def in_shape(images: ImageSet, shape: Shape) -> tuple[ImageSet, tuple[str, ...]]
     if images.shape == shape or not able or (height != width and images.shape[:2] != (height, width)):
         return images, ()
     size = height if images.shape[:2] != (height, width) else None
-    fitted = adapted_set(images, size, channels)
+    fitted = fit_set(images, size, channels)
     return fitted, fitting_notes("arrays", images, fitted)

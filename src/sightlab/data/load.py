@@ -1,4 +1,4 @@
-"""The data room's front door: a source by name or path becomes Splits, decoded once and cached."""
+"""Loading data: a source, by name or path, becomes Splits. Decoded images are cached by content hash."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from sightlab.data.cache import cached, cached_parts, content_key
 from sightlab.data.containers.base import parents
 from sightlab.data.contents import Known, remember, remembered
 from sightlab.data.description import described
+from sightlab.data.fit_shape import fit_set
 from sightlab.data.imageset import UNDIVIDED, Allocate, ImageSet, Parts, Progress, in_memory
 from sightlab.data.inventory import Inventory, filtered, look
 from sightlab.data.layouts.claim import Claim, ReadOptions
 from sightlab.data.layouts.copies import without_copies
 from sightlab.data.layouts.decide import Decision, decide
 from sightlab.data.layouts.table import LAYOUTS
-from sightlab.data.name_matching import EMBEDDED, FASHION, FINE, NAMED, SUPERCLASSES
-from sightlab.data.pictures.decode import Decoding, fit
+from sightlab.data.named_sets import EMBEDDED, FASHION, FINE, NAMED, SUPERCLASSES
+from sightlab.data.pictures.decode import Decoding
 from sightlab.data.read_options import ReadWords, options_of
 from sightlab.data.sources import Found, find
 from sightlab.data.splits import Splits, divide
@@ -30,9 +31,10 @@ from sightlab.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """What a source holds, undivided: its parts, where its files are, and its reading as a hash.
+    """What a source holds, before it is divided.
 
-    layout: the name of the layout it was read by. lazy: whether pictures are decoded when used.
+    key: hash of its content and of how it was read. layout: the name of its layout. lazy: whether pictures are decoded
+    when they are used.
     """
 
     parts: Parts
@@ -44,7 +46,7 @@ class Loaded:
 
 @dataclass(frozen=True, eq=False)
 class Examined:
-    """What a source looks like: its inventory (None for a pattern of shards), how it is to be read, the decision."""
+    """A source's inventory (None for a pattern of shards), the options for reading it, and which layout it has."""
 
     found: Found
     inventory: Inventory | None
@@ -52,7 +54,7 @@ class Examined:
     decision: Decision
 
 
-def load(
+def load_data(
     source: str | Path,
     *,
     limit_per_class: int | None = None,
@@ -63,13 +65,15 @@ def load(
 ) -> Splits:
     """Train, validation and test images of a source: a name, a path, or either with `:variant`.
 
-    limit_per_class, validation, split_seed: see `divide`. read: how the source is read, each word left to the
-    evidence where it is not given. size: pixels of the shorter side, then a centre crop; needed when sizes differ.
-    channels: 1 or 3; None keeps the source's own. bit_depth: of 16-bit pictures, 8 to 16. skip_broken: leave out
-    pictures that cannot be decoded. label: the label column of a table; of shards, the extension or the JSON key.
-    layout, classes, split, config, list, label_from, shape, ignore, encoding: see `ReadOptions`. Raises DataError.
+    Decoded images are cached by content hash. If the source has no test split, 15 % of each class is held out first.
 
-    >>> splits = load("fashion-mini", limit_per_class=100)
+    limit_per_class, validation, split_seed: see `divide`. read: how the source is read; what is not given is detected.
+    size: pixels of the shorter side, then a centre crop; needed when sizes differ. channels: 1 or 3; None keeps the
+    source's own. bit_depth: of 16-bit pictures, 8 to 16. skip_broken: leave out pictures that cannot be decoded.
+    label: the label column of a table; of shards, the extension or the JSON key. layout, classes, split, config, list,
+    label_from, shape, ignore, encoding: see `ReadOptions`. Raises DataError.
+
+    >>> splits = load_data("fashion-mini", limit_per_class=100)
     >>> splits.train, len(splits.validation), len(splits.test)
     (ImageSet(800 images, 28 x 28 x 1, 10 classes), 200, 2000)
     """
@@ -87,7 +91,7 @@ def load(
 def load_parts(source: str | Path, *, progress: Progress | None = None, **read: Unpack[ReadWords]) -> Loaded:
     """What a source holds, as it divides itself, decoded into the cache; shards are decoded when asked for.
 
-    read: see `load`; one_class: whether a single class will do. Raises DataError.
+    read: see `load_data`; one_class: whether a single class will do. Raises DataError.
     """
     found = find(str(source), progress)
     if found.shards:
@@ -108,7 +112,7 @@ def load_parts(source: str | Path, *, progress: Progress | None = None, **read: 
             )
 
         def make(allocate: Allocate) -> Parts:
-            return adapted(claim.read(allocate, progress), options.decoding)
+            return fitted(claim.read(allocate, progress), options.decoding)
 
         parts, layout = cached(key, make), claim.layout
     else:
@@ -184,31 +188,10 @@ def finished(parts: Parts, found: Found, source: str, options: ReadOptions, note
     return variant_of(named(whole, found), found, source)
 
 
-def adapted(parts: Parts, decoding: Decoding) -> Parts:
-    """The parts with images of the size and channels asked for (readers of picture files have done so already)."""
-    size, channels = decoding.size, decoding.channels
-    first = next(iter(parts.splits.values()))
-    height, width, own = first.shape
-    if channels in (None, own) and size in (None, height) and (size is None or height == width):
-        return parts
-    if channels not in (None, own) and not {channels, own} <= {1, 3}:
-        raise DataError(f"images have {own} channels; channels={channels} can only be had from 1 or 3 channels")
-    return replace(parts, splits={k: adapted_set(images, size, channels) for k, images in parts.splits.items()})
-
-
-def adapted_set(images: ImageSet, size: int | None, channels: int | None) -> ImageSet:
-    """A set resized (shorter side, then centre crop, antialiased) and brought to 1 or 3 channels."""
-    pixels = images.images
-    own = images.shape[2]
-    if channels == 3 and own == 1:
-        pixels = np.repeat(pixels, 3, axis=3)
-    elif channels == 1 and own == 3:
-        # ITU-R 601 luma in the fixed-point form of Pillow's "L"
-        weights = np.array([19595, 38470, 7471], np.int64)
-        pixels = ((pixels.astype(np.int64) @ weights + 0x8000) >> 16).astype(np.uint8)[..., None]
-    if size is not None and pixels.shape[1:3] != (size, size):
-        pixels = np.stack([fit(picture, size) for picture in pixels])
-    return ImageSet(pixels, images.labels, images.classes, images.numbered)
+def fitted(parts: Parts, decoding: Decoding) -> Parts:
+    """The parts with images of the size and channels asked for; readers of picture files have done so already."""
+    splits = {name: fit_set(images, decoding.size, decoding.channels) for name, images in parts.splits.items()}
+    return replace(parts, splits=splits)
 
 
 def named(parts: Parts, found: Found) -> Parts:

@@ -16,8 +16,9 @@ from typing import Any
 from sightlab.data.cache import cache_folder
 from sightlab.data.download import download, md5_of
 from sightlab.data.imageset import SPLIT_WORDS, SPLITS, Progress
-from sightlab.data.inventory import counted, look
-from sightlab.data.name_matching import EMBEDDED, NAMED, NamedSet
+from sightlab.data.inventory import look
+from sightlab.data.messages import counted
+from sightlab.data.named_sets import EMBEDDED, NAMED, NamedSet
 from sightlab.data.pictures.suffixes import is_picture_name
 from sightlab.data.webshards.sample_names import expanded, is_pattern
 from sightlab.errors import DataError, suggestion

@@ -1,17 +1,20 @@
-"""Train, validation and test: divided once, reproducibly, without overlap; the test split sealed."""
+"""Train, validation and test splits: stratified, reproducible, without overlap; the test split is sealed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sightlab.data.fit_shape import fit_set
 from sightlab.data.imageset import SPLITS, UNDIVIDED, ImageSet, Parts
 from sightlab.data.layouts.claim import classes_word
+from sightlab.data.messages import shortened
+from sightlab.data.tables.shapes import size_text
 from sightlab.errors import DataError, suggestion
 
 TEST_SHARE = 0.15
@@ -225,11 +228,64 @@ def as_splits(
     validation: float = 0.2,
     limit_per_class: int | None = None,
     seed: int = 0,
+    size: int | None = None,
+    channels: int | None = None,
 ) -> Splits:
-    """Splits of whatever a Python caller holds: splits as they are, a set divided, a mapping by its split names."""
+    """Splits of what a Python caller has: a set that is divided, a mapping of sets by split, or Splits.
+
+    All splits get the class list of train, matched by name, and must have its image shape. size, channels: see
+    `fit_set`. validation, limit_per_class, seed: see `divide`; Splits are divided already. Raises DataError.
+    """
     if isinstance(data, Splits):
-        return data
-    parts = Parts({UNDIVIDED: data} if isinstance(data, ImageSet) else dict(data))
-    if unknown := set(parts.splits) - {*SPLITS, UNDIVIDED}:
+        return _checked(data, size, channels)
+    sets = {UNDIVIDED: data} if isinstance(data, ImageSet) else dict(data)
+    if unknown := set(sets) - {*SPLITS, UNDIVIDED}:
         raise DataError(f"unknown split {min(unknown)!r}; {suggestion(min(unknown), SPLITS)}")
-    return divide(parts, validation=validation, limit_per_class=limit_per_class, seed=seed)
+    if not sets or (UNDIVIDED in sets and len(sets) > 1):
+        given = f"splits {', '.join(sets)}" if sets else "no split"
+        raise DataError(
+            f"data: {given} given; give train, validation and test, of which train is needed, or one ImageSet"
+        )
+    sets, notes = aligned({name: fit_set(images, size, channels) for name, images in sets.items()})
+    return divide(Parts(sets, notes), validation=validation, limit_per_class=limit_per_class, seed=seed)
+
+
+def _checked(splits: Splits, size: int | None, channels: int | None) -> Splits:
+    """A caller's own splits, aligned; the record of test openings stays the same list."""
+    given = {"train": splits.train, "validation": splits.validation, "test": splits.test._images}
+    sets, notes = aligned({name: fit_set(images, size, channels) for name, images in given.items()})
+    if all(sets[name] is given[name] for name in given):
+        return splits
+    test = Sealed(sets["test"])
+    test.openings = splits.test.openings
+    return replace(splits, train=sets["train"], validation=sets["validation"], test=test, notes=(*splits.notes, *notes))
+
+
+def aligned(sets: Mapping[str, ImageSet]) -> tuple[dict[str, ImageSet], tuple[str, ...]]:
+    """The sets with the class list of train (or of the first set), matched by name, and notes on what was relabelled.
+
+    Raises DataError for a set with images of a class that train lacks, or of another shape.
+    """
+    first = "train" if "train" in sets else next(iter(sets))
+    classes, shape = sets[first].classes, sets[first].shape
+    found, notes = {}, []
+    for name, images in sets.items():
+        if images.shape != shape:
+            way = f"size={min(shape[:2])}" if images.shape[:2] != shape[:2] else f"channels={shape[2]}"
+            raise DataError(
+                f"data: images of {first} are {size_text(shape)}, those of {name} are "
+                f"{size_text(images.shape)}; `{way}` converts them"
+            )
+        present = np.flatnonzero(images.counts())
+        strangers = [images.classes[n] for n in present if images.classes[n] not in classes]
+        if strangers:
+            raise DataError(
+                f"data: {name} has images of class {strangers[0]!r}, which {first} lacks (its classes: "
+                f"{shortened(', '.join(classes))}); all splits need the same classes"
+            )
+        if images.classes != classes:
+            order = np.array([classes.index(one) if one in classes else 0 for one in images.classes], np.int64)
+            images = images.relabelled(order[images.labels], classes)
+            notes.append(f"{name} lists its classes in another order than {first}, or not all: matched by name")
+        found[name] = images
+    return found, tuple(notes)

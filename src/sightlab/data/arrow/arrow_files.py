@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sightlab.data.containers.base import DataFile
-from sightlab.data.inventory import shortened
+from sightlab.data.messages import shortened
 from sightlab.data.pictures.magic import HEAD_BYTES, kind_of_head, remedy_of
 from sightlab.errors import DataError, one_line
 

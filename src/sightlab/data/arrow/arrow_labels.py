@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from sightlab.data.containers.base import DataFile
 from sightlab.data.imageset import classes_of
-from sightlab.data.inventory import shortened
 from sightlab.data.layouts.claim import ReadOptions
+from sightlab.data.messages import shortened
 from sightlab.errors import DataError
 
 if TYPE_CHECKING:

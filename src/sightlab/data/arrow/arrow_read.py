@@ -15,9 +15,10 @@ from sightlab.data.arrow.arrow_labels import Labels, Piece
 from sightlab.data.arrow.arrow_pixels import Form, pixel_blocks
 from sightlab.data.containers.base import check_size
 from sightlab.data.imageset import Allocate, ImageSet, Parts, Progress
-from sightlab.data.inventory import Inventory, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import Read
-from sightlab.data.pictures.assemble import Labelled, fill
+from sightlab.data.messages import shortened
+from sightlab.data.pictures.assemble import Labelled, assemble
 from sightlab.data.pictures.decode import Decoding
 from sightlab.errors import DataError
 
@@ -48,7 +49,7 @@ def reader(source: Source) -> Read:
                 lambda: pictures(source),
                 source.notes,
             )
-            return fill(labelled, source.decoding, allocate, progress)
+            return assemble(labelled, source.decoding, allocate, progress)
         return copied(source, source.form, allocate, progress)
 
     return read

@@ -16,10 +16,11 @@ from sightlab.data.arrow.arrow_pixels import Form, pixel_form
 from sightlab.data.arrow.arrow_read import Source, picture_path, reader
 from sightlab.data.arrow.card import Names, feature_names
 from sightlab.data.imageset import SPLITS, UNDIVIDED
-from sightlab.data.inventory import Inventory, counted, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import KNOWN, STATED, STRUCTURE, Claim, ReadOptions
 from sightlab.data.layouts.picture_claim import left_pictures, picture_claim
 from sightlab.data.layouts.split_words import exact_split
+from sightlab.data.messages import counted, shortened
 from sightlab.errors import DataError
 
 if TYPE_CHECKING:

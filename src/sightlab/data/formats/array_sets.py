@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,10 @@ from sightlab.data.formats.array_labels import labels_of
 from sightlab.data.formats.array_plan import Pair
 from sightlab.data.formats.array_shapes import MOST_COLOURS, as_pictures
 from sightlab.data.formats.array_values import Scale, as_bytes, common_scale, on_white
-from sightlab.data.formats.label_values import size_text
 from sightlab.data.formats.stored import Array, StoredArray
 from sightlab.data.imageset import Allocate, ImageSet, Parts, Progress
+from sightlab.data.pictures.decode import Decoding
+from sightlab.data.tables.shapes import size_text
 from sightlab.errors import DataError
 
 BLOCK_PICTURES = 1024
@@ -28,14 +29,14 @@ class ArraySet:
     """Arrays of one data set, and how they are to be read.
 
     splits: pairs to be joined, by split. words: what is known of the classes. shape: see `as_pictures`. on_side:
-    whether pictures are stored transposed, as EMNIST's. bit_depth: see `common_scale`. notes: see `Parts`.
+    whether pictures are stored transposed, as EMNIST's. decoding: the size and bit depth asked for. notes: see `Parts`.
     """
 
     splits: Mapping[str, Sequence[Pair]]
     words: ClassWords
     shape: tuple[int, ...] = ()
     on_side: bool = False
-    bit_depth: int | None = None
+    decoding: Decoding = field(default_factory=Decoding)
     notes: tuple[str, ...] = ()
 
 
@@ -86,17 +87,20 @@ def runs_down(images: StoredArray) -> bool:
 
 def checked(arrays: ArraySet, loaded: Mapping[str, Sequence[Array]]) -> Scale:
     """The scale of all pictures. Raises DataError where they have different shapes or scales."""
-    pictures = {
-        pair.images.shown: array
-        for split, pairs in arrays.splits.items()
-        for pair, array in zip(pairs, loaded[split], strict=True)
-    }
-    first = next(iter(pictures))
-    for where, array in pictures.items():
-        if array.shape[1:] != pictures[first].shape[1:]:
-            own, others = size_text(array.shape[1:]), size_text(pictures[first].shape[1:])
-            raise DataError(f"{where}: images are {own}, those of {first} are {others}; save them alike")
-    return common_scale(pictures, arrays.bit_depth)
+    pictures: dict[str, Array] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for split, pairs in arrays.splits.items():
+        for pair, array in zip(pairs, loaded[split], strict=True):
+            pictures[pair.images.shown] = array
+            # Splits of different sizes are resized later where a size is asked for; within a split they never may.
+            first = next(iter(pictures)) if arrays.decoding.size is None else pairs[0].images.shown
+            own, others = array.shape[1:], shapes.setdefault(first, array.shape[1:])
+            if own != others:
+                raise DataError(
+                    f"{pair.images.shown}: images are {size_text(own)}, those of {first} are {size_text(others)}; save "
+                    f"them alike, or `size={min(others[:2])}` resizes them"
+                )
+    return common_scale(pictures, arrays.decoding.bit_depth)
 
 
 def converted(

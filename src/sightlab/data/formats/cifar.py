@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sightlab.data.containers.base import Container
 from sightlab.data.formats.stored import Array, StoredArray
-from sightlab.data.name_matching import FINE, OBJECTS, SUPERCLASSES
+from sightlab.data.named_sets import FINE, OBJECTS, SUPERCLASSES
 from sightlab.errors import DataError
 
 PIXELS = 3 * 32 * 32

@@ -14,14 +14,13 @@ from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.array_classes import Classified, ClassWords, check_splits, classified
 from sightlab.data.formats.array_values import on_white
 from sightlab.data.formats.csv_fast import Rows
-from sightlab.data.formats.label_values import size_text
 from sightlab.data.formats.pixel_values import scale_of, together
 from sightlab.data.formats.sheets import Raw, Sheet, read_raw, scaled, sheet_of
 from sightlab.data.formats.table_labels import Distinct, as_numbers, distinct, ids_of, labels_of
 from sightlab.data.imageset import SPLITS, UNDIVIDED, Allocate, ImageSet, Parts, Progress, in_memory
 from sightlab.data.tables.column_names import called
 from sightlab.data.tables.roles import UnclearError, Wish
-from sightlab.data.tables.shapes import Shape
+from sightlab.data.tables.shapes import Shape, size_text
 from sightlab.data.tables.split_column import meaning_of
 from sightlab.errors import DataError
 from sightlab.files import whole

@@ -7,7 +7,6 @@ finds the mistakes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -111,7 +110,6 @@ def read_table(table: Table, rows: Rows) -> Fast | None:
 
 def in_threads(table: Table, size: int, blocks: int, task: Task) -> bool:
     """Do the task for every block on the processors this process may use; False as soon as it refuses one."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     todo = iter(range(blocks))
     refused: list[int] = []
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from sightlab.data.formats.file_io import opened
-from sightlab.data.inventory import Inventory, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import Claim, Layout, ReadOptions
 from sightlab.data.layouts.list_source import ListSource, list_source
 from sightlab.data.layouts.listed import Listed, read_sheet
 from sightlab.data.layouts.lists import claim_of_lists
+from sightlab.data.messages import shortened
 from sightlab.data.pictures.suffixes import is_picture_name, suffix_of
 from sightlab.data.tables.column_search import place_of
 from sightlab.data.tables.finder import as_path

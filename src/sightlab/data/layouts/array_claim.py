@@ -17,8 +17,9 @@ from sightlab.data.formats.class_lists import ClassNames, may_list_classes
 from sightlab.data.formats.file_io import reading
 from sightlab.data.formats.idx import digest_of
 from sightlab.data.formats.stored import StoredArray
-from sightlab.data.inventory import Inventory, counted, inventory_of, shortened
+from sightlab.data.inventory import Inventory, inventory_of
 from sightlab.data.layouts.claim import STATED, STRUCTURE, Claim, ReadOptions, refused
+from sightlab.data.messages import counted, shortened
 
 LONGEST_LINE = 300
 MOST_BESIDE = 2000
@@ -97,7 +98,7 @@ def array_set(
     )
     columns = [f"{images.name}: {COLUMNS}"] if runs_down(images) else []
     notes = (*inventory.notes, *form.notes, *columns, *left_arrays(plan.left))
-    return ArraySet(plan.splits, words, options.shape, form.on_side, options.decoding.bit_depth, notes)
+    return ArraySet(plan.splits, words, options.shape, form.on_side, options.decoding, notes)
 
 
 def unfit_word(options: ReadOptions) -> str:

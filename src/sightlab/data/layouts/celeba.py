@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 
 from sightlab.data.imageset import UNDIVIDED
-from sightlab.data.inventory import Inventory, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, refused
 from sightlab.data.layouts.known_files import UnreadableError, called, can_honour, known_form, the_picture
 from sightlab.data.layouts.picture_claim import picture_claim
+from sightlab.data.messages import shortened
 from sightlab.data.tables.finder import Finder
 from sightlab.data.tables.sheet import whole_of
 from sightlab.errors import DataError, suggestion

@@ -8,9 +8,10 @@ from dataclasses import replace
 from sightlab.data.formats.array_plan import Pair, Plan
 from sightlab.data.formats.cifar import VERSIONS, Records, Version
 from sightlab.data.imageset import UNDIVIDED
-from sightlab.data.inventory import Inventory, counted
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.array_claim import ArrayForm, array_claim, line
 from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, refused
+from sightlab.data.messages import counted
 from sightlab.errors import DataError
 
 NAME = "cifar-binary"

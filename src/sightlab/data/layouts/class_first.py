@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sightlab.data.inventory import Inventory, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import Claim, Layout, ReadOptions, word
 from sightlab.data.layouts.class_folders import class_first, notes_of
 from sightlab.data.layouts.doubts import shared_doubt, variant_doubt
 from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_words import exact_split, plain
 from sightlab.data.layouts.tree import Tree
+from sightlab.data.messages import shortened
 
 NAME = "class-first"
 

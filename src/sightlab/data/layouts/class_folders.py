@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sightlab.data.inventory import Inventory, counted, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import POSSIBLE, STRUCTURE, Claim, Layout, ReadOptions, classes_word, word
 from sightlab.data.layouts.copies import nested_doubt
 from sightlab.data.layouts.doubts import deeper_doubt, masks, masks_doubt, shared_doubt, storage_doubt, variant_doubt
 from sightlab.data.layouts.picture_claim import left_pictures, picture_claim
 from sightlab.data.layouts.split_words import partial_family, split_family
 from sightlab.data.layouts.tree import Tree, last
+from sightlab.data.messages import counted, shortened
 
 NAME = "class-folders"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sightlab.data.imageset import SPLITS, UNDIVIDED
-from sightlab.data.inventory import Inventory, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import ReadOptions, word
 from sightlab.data.layouts.split_files import SHARD, SUFFIXES, Grouping, grouped, incomplete
+from sightlab.data.messages import shortened
 from sightlab.errors import DataError
 
 Splits = Mapping[str, Sequence[str]]

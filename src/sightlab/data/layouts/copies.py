@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from sightlab.data.inventory import Inventory, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import word
 from sightlab.data.layouts.tree import Tree, last
+from sightlab.data.messages import shortened
 
 SAMPLES = 3
 

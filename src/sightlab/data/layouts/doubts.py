@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sightlab.data.inventory import shortened
 from sightlab.data.layouts.split_words import split_family
 from sightlab.data.layouts.tree import Tree, last
+from sightlab.data.messages import shortened
 
 STORAGE = re.compile(
     r"(parts?|images?|imgs?|pictures?|photos?|batch(es)?|chunks?|shards?|folds?|data|dataset|set|subset|disks?|disc|vol(ume)?s?"

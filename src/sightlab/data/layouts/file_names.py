@@ -7,10 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from sightlab.data.imageset import UNDIVIDED
-from sightlab.data.inventory import Inventory, counted, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import STATED, Claim, Layout, ReadOptions, refused, word
 from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_words import exact_split
+from sightlab.data.messages import counted, shortened
 from sightlab.data.tables.finder import split_in
 from sightlab.errors import DataError, one_line
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sightlab.data.inventory import Inventory, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import word
 from sightlab.data.layouts.known_classes import MOST_COLUMNS, NUMBER, KnownClasses, class_orders
 from sightlab.data.layouts.tree import last
+from sightlab.data.messages import shortened
 from sightlab.data.tables.column_search import Search, place_of
 from sightlab.data.tables.dialect import TextTable
 from sightlab.data.tables.finder import Finder

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from sightlab.data.arrow.card import Names, dicts, feature_names, json_of
 from sightlab.data.arrow.claims import table_claim
-from sightlab.data.inventory import Inventory, counted
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import Claim, Layout, ReadOptions, refused
 from sightlab.data.layouts.configs import check_not_empty, chosen_splits
+from sightlab.data.messages import counted
 from sightlab.errors import DataError
 
 NAME = "hf-save-to-disk"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from sightlab.data.inventory import Inventory, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, refused
 from sightlab.data.layouts.known_files import (
     UnreadableError,
@@ -20,6 +20,7 @@ from sightlab.data.layouts.known_files import (
 from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_folders import bare_notes, by_labels, split_roots
 from sightlab.data.layouts.tree import Tree
+from sightlab.data.messages import shortened
 
 NAME = "imagenet"
 TRUTH = "ilsvrc2012_validation_ground_truth.txt"

@@ -10,8 +10,9 @@ from weakref import WeakKeyDictionary
 
 from sightlab.data.formats.mat import BROKEN, broken, variables
 from sightlab.data.imageset import natural_key
-from sightlab.data.inventory import Inventory, counted, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import KNOWN, Claim, ReadOptions, refused
+from sightlab.data.messages import counted, shortened
 from sightlab.data.tables.finder import Finder, as_path
 from sightlab.data.tables.sheet import lines_of as text_lines
 from sightlab.errors import DataError

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sightlab.data.inventory import counted, shortened
 from sightlab.data.layouts.list_naming import which
 from sightlab.data.layouts.listed import Listed
 from sightlab.data.layouts.split_words import split_family
+from sightlab.data.messages import counted, shortened
 from sightlab.data.tables.finder import split_in
 from sightlab.data.tables.list_names import family_of, says_no_truth, stem_of, words_in
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from sightlab.data.inventory import shortened
 from sightlab.data.layouts.claim import word
 from sightlab.data.layouts.listed import Listed
+from sightlab.data.messages import shortened
 from sightlab.data.tables.list_names import stem_of
 from sightlab.errors import DataError, one_line
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sightlab.data.inventory import counted, shortened
+from sightlab.data.messages import counted, shortened
 from sightlab.data.tables.label_cells import EMPTY, plain_labels, several_labels
 from sightlab.data.tables.label_column import FALSE, TRUE, LabelChoice
 from sightlab.data.tables.resolution import Resolution

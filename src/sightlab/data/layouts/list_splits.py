@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sightlab.data.imageset import UNDIVIDED
-from sightlab.data.inventory import Inventory, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import ReadOptions, word
 from sightlab.data.layouts.list_source import ListSource
 from sightlab.data.layouts.listed import Listed
+from sightlab.data.messages import shortened
 from sightlab.data.tables.finder import split_in
 from sightlab.data.tables.label_cells import plain_labels
 from sightlab.errors import DataError, one_line

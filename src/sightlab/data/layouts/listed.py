@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
-from sightlab.data.inventory import Inventory, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import POSSIBLE, STATED, STRUCTURE, ReadOptions
 from sightlab.data.layouts.list_pairs import missing_error, pair_notes, paired, raw_labels
+from sightlab.data.messages import shortened
 from sightlab.data.pictures.suffixes import suffix_of
 from sightlab.data.tables.column_search import Place, place_of
 from sightlab.data.tables.finder import Finder

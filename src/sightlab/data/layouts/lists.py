@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from sightlab.data.imageset import UNDIVIDED
-from sightlab.data.inventory import Inventory, counted, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import POSSIBLE, STATED, Claim, Layout, ReadOptions, refused, word
 from sightlab.data.layouts.list_choice import Choice, together
 from sightlab.data.layouts.list_classes import with_class_names
@@ -14,6 +14,7 @@ from sightlab.data.layouts.list_source import ListSource, list_source
 from sightlab.data.layouts.list_splits import ContradictionError, by_split, places_of_lists
 from sightlab.data.layouts.listed import Listed, listed
 from sightlab.data.layouts.picture_claim import left_pictures, picture_claim
+from sightlab.data.messages import counted, shortened
 from sightlab.errors import DataError, one_line
 
 NAME = "list"

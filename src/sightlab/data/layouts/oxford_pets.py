@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sightlab.data.inventory import Inventory, counted
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions
 from sightlab.data.layouts.known_files import (
     UnreadableError,
@@ -16,6 +16,7 @@ from sightlab.data.layouts.known_files import (
     together,
 )
 from sightlab.data.layouts.picture_claim import picture_claim
+from sightlab.data.messages import counted
 from sightlab.data.tables.finder import Finder
 
 NAME = "oxford-pets"

@@ -11,9 +11,10 @@ import numpy as np
 
 from sightlab.data.class_names import composed, in_one_spelling
 from sightlab.data.imageset import SPLITS, UNDIVIDED, Allocate, Parts, Progress, classes_of, natural_key
-from sightlab.data.inventory import Inventory, counted
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import POSSIBLE, STRUCTURE, Claim, Pairs, ReadOptions, classes_word, refused
-from sightlab.data.pictures.assemble import Labelled, fill
+from sightlab.data.messages import counted
+from sightlab.data.pictures.assemble import Labelled, assemble
 from sightlab.errors import DataError
 
 LONGEST_CLASS = 200
@@ -163,7 +164,7 @@ def reader(
     """What reads these pictures."""
 
     def read(allocate: Allocate, progress: Progress | None) -> Parts:
-        return fill(labelled(inventory, samples, classes, notes), options.decoding, allocate, progress)
+        return assemble(labelled(inventory, samples, classes, notes), options.decoding, allocate, progress)
 
     return read
 

@@ -12,12 +12,13 @@ from sightlab.data.formats.class_lists import ClassNames
 from sightlab.data.formats.csv import ALPHA, TableSet, read_tables
 from sightlab.data.formats.sheets import Sheet, no_pixels
 from sightlab.data.imageset import SPLITS, UNDIVIDED
-from sightlab.data.inventory import Inventory, counted, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.array_claim import class_list_files, digests, folder_of, line
 from sightlab.data.layouts.claim import POSSIBLE, STRUCTURE, Claim, Layout, ReadOptions, refused, word
 from sightlab.data.layouts.configs import chosen_config, placed
 from sightlab.data.layouts.emnist import NOTE, SETS, is_mapping, names_of, subset_of
 from sightlab.data.layouts.pixel_sheets import Found, grouping_of, may_hold_pixels, split_key, tables_in, without_copies
+from sightlab.data.messages import counted, shortened
 from sightlab.data.tables.column_names import called, is_label
 from sightlab.data.tables.grid import grid_of
 from sightlab.data.tables.split_column import meaning_of

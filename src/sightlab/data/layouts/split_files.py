@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from sightlab.data.containers.base import parents
 from sightlab.data.imageset import SPLITS, UNDIVIDED, natural_key
-from sightlab.data.inventory import shortened
 from sightlab.data.layouts.split_words import WORDS, exact_split, parsed, plain, split_family
+from sightlab.data.messages import shortened
 
 SUFFIXES = re.compile(r"(\.(parquet|pq|arrow|feather|tar|tgz|snappy|zstd|gz|gzip|lz4|c000))+$", re.IGNORECASE)
 # `-00000-of-00002` and a fingerprint behind it, as the hub's shards have them.

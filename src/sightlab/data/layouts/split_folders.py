@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sightlab.data.imageset import SPLITS
-from sightlab.data.inventory import Inventory, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import POSSIBLE, STATED, STRUCTURE, Claim, Layout, ReadOptions, refused, word
 from sightlab.data.layouts.class_folders import notes_of
 from sightlab.data.layouts.doubts import deeper_doubt, storage_doubt
 from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_words import exact_split, is_unlabelled, partial_family, plain
 from sightlab.data.layouts.tree import Tree, last
+from sightlab.data.messages import shortened
 from sightlab.errors import DataError
 
 NAME = "split-folders"

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sightlab.data.imageset import SPLITS, UNDIVIDED
-from sightlab.data.inventory import Inventory, counted, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts import class_folders, letter_folders
 from sightlab.data.layouts.claim import KNOWN, STATED, Claim, Layout, ReadOptions, refused
 from sightlab.data.layouts.known_files import UnreadableError, can_honour, folder_of, known_form, lines_of, the_picture
 from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_words import parsed, split_family
+from sightlab.data.messages import counted, shortened
 from sightlab.data.tables.finder import Finder
 from sightlab.data.tables.list_names import stem_of
 from sightlab.errors import DataError

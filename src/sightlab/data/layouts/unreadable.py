@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from sightlab.data.formats.file_io import opened
 from sightlab.data.imageset import natural_key
-from sightlab.data.inventory import Inventory, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.array_claim import line
 from sightlab.data.layouts.claim import POSSIBLE, STRUCTURE, Claim, Layout, ReadOptions, refused
+from sightlab.data.messages import shortened
 from sightlab.data.pictures.magic import HEAD_BYTES, kind_of_head, remedy_of
 from sightlab.errors import DataError
 

@@ -1,4 +1,4 @@
-"""Labelled pictures -> Parts: one array a split, filled in place, broken pictures closed up."""
+"""Labelled pictures decoded into image sets: one array per split, filled in place, broken pictures left out."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Labelled:
     notes: tuple[str, ...] = ()
 
 
-def fill(labelled: Labelled, decoding: Decoding, allocate: Allocate, progress: Progress | None) -> Parts:
+def assemble(labelled: Labelled, decoding: Decoding, allocate: Allocate, progress: Progress | None) -> Parts:
     """Decodes all pictures into arrays from `allocate`, uint8 [N, H, W, C] a split.
 
     Raises DataError for broken pictures (unless skipped), a class left empty by skipping, and sizes that differ

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -198,7 +197,7 @@ def sizes_differ(seen: Survey, name: str, shape: tuple[int, int, int]) -> DataEr
 
 def thread_count(pixels: int) -> int:
     """On how many threads pictures of so many pixels are best decoded; 1 is the caller's own."""
-    return len(os.sched_getaffinity(0)) if pixels >= THREADS_FROM_PIXELS else 1
+    return cores() if pixels >= THREADS_FROM_PIXELS else 1
 
 
 def batches(jobs: Iterable[Job]) -> Iterator[list[Job]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sightlab.data.inventory import shortened
+from sightlab.data.messages import shortened
 from sightlab.data.pictures.suffixes import is_picture_name
 from sightlab.data.tables.column_search import Search
 from sightlab.data.tables.finder import as_path

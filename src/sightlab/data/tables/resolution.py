@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sightlab.data.inventory import shortened
 from sightlab.data.layouts.claim import word
+from sightlab.data.messages import shortened
 from sightlab.data.tables.column_search import Match, Search, added_to
 from sightlab.data.tables.finder import as_path, split_in
 from sightlab.data.tables.sheet import Sheet

@@ -11,8 +11,9 @@ from sightlab.data.containers.base import DataFile
 from sightlab.data.containers.folders import lone_file
 from sightlab.data.containers.nested import with_archives
 from sightlab.data.imageset import natural_key
-from sightlab.data.inventory import Inventory, counted, inventory_of, look, shortened
+from sightlab.data.inventory import Inventory, inventory_of, look
 from sightlab.data.local_paths import checked_path
+from sightlab.data.messages import counted, shortened
 from sightlab.data.pictures.magic import HEAD_BYTES, kind_of_head, remedy_of
 from sightlab.data.tables.finder import without_suffix
 from sightlab.data.unlabelled.list_input import Entry, Located, PictureList, picture_list, pictures_beside

@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 
 from sightlab.data.containers.base import DataFile
-from sightlab.data.inventory import Inventory, shortened
+from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.split_words import split_of
 from sightlab.data.local_paths import local_path
+from sightlab.data.messages import shortened
 from sightlab.data.pictures.image_file import SKIP_HINT
 from sightlab.data.pictures.suffixes import is_picture_name
 from sightlab.data.tables.column_search import Search, place_of

@@ -15,9 +15,9 @@ from sightlab.data.pictures.bit_depth import FULL
 from sightlab.data.pictures.decode import Decoding
 from sightlab.data.pictures.decode_pipeline import Job, Survey, decode_all
 from sightlab.data.pixels import Groups, Rows
-from sightlab.data.webshards.index import Index, kept_index, make_index
 from sightlab.data.webshards.sample_names import split_members
 from sightlab.data.webshards.samples import picture_of, samples
+from sightlab.data.webshards.shard_index import Index, kept_index, make_index
 from sightlab.errors import DataError
 
 WINDOW_BYTES = 256 * 2**20

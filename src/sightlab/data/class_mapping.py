@@ -1,4 +1,4 @@
-"""Classes of labelled images among those that a model knows: by name, by spelling, else by number."""
+"""Matching the classes of a data set to those of a model: by name, by spelling, else by number."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ from dataclasses import dataclass
 
 from sightlab.data.class_names import spelled_as
 from sightlab.data.imageset import ImageSet
-from sightlab.data.inventory import shortened
+from sightlab.data.messages import shortened
 
 MOST_LISTED = 120  # characters of class names in one message
 
 
 @dataclass(frozen=True)
-class ClassPlaces:
-    """Where classes stand among known ones: the place of each that is known, and a note, "" for none."""
+class ClassMapping:
+    """The model's class index of each class name that it knows, and a note, "" for none."""
 
-    places: dict[str, int]
+    indices: dict[str, int]
     note: str = ""
 
 
-def class_places(images: ImageSet, known: tuple[str, ...]) -> ClassPlaces:
-    """Each class's place among the known ones: by name, else by number where one side's names are numbers."""
+def map_classes(images: ImageSet, known: tuple[str, ...]) -> ClassMapping:
+    """Each class's index among the known ones: by name, else by number where one side's names are numbers."""
     present = [name for name, count in zip(images.classes, images.counts(), strict=True) if count]
-    places = {name: place for place, name in enumerate(known) if name in images.classes}
+    indices = {name: index for index, name in enumerate(known) if name in images.classes}
     spelled = spelled_as(images.classes, known)
-    places |= {name: known.index(same) for name, same in spelled.items()}
-    if places:
-        return ClassPlaces(places, spelling_note({name: same for name, same in spelled.items() if name in present}))
-    places = by_number(images, known)
-    renamed = any(known[place] != name for name, place in places.items() if name in present)
+    indices |= {name: known.index(same) for name, same in spelled.items()}
+    if indices:
+        return ClassMapping(indices, spelling_note({name: same for name, same in spelled.items() if name in present}))
+    indices = by_number(images, known)
+    renamed = any(known[index] != name for name, index in indices.items() if name in present)
     pairs = numbers_shown(known, images.classes) if renamed else ""
-    return ClassPlaces(places, f"classes are matched by number: {pairs}" if pairs else "")
+    return ClassMapping(indices, f"classes are matched by number: {pairs}" if pairs else "")
 
 
 def by_number(images: ImageSet, known: tuple[str, ...]) -> dict[str, int]:
-    """Places of classes whose names are numbers of the known ones, or the other way round; else none."""
+    """Indices of classes whose names are numbers of the known ones, or the other way round; else none."""
     numbers = tuple(str(n) for n in range(len(known)))
     if set(images.classes) <= set(numbers):
         return {name: int(name) for name in images.classes}
     if images.numbered and known == numbers and len(images.classes) == len(known):
-        return {name: place for place, name in enumerate(images.classes)}
+        return {name: index for index, name in enumerate(images.classes)}
     return {}
 
 
@@ -76,10 +76,10 @@ def names_listed(names: tuple[str, ...]) -> str:
     return ", ".join(map(shortened, names[:kept])) + (f" and {more:,} more" if more else "")
 
 
-def stranger_line(source: str, images: ImageSet, places: ClassPlaces, known: tuple[str, ...]) -> str:
+def stranger_line(source: str, images: ImageSet, mapping: ClassMapping, known: tuple[str, ...]) -> str:
     """The line on a class that has images and is none of the model's; "" where there is none."""
     present = [name for name, count in zip(images.classes, images.counts(), strict=True) if count]
-    strangers = [name for name in present if name not in places.places]
+    strangers = [name for name in present if name not in mapping.indices]
     if not strangers:
         return ""
     one, model = shortened(strangers[0]), names_listed(known)
@@ -88,7 +88,7 @@ def stranger_line(source: str, images: ImageSet, places: ClassPlaces, known: tup
             f"{source}: all pictures are of one class, {one!r}, and the model knows {model}; "
             "`sightlab predict` answers pictures without labels"
         )
-    shared = ",".join(name for name in present if name in places.places)
+    shared = ",".join(name for name in present if name in mapping.indices)
     # Labels that are numbers may well count from another one than the model's do, so that none of them would be right.
     is_clear = 0 < len(shared) < MOST_LISTED and not all(name.isdecimal() for name in known)
     hint = f"; `classes={shared}` tests on those alone" if is_clear else ""
