@@ -16,6 +16,7 @@ ROOMS = [
     "version",
     "errors",
     "files",
+    "machine",
     "fonts",
     "records",
     "recipes",

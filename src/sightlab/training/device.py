@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from sightlab.errors import DeviceError
+from sightlab.machine import cpus
 from sightlab.version import __version__
 
 
@@ -93,7 +94,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 def physical_cores() -> int:
     """Physical cores that this process may use; as many as logical ones where the system does not tell."""
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    allowed = cpus()
     cores = set()
     for cpu in allowed:
         siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightlab.data.formats.csv_fields import Table, take_words
+from sightlab.machine import cores
 
 BLOCK_BYTES = 1 << 19  # a block and its work arrays stay near the second-level cache
 SPARE_BYTES = 1 << 16  # a block ends at a line's end, so it may be longer than BLOCK_BYTES
@@ -122,7 +123,7 @@ def in_threads(table: Table, size: int, blocks: int, task: Task) -> bool:
                 if not task(work, stream, block):
                     refused.append(block)
 
-    threads = min(allowed, MOST_THREADS, blocks)
+    threads = min(cores(), MOST_THREADS, blocks)
     if threads == 1:
         worker()
     else:

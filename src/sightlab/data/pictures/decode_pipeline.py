@@ -18,6 +18,7 @@ from sightlab.data.pictures.bit_depth import FULL, Depth, depth_of
 from sightlab.data.pictures.decode import Decoded, Decoding, check_channels, decode_measured, fit, look
 from sightlab.data.pictures.image_file import SKIP_HINT, quiet
 from sightlab.errors import DataError
+from sightlab.machine import cores
 
 A = TypeVar("A")
 B = TypeVar("B")
