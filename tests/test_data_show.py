@@ -1,12 +1,15 @@
 """`sightlab data show`: how a source is read, every other way it could be, and the words that choose."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from sightlab.cli.app import as_typed
-from tests.conftest import Cli
+from sightlab.data.contents import content_key
+from tests.conftest import Cli, refused_with
 from tests.picture_files import flat, spread
 
 
@@ -40,9 +43,9 @@ def test_explain_shows_every_claim_and_decodes_nothing(cli: Cli, tmp_path: Path)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["epochs=3"], "epochs does not say how data are read"),
+        (["epochs=3"], "epochs is not a key of how data are read"),
         (["layuot=list"], "layuot"),
-        (["size=8", "--size", "9"], "size is given twice, as a word and as an option; keep one"),
+        (["size=8", "--size", "9"], "size is given twice, as KEY=VALUE and as an option; keep one"),
         (["layout=folders"], "unknown layout 'folders'"),
         (["shape=28"], "shape is '28'; it takes height x width"),
         (["bit_depth=99"], "bit_depth"),
@@ -66,3 +69,35 @@ def test_pictures_under_two_classes_are_told(cli: Cli, tmp_path: Path) -> None:
     files = {f"{c}/{n}.png": flat(n) for c in ("cat", "dog") for n in range(6)}
     _, shown, _ = cli("data", "show", spread(tmp_path / "pets", files), "--sheet", tmp_path / "sheet.png")
     assert "contradicted: 12 images are there under two classes, pixel for pixel" in shown
+
+
+def pets(root: Path) -> Path:
+    return spread(
+        root, {f"{c}/{n}.png": flat(6 * place + n) for place, c in enumerate(("cat", "dog")) for n in range(6)}
+    )
+
+
+@pytest.mark.parametrize("place", [".", "cat"])
+def test_no_contact_sheet_is_written_into_the_data(cli: Cli, tmp_path: Path, place: str) -> None:
+    root = pets(tmp_path / "pets")
+    before = sorted(root.rglob("*"))
+    os.chdir(root / place)
+    facts = json.loads(cli("data", "show", root, "--json")[1])
+    assert sorted(root.rglob("*")) == before and Path(facts["sheet"]).is_file()
+    refused_with(cli("data", "show", root, "--sheet", root / "cat" / "all.png"), "inside the data")
+    refused_with(cli("data", "import", root, "--to", "npz", "--out", "x.npz"), "inside the data")
+    assert sorted(root.rglob("*")) == before
+
+
+def test_contact_sheets_of_other_data_are_not_read_as_pictures(cli: Cli, tmp_path: Path) -> None:
+    root, other = pets(tmp_path / "pets"), pets(tmp_path / "others")
+    key = content_key([root], {})
+    os.chdir(root)
+    sheet = json.loads(cli("data", "show", other, "--json")[1])["sheet"]
+    assert Path(sheet).resolve().parent == root
+    assert cli("data", "show", root)[1].startswith(f"{root}: 12 images")
+    assert content_key([root], {}) == key
+    shutil.copy(root / "cat" / "0.png", root / "cat" / "contact-sheet-3.png")  # a picture of this name is one
+    assert "13 images" in cli("data", "show", root)[1]
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", root)
+    assert "13 images" in cli("data", "show", archive)[1]

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from sightlab.charts import printable, write_whole
 from sightlab.charts.theme import FONT
@@ -118,14 +119,16 @@ def data_sheet(imageset: ImageSet, per_class: int = 10, most_classes: int = 20) 
 
 
 def save_picture(image: Image.Image, path: Path) -> None:
-    """Writes the picture as PNG; the file appears whole or not at all.
+    """Writes the picture as PNG, marked as sightlab's; the file appears whole or not at all.
 
     Raises RunError for a suffix other than .png, or when the file cannot be written.
     """
     if path.suffix.lower() != ".png":
         raise RunError(f"{path}: a picture is saved as .png, not {path.suffix or 'without a suffix'}")
     content = io.BytesIO()
-    image.save(content, "PNG", optimize=True)
+    mark = PngInfo()
+    mark.add_text("Software", "sightlab")  # by which a contact sheet among data is known
+    image.save(content, "PNG", optimize=True, pnginfo=mark)
     write_whole(path, content.getvalue())
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sightlab.data.layouts.claim import Claim
     from sightlab.data.load import Examined
     from sightlab.data.read_options import ReadWords
+    from sightlab.data.sources import Found
     from sightlab.data.splits import Sealed, Splits
 
 SHOW_EXAMPLES = """\b
@@ -36,15 +37,19 @@ Examples:
   sightlab data list
   SIGHTLAB_DATA=~/datasets sightlab data list --json
 """
-app = typer.Typer(help="Look at data sets, decode them ahead of time, list the known ones.", no_args_is_help=True)
+app = typer.Typer(help="Inspect, decode and list data sets.", no_args_is_help=True)
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help="A name, a path, or either with :variant.")]
-Size = Annotated[int | None, typer.Option(min=1, help="Shorter side in pixels, then a centre crop.")]
-Channels = Annotated[int | None, typer.Option(min=1, help="1 for grey, 3 for colour; default the pictures' own.")]
-Label = Annotated[str | None, typer.Option(help="The label column of a table.")]
-SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave out broken pictures, and count them.")]
+Size = Annotated[
+    int | None, typer.Option(min=1, help="Resize the shorter side to this many pixels, then crop the centre.")
+]
+Channels = Annotated[int | None, typer.Option(min=1, help="1 for grey, 3 for colour; default: as in the files.")]
+Label = Annotated[str | None, typer.Option(help="Label column of a table.")]
+SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Skip images that cannot be decoded, and count them.")]
 Words = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE ...]", help="How it is read: label=, layout=, classes=, ... (docs/data.md)."),
+    typer.Argument(
+        metavar="[KEY=VALUE ...]", help="How SOURCE is read: label=, layout=, classes=, ... (docs/data.md)."
+    ),
 ]
 
 
@@ -56,18 +61,18 @@ def show(
     channels: Channels = None,
     label: Label = None,
     skip_broken: SkipBroken = False,
-    validation: Annotated[float, typer.Option(min=0.001, max=0.999, help="Share of train for validation.")] = 0.2,
-    limit_per_class: Annotated[int | None, typer.Option(min=2, help="Training images a class, at most.")] = None,
-    sheet: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Where the contact sheet goes.")] = None,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Show every way it could be read; decode nothing.")
-    ] = False,
+    validation: Annotated[
+        float, typer.Option(min=0.001, max=0.999, help="Share of the training split held out for validation.")
+    ] = 0.2,
+    limit_per_class: Annotated[int | None, typer.Option(min=2, help="Most training images per class.")] = None,
+    sheet: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Where to write the contact sheet.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="List every possible reading; decode nothing.")] = False,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Show a data set as training would see it, and write a contact sheet.
+    """Show a data set as training sees it, with a contact sheet.
 
-    How it is read: layout, where classes come from, what is left unused. Splits, images a class, shape, mean and
-    deviation of the training images, exact duplicates between splits.
+    Prints how it is read (layout, where classes come from, unused files), its splits, images per class, image shape,
+    mean and standard deviation of the training images, and exact duplicates between splits.
     """
     from sightlab.data.load import examined, load_data
     from sightlab.pictures import data_sheet, save_picture
@@ -77,10 +82,10 @@ def show(
     if explain:
         explained(examination, json)
         return
-    with progress_bar("reading pictures") as progress:
+    with progress_bar("reading images") as progress:
         splits = load_data(source, validation=validation, limit_per_class=limit_per_class, progress=progress, **read)
     facts = facts_of(splits, source) | {"reading": reading_facts(examination.decision.chosen)}
-    target = sheet or Path(f"contact-sheet-{plain_name(source)}.png")
+    target = outside(sheet, examination.found) if sheet else sheet_path(source, examination.found)
     save_picture(data_sheet(splits.train), target)
     for note in splits.notes:
         say(note)
@@ -88,6 +93,29 @@ def show(
         as_json(facts | {"sheet": str(target)})
     else:
         result(splits, facts, target)
+
+
+def sheet_path(source: str, found: Found) -> Path:
+    """Where the contact sheet goes by default: here, but into the cache where this folder is part of the data."""
+    from sightlab.data.contents import cache_folder
+
+    name = f"contact-sheet-{plain_name(source)}.png"
+    return cache_folder() / "contact-sheets" / name if is_inside(Path.cwd(), found) else Path(name)
+
+
+def outside(target: Path, found: Found) -> Path:
+    """A file or folder to be written. Raises DataError where it lies inside the data that it is made from."""
+    if is_inside(target, found):
+        raise DataError(f"{target} lies inside the data of {found.path} and would be read as data; write it elsewhere")
+    return target
+
+
+def is_inside(path: Path, found: Found) -> bool:
+    """Whether a path lies in a source's folder."""
+    from sightlab.data.description import described
+
+    folder, _, _ = described(found.path, {})
+    return folder.is_dir() and path.resolve().is_relative_to(folder.resolve())
 
 
 def reading_of(words: list[str] | None, **options: Any) -> ReadWords:
@@ -98,10 +126,10 @@ def reading_of(words: list[str] | None, **options: Any) -> ReadWords:
     changes = {key.removeprefix("data."): value for key, value in parse_changes(words or []).items()}
     known = set(Data.model_fields) - {"source", "limit_per_class", "validation", "split_seed"}
     if strange := set(changes) - known:
-        raise DataError(f"{min(strange)} does not say how data are read; {suggestion(min(strange), known)}")
+        raise DataError(f"{min(strange)} is not a key of how data are read; {suggestion(min(strange), known)}")
     given = {key: value for key, value in options.items() if value not in (None, False)}
     if twice := given.keys() & changes.keys():
-        raise DataError(f"{min(twice)} is given twice, as a word and as an option; keep one")
+        raise DataError(f"{min(twice)} is given twice, as KEY=VALUE and as an option; keep one")
     return validated_data(changes | given)
 
 
@@ -229,32 +257,32 @@ def import_(
     channels: Channels = None,
     label: Label = None,
     skip_broken: SkipBroken = False,
-    to: Annotated[Target | None, typer.Option(help="Also write as csv, idx, npz or parquet.")] = None,
-    target: Annotated[Path | None, typer.Option("--out", help="File (npz) or folder to write.")] = None,
+    to: Annotated[Target | None, typer.Option(help="Also convert to csv, idx, npz or parquet.")] = None,
+    target: Annotated[Path | None, typer.Option("--out", help="File (npz) or folder to write; needs --to.")] = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Decode a data set into the cache ahead of time; with --to, write it in another form.
+    """Decode a data set into the cache; with --to, convert it.
 
-    The split the source has is kept; nothing is set aside.
+    Splits of the source are kept; nothing is held out.
     """
     from sightlab.data.load import load_parts
 
     if target is not None and to is None:
         raise DataError(f"--out {target} needs --to csv, idx, npz or parquet")
     read = reading_of(words, size=size, channels=channels, label=label, skip_broken=skip_broken)
-    with progress_bar("reading pictures") as progress:
+    with progress_bar("reading images") as progress:
         loaded = load_parts(source, progress=progress, **read)
     written = None
     if to is not None:
         written = target or Path(plain_name(source).partition(".")[0] + (".npz" if to is Target.npz else f"-{to}"))
-        write_parts(loaded.parts.splits, to, written)
+        write_parts(loaded.parts.splits, to, outside(written, loaded.found))
     for note in loaded.parts.notes:
         say(note)
     counts = {name: len(images) for name, images in loaded.parts.splits.items()}
     if json:
         as_json({"source": source, "splits": counts, "written": str(written) if written else None, "key": loaded.key})
         return
-    where = "indexed; they are decoded when used" if loaded.lazy else "in the cache"
+    where = "indexed; decoded when used" if loaded.lazy else "in the cache"
     out(f"{source}: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()) + f" images {where}")
     if written:
         out(f"written: {written}")
@@ -287,7 +315,7 @@ def write_parts(splits: Any, to: Target, target: Path) -> None:
 
 @app.command("list", epilog=LIST_EXAMPLES)
 def list_(json: bool = JSON_OPTION) -> None:
-    """List the data sets known by name, where each was found, and its size on disk."""
+    """List the data sets known by name: where they are, and their size."""
     from sightlab.data.sources import known_sets
 
     found = known_sets()
@@ -295,7 +323,7 @@ def list_(json: bool = JSON_OPTION) -> None:
         as_json({"sets": found})
         return
     rows = [
-        [one["name"], one["path"] or "not here; downloaded when used", size_shown(one["bytes"]), one["state"]]
+        [one["name"], one["path"] or "not found; downloaded on first use", size_shown(one["bytes"]), one["state"]]
         for one in found
     ]
     table(["name", "found in", "size", "state"], rows, right=(2,))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sightlab.data.containers.junk import is_junk
+from sightlab.data.containers.junk import SHEET_HEAD_BYTES, SHEET_MARK, is_junk, may_be_sheet
 from sightlab.data.formats.file_io import reading
 from sightlab.errors import DataError
 from sightlab.files import write_text
@@ -177,5 +177,13 @@ def walk_folder(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -
             continue
         if entry.is_dir():
             yield from walk_folder(Path(entry.path), f"{prefix}{entry.name}/", (*above, here))
-        elif entry.is_file():
+        elif entry.is_file() and not is_contact_sheet(Path(entry.path)):
             yield prefix + entry.name, Path(entry.path)
+
+
+def is_contact_sheet(path: Path) -> bool:
+    """Whether a file is one of sightlab's own contact sheets."""
+    if not may_be_sheet(path.name):
+        return False
+    with reading(path), path.open("rb") as stream:
+        return SHEET_MARK in stream.read(SHEET_HEAD_BYTES)

@@ -1,4 +1,4 @@
-"""What lies in a source: names, sizes, heads of tables, archives in archives. Nothing is decoded."""
+"""The inventory of a source: its files by kind, with sizes and the heads of tables. Nothing is decoded."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sightlab.data.containers.base import Container, DataFile, parents
 from sightlab.data.containers.folders import lone_file, read_folder
+from sightlab.data.containers.junk import SHEET_HEAD_BYTES, SHEET_MARK, may_be_sheet
 from sightlab.data.containers.nested import is_archive_name, with_archives
 from sightlab.data.containers.open import open_container
 from sightlab.data.formats.idx import is_idx
@@ -155,10 +156,20 @@ def inventory_of(container: Container, only: str | None, encoding: str | None = 
             kinds[kind].append(name)
     for name, head in container.stream(unknown, HEAD_BYTES) if unknown else ():
         kinds[kind_of_bytes(name, head)].append(name)
+    if sheets := own_sheets(container, kinds["picture"]):
+        kinds["picture"] = [name for name in kinds["picture"] if name not in sheets]
     # Of pictures there may be very many: layouts put them in natural order a class at a time.
-    ordered = {k: tuple(sorted(names, key=None if k == "picture" else natural_key)) for k, names in kinds.items()}
+    named = [(kind, names, None if kind == "picture" else natural_key) for kind, names in kinds.items() if names]
+    ordered = {kind: tuple(sorted(names, key=key)) for kind, names, key in named}
     label = container.shown(only) if only else container.label
     return Inventory(label, container, only, ordered, (*container.notes, *left_notes(container, ordered)), encoding)
+
+
+def own_sheets(container: Container, pictures: Sequence[str]) -> frozenset[str]:
+    """Those of the pictures that are contact sheets which sightlab wrote."""
+    named = [name for name in pictures if may_be_sheet(name)]
+    heads = container.stream(named, SHEET_HEAD_BYTES) if named else ()
+    return frozenset(name for name, head in heads if SHEET_MARK in head)
 
 
 def left_notes(container: Container, kinds: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

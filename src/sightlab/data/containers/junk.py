@@ -1,4 +1,4 @@
-"""Files and folders that systems and programs strew about, which nobody means as data."""
+"""Files and folders that are never data: what systems and editors leave behind, and sightlab's own contact sheets."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ NAMES = frozenset(
         *("__pycache__", "_gsdata_", "zbthumbnail.info", "webdavfs"),
     )
 )
+SHEET_NAME = re.compile(r"contact-sheet.*\.png", re.IGNORECASE)
+SHEET_MARK = b"tEXtSoftware\0sightlab"  # a PNG's text chunk, as `pictures.save_picture` writes it
+SHEET_HEAD_BYTES = 256
 PATTERN = re.compile(r".+\.(part|crdownload|tmp|lock|swp|incomplete)|~\$.*|.*~", re.IGNORECASE | re.DOTALL)
 
 
@@ -32,3 +35,12 @@ def is_ignored(name: str) -> bool:
     (True, True, False)
     """
     return any(is_junk(part) for part in name.split("/"))
+
+
+def may_be_sheet(name: str) -> bool:
+    """Whether a file may be a contact sheet by its name; its first `SHEET_HEAD_BYTES` tell.
+
+    >>> may_be_sheet("cat/contact-sheet-pets.png"), may_be_sheet("cat/1.png")
+    (True, False)
+    """
+    return SHEET_NAME.fullmatch(name.rpartition("/")[2]) is not None
