@@ -1,0 +1,215 @@
+"""The identity of a training: computed from its recipe, its data and its parts before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
+from importlib.util import find_spec
+from typing import Any
+
+from sightlab.data.content_hash import contents_of
+from sightlab.data.splits import Splits
+from sightlab.errors import RunError
+from sightlab.parts import fingerprint as prints
+from sightlab.parts import registry
+from sightlab.parts.user_code import code_reference
+from sightlab.recipes.schema import Data, Model, Recipe
+from sightlab.records.identity import START, Identity, what_differs
+
+FILE_MODULE = "sightlab_user_code_"  # how modules that were run from a user's file begin; the file's sha256 follows
+LOGGERS = ("tensorboard", "mlflow", "wandb")  # callbacks that change nothing
+
+
+def identity_of(
+    recipe: Recipe,
+    splits: Splits,
+    parts: Mapping[str, object | None],
+    processes: int,
+    teacher_sha256: str | None = None,
+) -> Identity:
+    """The identity of a training that has not begun.
+
+    parts: {slot: object given from Python}, None where the recipe's own is used; of the slots `callback` and `metric` a
+    sequence of objects. A network must not have been trained yet. processes: how many share each batch.
+    teacher_sha256: of the weights of the teacher that is learnt from. Raises RunError for a file that cannot be read.
+    """
+    return identity_on(contents_of(splits), recipe, parts, processes, teacher_sha256)
+
+
+def identity_on(
+    data: Mapping[str, str],
+    recipe: Recipe,
+    parts: Mapping[str, object | None],
+    processes: int,
+    teacher_sha256: str | None = None,
+) -> Identity:
+    """As `identity_of`, on data of which `contents_of` has been asked before."""
+    own_model = parts.get("model")
+    found = {slot: (named_part(slot, name), True) for slot, name in named_parts(recipe).items()}
+    if own_model is not None:
+        found |= own_network(own_model)
+    elif recipe.model.weights:
+        found["weights"] = f"sha256:{prints.content_sha256(recipe.model.weights)[:32]}", True
+    for slot, given in parts.items():
+        if slot == "model" or given is None:
+            continue
+        several = given if isinstance(given, Sequence) else (given,)
+        counted = [one for one in several if getattr(one, "changes_training", True)]
+        names = [slot] if given is not several else [f"{slot} {number}" for number in range(1, len(counted) + 1)]
+        found |= {name: prints.fingerprint(one) for name, one in zip(names, counted, strict=False)}
+    if teacher_sha256 is not None:
+        found["teacher"] = f"sha256:{teacher_sha256[:32]}", True
+    return Identity(
+        recipe=plain_hash(recipe, own_model=own_model is not None),
+        seed=recipe.seed,
+        data=dict(data),
+        parts={slot: text for slot, (text, _) in found.items()},
+        processes=processes,
+        whole=all(whole for _, whole in found.values()),
+    )
+
+
+def own_network(model: Any) -> dict[str, tuple[str, bool]]:
+    """A network given from Python: what it is, what of it is not trained, and the weights it starts from.
+
+    Weights that have been trained before are as good as a file of weights: seeds of one training share them. Others are
+    taken to be drawn anew for each seed.
+    """
+    found = {"model": prints.fingerprint(model, values=False)}
+    frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
+    if frozen:
+        found["frozen"] = ", ".join(frozen), True
+    found["weights" if prints.has_been_trained(model) else START] = prints.weights_fingerprint(model)
+    return found
+
+
+def named_parts(recipe: Recipe) -> dict[str, str]:
+    """The parts that a recipe names, {slot: name}; loggers are none, and neither are metrics that decide nothing."""
+    found = {
+        "model": recipe.model.name,
+        "loss": recipe.loss.name,
+        "optimizer": recipe.optimizer.name,
+        "schedule": recipe.schedule.name,
+        "augment": getattr(recipe.augment, "custom", None),
+        "metric": getattr(recipe, "select_by", None),
+    }
+    names = [name for name in getattr(recipe, "callbacks", ()) if name not in LOGGERS]
+    found |= {f"callback of the recipe {number}": name for number, name in enumerate(names, 1)}
+    return {slot: name for slot, name in found.items() if name not in (None, "", "none")}
+
+
+def named_part(slot: str, name: str) -> str:
+    """What a part is that a recipe names: the content of a user's file, else its name and its version.
+
+    Raises RunError for a file that cannot be read, RecipeError for a name that nothing is registered under.
+
+    >>> named_part("loss", "cross-entropy")
+    'loss:cross-entropy@1'
+    """
+    reference = code_reference(name)
+    if reference is not None:
+        return prints.file_fingerprint(*reference)
+    kind = slot.partition(" ")[0]
+    version = timm_version() if name.startswith("timm/") else registry.version(kind, name)
+    if registry.is_shipped(kind, name):
+        return f"{kind}:{name}@{version}"
+    # A package that is installed for development changes without another version.
+    spec = find_spec(registry.installed(kind)[name].module)
+    source = prints.content_sha256(spec.origin)[:32] if spec and spec.origin else "unknown"
+    return f"{kind}:{name}@{version} sha256:{source}"
+
+
+def timm_version() -> str:
+    """The version of timm, whose networks are named timm/NAME."""
+    try:
+        return f"timm {package_version('timm')}"
+    except PackageNotFoundError:
+        return "timm"
+
+
+def plain_hash(recipe: Recipe, *, own_model: bool) -> str:
+    """The hash of what a recipe says beside its seed, its data, and the files and runs that it names by a path.
+
+    own_model: a network given from Python stands for the recipe's, of whose keys only `freeze` is read then.
+    """
+    model = Model(freeze=recipe.model.freeze) if own_model else unnamed(recipe.model)
+    if model.weights:
+        model = model.model_copy(update={"weights": "a file"})
+    values: dict[str, Any] = {"seed": 0, "data": Data(), "model": model}
+    if recipe.distillation.asks:
+        values["distillation"] = recipe.distillation.model_copy(update={"teacher": "a run"})
+    values |= {group: unnamed(getattr(recipe, group)) for group in ("loss", "optimizer", "schedule", "augment")}
+    values |= {key: value for key, value in DECIDED_ELSEWHERE.items() if hasattr(recipe, key)}
+    plain = recipe.model_copy(update=values)
+    return str(getattr(plain, "training_hash", plain.hash))
+
+
+# Keys of a recipe that have a place of their own in an identity, or none.
+DECIDED_ELSEWHERE = {"workers": 1, "processes": 1, "callbacks": (), "metrics": (), "select_by": "accuracy"}
+
+
+def unnamed(group: Any) -> Any:
+    """A recipe's group with the name in a user's file alone, where it names one by its path."""
+    for key in ("name", "custom"):
+        reference = code_reference(str(getattr(group, key, "")))
+        if reference is not None:
+            group = group.model_copy(update={key: f"file.py:{reference[1]}"})
+    return group
+
+
+def check_resumable(kept: Identity | None, now: Identity) -> None:
+    """Raise RunError, one line that names what differs, unless a run may be resumed as it is given now.
+
+    kept: of the run, None for a run from before identities were kept. The weights that a network starts from do not
+    count, as those of the checkpoint take their place; neither do versions of shipped parts.
+    """
+    if kept is None:
+        return
+    differing = [name for name in _resumed(kept).differing(_resumed(now)) if name != "whole"]
+    if not differing:
+        return
+    words = list(dict.fromkeys(what_differs(name) for name in differing))
+    first = differing[0]
+    then, here = (_shown(one, first) for one in (kept, now))
+    raise RunError(
+        f"{', '.join(words)}: not what the run was started with ({then} then, {here} now); resume it with what it was "
+        "started with, or start a new run"
+    )
+
+
+def check_network(kept: Identity | None, model: object) -> None:
+    """Raise RunError unless a network given from Python has the code of the one that a run was trained with.
+
+    kept: of the run; None, or one whose network is sightlab's own, has nothing to check.
+    """
+    then = kept.parts.get("model", "") if kept else ""
+    module = type(model).__module__
+    if then.startswith("file:"):
+        if not module.startswith(FILE_MODULE):
+            return  # a function in the file may give a network of any class
+        here = f"{then.partition(' ')[0]} sha256:{module.removeprefix(FILE_MODULE)[:32]}"
+    elif "sha256:" in then and "@" not in then:
+        here, _ = prints.fingerprint(model, values=False)
+    else:
+        return
+    if here != then:
+        raise RunError(
+            f"network: its code is not what the run was trained with ({then} then, {here} now); give the code of then, "
+            "or train anew"
+        )
+
+
+def _resumed(one: Identity) -> Identity:
+    """An identity without what a resumed run need not have again."""
+    parts = {
+        slot: text if "sha256:" in text else text.partition("@")[0] for slot, text in one.parts.items() if slot != START
+    }
+    return Identity(one.recipe, one.seed, one.data, parts, one.processes, one.whole)
+
+
+def _shown(one: Identity, name: str) -> str:
+    """What an identity has at a name that `Identity.differing` gave."""
+    if name in ("recipe", "seed", "processes"):
+        return str(getattr(one, name))
+    return one.data.get(name) or one.parts.get(name) or "none"
