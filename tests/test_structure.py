@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from sightlab.errors import ModelError
-from sightlab.lens.blocks import folded
+from sightlab.lens.blocks import fold_repeats
 from sightlab.lens.receptive_field import Field, Span, groups
 from sightlab.lens.structure import Structure, read_shape, structure
 from sightlab.lens.tracer import trace
@@ -243,7 +243,7 @@ def test_the_way_to_a_gate_does_not_count_as_depth() -> None:
 def test_the_field_of_a_group_norm_is_that_of_its_window_and_says_so() -> None:
     seen = structure(nn.Sequential(nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4)), (1, 8, 8))
     assert seen.receptive_field == (3, 3)
-    assert "statistics run over all places" in seen.layers[1].note
+    assert "statistics run over all positions" in seen.layers[1].note
 
 
 class There(nn.Module):
@@ -325,7 +325,9 @@ def test_a_module_used_again_stands_there_again_and_says_so() -> None:
     shared = "shares the weights of conv"
     assert rows == [("conv", 10, ""), ("conv (2)", 0, shared), ("conv (3)", 0, shared)]
     assert seen.parameters == 20
-    assert seen.notes == ("10 parameters do nothing in a forward pass: a head for training, or a part not called",)
+    assert seen.notes == (
+        "10 parameters are unused in the forward pass: an auxiliary head, or a module that is never called",
+    )
     assert seen.depth == 3
 
 
@@ -361,7 +363,7 @@ def test_what_cannot_be_looked_into_is_one_layer_that_says_so() -> None:
     net = nn.Sequential(nn.Conv2d(1, 2, 3), Hidden(), nn.Flatten(), nn.Linear(18, 3))
     seen = structure(net, (1, 5, 5))
     assert [layer.operation for layer in seen.layers] == ["convolution", "Hidden", "linear"]
-    assert "cannot be seen" in seen.layers[1].note
+    assert "cannot be traced" in seen.layers[1].note
 
 
 def test_a_network_is_left_as_it_was() -> None:
@@ -383,7 +385,7 @@ def test_a_network_is_left_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("net", "says"),
     [
-        (nn.Identity(), "do not come from its image"),
+        (nn.Identity(), "are not computed from its image"),
         (nn.Conv2d(1, 1, 9), "does not work on 1 x 8 x 8 images"),
     ],
 )
@@ -412,6 +414,6 @@ def test_a_size_is_read_as_it_is_written(shape: tuple[int, int, int]) -> None:
 
 @given(st.text("abc", max_size=30))
 def test_unfolding_what_was_folded_gives_it_back(text: str) -> None:
-    found = folded(text, str)
+    found = fold_repeats(text, str)
     assert "".join("".join(pattern) * count for pattern, count in found) == text
     assert all(count >= 1 for _, count in found)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from sightlab.lens.design_rules import Rule
-    from sightlab.lens.resolve import Opened
-    from sightlab.lens.structure import Shape, Structure
+    from sightlab.lens.layer_graph import LayerGraph, Shape
+    from sightlab.lens.resolve import ResolvedModel
 
 EXAMPLES = """\b
 Examples:
@@ -25,48 +25,47 @@ Examples:
   sightlab structure mini-resnet-v4 --against resnet18
   sightlab structure last --picture photo.jpg
 """
-NUMBERS = (6, 7, 8, 9, 10)  # columns of the table that hold numbers
-HEADER = (
-    *("layer", "operation", "kernel", "stride", "padding", "channels", "output"),
-    *("parameters", "mult-adds", "sees", "jump"),
-)
 
 
 def structure(
-    model: Annotated[str, typer.Argument(metavar="MODEL|RUN", help="A model's name, FILE.py:NAME, or a trained run.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL|RUN", help="Model name, FILE.py:NAME, or a trained run.")],
     shape: Annotated[
-        str | None, typer.Option("--input", metavar="CxHxW", help="Channels, height, width; default 1x28x28.")
+        str | None,
+        typer.Option("--input", metavar="CxHxW", help="Channels, height and width of the images; default 1x28x28."),
     ] = None,
     classes: Annotated[int | None, typer.Option(min=2, help="Number of classes; default 10.")] = None,
     against: Annotated[
-        str | None, typer.Option(metavar="MODEL|RUN", help="Another one, to be held against it rule by rule.")
+        str | None, typer.Option(metavar="MODEL|RUN", help="A second network, to compare design rules with.")
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the feature maps that a run makes of this picture.")
+        Path | None, typer.Option(metavar="FILE", help="Draw the feature maps of a trained run for this image.")
     ] = None,
     target: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The drawing: .svg, .png or .pdf.")
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Diagram to write: .svg, .png or .pdf.")
     ] = None,
     own: Annotated[
-        str | None, typer.Option("--model", metavar="FILE.py:NAME", help="Your own code that the run names.")
+        str | None,
+        typer.Option(
+            "--model", metavar="FILE.py:NAME", help="Your own model code, for a run that was trained with it."
+        ),
     ] = None,
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Show what a network is made of: layers, sizes, costs, receptive fields; as a table and as a drawing.
+    """Show a network's layers, costs and receptive fields.
 
-    Of a trained run also the filters of its first layer, and with --picture its feature maps. With --against, the rules
-    by which two networks are designed, and both drawings side by side.
+    Prints a table and writes a diagram. For a trained run it also draws the filters of the first layer, and with
+    --picture its feature maps. --against compares the design rules of two networks and draws both side by side.
     """
     from sightlab.lens.structure import read_shape
 
     asked = read_shape(shape) if shape is not None else None
-    first = opened(model, asked, classes, own, home)
+    first = resolve_word(model, asked, classes, own, home)
     if picture is not None and first.classifier is None:
-        raise RunError(f"--picture: feature maps are of a trained run, and {model} is a model; name a run instead")
-    second = beside(first.structure, against, asked, classes, own, home) if against is not None else None
+        raise RunError(f"--picture: feature maps need a trained run, and {model} is a model; name a run instead")
+    second = resolve_second(first.structure, against, asked, classes, own, home) if against is not None else None
     file = target or Path(f"{plain_name(model)}-structure.svg")
-    written = files(first, second, picture, file)
+    written = save_drawings(first, second, picture, file)
     rules = rules_of(first.structure, second) if second else ()
     if json:
         from sightlab.lens.design_rules import rules_json
@@ -76,55 +75,57 @@ def structure(
         as_json(facts | more)
         return
     if second:
-        show_rules(first.structure, second, rules)
+        print_rules(first.structure, second, rules)
     else:
-        show(first.structure)
+        print_structure(first.structure)
     for path in written:
         out(f"written: {path}")
 
 
-def opened(word: str, shape: Shape | None, classes: int | None, own: str | None, home: Path | None) -> Opened:
+def resolve_word(
+    word: str, shape: Shape | None, classes: int | None, own: str | None, home: Path | None
+) -> ResolvedModel:
     """The model or the run that a word names. Raises ModelError or RunError."""
     from sightlab.lens import resolve
 
-    folder = resolve.run_named(word, home)
+    folder = resolve.find_run(word, home)
     if folder is None:
-        return resolve.opened_model(word, shape, classes)
+        return resolve.resolve_model(word, shape, classes)
     if shape is not None or classes is not None:
         raise ModelError(
-            f"{word} is a trained run, which has images and classes of its own; leave out --input, --classes"
+            f"{word} is a trained run with its own image shape and classes; leave out --input and --classes"
         )
     from sightlab.store.bundle import read_bundle
 
     bundle = read_bundle(folder)
-    return resolve.opened_run(bundle, folder.name, own_model(bundle, own))
+    return resolve.resolve_run(bundle, folder.name, own_model(bundle, own))
 
 
-def beside(
-    first: Structure, word: str, shape: Shape | None, classes: int | None, own: str | None, home: Path | None
-) -> Structure:
-    """The second network; one that is given by name is made for the images and classes of the first."""
+def resolve_second(
+    first: LayerGraph, word: str, shape: Shape | None, classes: int | None, own: str | None, home: Path | None
+) -> LayerGraph:
+    """The second network; one given by name is built for the images and classes of the first."""
     from sightlab.lens import resolve
 
-    if resolve.run_named(word, home) is None:
-        return resolve.opened_model(word, shape or first.shape, classes or first.classes).structure
-    return opened(word, shape, classes, own, home).structure
+    if resolve.find_run(word, home) is None:
+        return resolve.resolve_model(word, shape or first.shape, classes or first.classes).structure
+    return resolve_word(word, shape, classes, own, home).structure
 
 
-def rules_of(first: Structure, second: Structure) -> tuple[Rule, ...]:
-    """The rules of both, those that differ first."""
-    from sightlab.lens.design_rules import side_by_side
+def rules_of(first: LayerGraph, second: LayerGraph) -> tuple[Rule, ...]:
+    """The design rules of both, those that differ first."""
+    from sightlab.lens.design_rules import compare_rules
 
-    return side_by_side(first, second)
+    return compare_rules(first, second)
 
 
-def files(first: Opened, second: Structure | None, picture: Path | None, file: Path) -> list[Path]:
-    """Draw what there is to draw; gives the files, the network's own first."""
+def save_drawings(first: ResolvedModel, second: LayerGraph | None, picture: Path | None, file: Path) -> list[Path]:
+    """Save the diagram and the contact sheets; returns their files, the diagram first."""
     from sightlab.charts import save_svg
-    from sightlab.lens.diagram import drawn, drawn_beside
+    from sightlab.lens.diagram import diagram, side_by_side
 
-    sheets = sheets_of(first, picture, file)
-    save_svg(drawn_beside(first.structure, second) if second else drawn(first.structure), file)
+    sheets = contact_sheets(first, picture, file)
+    save_svg(side_by_side(first.structure, second) if second else diagram(first.structure), file)
     if sheets:
         from sightlab.pictures import save_picture
 
@@ -133,8 +134,8 @@ def files(first: Opened, second: Structure | None, picture: Path | None, file: P
     return [file, *sheets]
 
 
-def sheets_of(first: Opened, picture: Path | None, file: Path) -> dict[Path, Image]:
-    """The contact sheets of a trained run, by the file they go to; none of a model that is not trained."""
+def contact_sheets(first: ResolvedModel, picture: Path | None, file: Path) -> dict[Path, Image]:
+    """The contact sheets of a trained run, {file: sheet}; empty for an untrained model."""
     if first.classifier is None or first.bundle is None:
         return {}
     from sightlab.lens import feature_maps
@@ -143,10 +144,9 @@ def sheets_of(first: Opened, picture: Path | None, file: Path) -> dict[Path, Ima
     if picture is not None:
         from sightlab.prediction import first_picture
 
-        shown = first_picture(picture, first.bundle.facts)
-        sheets[file.with_name(f"{file.stem}-maps.png")] = feature_maps.map_sheet(
-            first.classifier, first.structure, shown
-        )
+        pixels = first_picture(picture, first.bundle.facts)
+        maps = feature_maps.map_sheet(first.classifier, first.structure, pixels)
+        sheets[file.with_name(f"{file.stem}-maps.png")] = maps
     try:
         filters = feature_maps.filter_sheet(first.classifier.net, first.structure)
     except ModelError as error:
@@ -155,37 +155,29 @@ def sheets_of(first: Opened, picture: Path | None, file: Path) -> dict[Path, Ima
     return {file.with_name(f"{file.stem}-filters.png"): filters} | sheets
 
 
-def show(found: Structure) -> None:
-    """The structure, for a person."""
-    from sightlab.lens.blocks import row_words
+def print_structure(graph: LayerGraph) -> None:
+    """Print the layers as a table, the design rules, and the notes."""
+    from sightlab.lens.design_rules import design_rules
+    from sightlab.lens.layer_table import layer_table
 
-    rows = [row_words(layer) for layer in found.layers]
-    table(HEADER, [[row[column] for column in HEADER] for row in rows], right=NUMBERS)
+    table(*layer_table(graph.layers))
     out("")
-    for name, value in summary(found):
+    for name, value in design_rules(graph).items():
         out(f"{name:<15} {value}")
-    for layer in found.layers:
+    for layer in graph.layers:
         if layer.note:
             out(f"note: {layer.name}: {layer.note}")
-    for note in found.notes:
+    for note in graph.notes:
         out(f"note: {note}")
 
 
-def summary(found: Structure) -> list[tuple[str, str]]:
-    """What the table comes to."""
-    from sightlab.lens.design_rules import design
-
-    rules = design(found)
-    return [(name, rules[name]) for name in ("input", *list(rules)[1:])]
-
-
-def show_rules(first: Structure, second: Structure, rules: tuple[Rule, ...]) -> None:
-    """The rules that differ, a column a network, and below them those that do not."""
+def print_rules(first: LayerGraph, second: LayerGraph, rules: tuple[Rule, ...]) -> None:
+    """Print the rules that differ, with a line for each network, then those that agree."""
     differing = [rule for rule in rules if rule.differs]
     for rule in differing:
         out(rule.name)
         out(f"  {first.model}: {rule.one}")
         out(f"  {second.model}: {rule.other}")
-    alike = [f"{rule.name} {rule.one}" for rule in rules if not rule.differs]
-    if alike:
-        out("the same: " + "; ".join(alike))
+    equal = [f"{rule.name} {rule.one}" for rule in rules if not rule.differs]
+    if equal:
+        out("the same: " + "; ".join(equal))

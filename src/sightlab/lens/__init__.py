@@ -1,1 +1,1 @@
-"""Looking into networks: what they are made of, what it costs, and how much of the image each place sees."""
+"""Inspecting networks: their layers, what each costs, and its receptive field."""

@@ -1,15 +1,16 @@
-"""The rules by which a network is designed, read off its structure; two networks side by side."""
+"""The rules by which a network is designed, read off its structure; the rules of two networks compared."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sightlab.lens.blocks import Part, in_words, parts_of
+from sightlab.lens.blocks import Block, blocks_of, describe
+from sightlab.lens.layer_graph import LayerGraph
 from sightlab.lens.layers import Layer, by
-from sightlab.lens.structure import Structure
 
 
 @dataclass(frozen=True)
@@ -22,21 +23,21 @@ class Rule:
 
     @property
     def differs(self) -> bool:
-        """Whether the two part ways here."""
+        """Whether the two networks differ in this rule."""
         return self.one != self.other
 
 
-def side_by_side(one: Structure, other: Structure) -> tuple[Rule, ...]:
+def compare_rules(one: LayerGraph, other: LayerGraph) -> tuple[Rule, ...]:
     """The rules of two networks, those that differ first.
 
     >>> from sightlab.lens.structure import structure
-    >>> found = side_by_side(structure("mini-resnet-v1"), structure("mini-resnet-v2"))
-    >>> [(rule.one, rule.other) for rule in found if rule.name == "depth"]
+    >>> rules = compare_rules(structure("mini-resnet-v1"), structure("mini-resnet-v2"))
+    >>> [(rule.one, rule.other) for rule in rules if rule.name == "depth"]
     [('6', '10')]
     """
-    first, second = design(one), design(other)
-    found = [Rule(name, value, second[name]) for name, value in first.items()]
-    return tuple(sorted(found, key=lambda rule: not rule.differs))
+    first, second = design_rules(one), design_rules(other)
+    rules = [Rule(name, value, second[name]) for name, value in first.items()]
+    return tuple(sorted(rules, key=lambda rule: not rule.differs))
 
 
 def rules_json(rules: tuple[Rule, ...]) -> list[dict[str, Any]]:
@@ -44,44 +45,42 @@ def rules_json(rules: tuple[Rule, ...]) -> list[dict[str, Any]]:
     return [{"rule": rule.name, "one": rule.one, "other": rule.other, "differs": rule.differs} for rule in rules]
 
 
-def design(structure: Structure) -> dict[str, str]:
+def design_rules(graph: LayerGraph) -> dict[str, str]:
     """The rules of a network, each in words, by name."""
-    parts = parts_of(structure)
-    ends = [structure.layers[part.end] for part in parts]
+    blocks = blocks_of(graph)
+    ends = [graph.layers[block.end] for block in blocks]
     return {
-        "input": by(structure.shape),
-        "depth": str(structure.depth),
-        "stem": stem(structure, parts),
-        "widths": ", ".join(map(str, once([end.channels[1] for end in ends if end.size not in (None, (1, 1))]))),
-        "blocks": blocks(structure, parts),
-        "skips": skips(parts),
-        "sizes": " > ".join(sizes(structure, parts)),
-        "shrinks at": shrinking(structure, parts),
-        "kernels": counted([layer for layer in structure.layers if layer.kind == "convolution"], kernel),
-        "norms": counted([layer for layer in structure.layers if layer.kind == "norm"], lambda layer: layer.operation),
-        "activations": counted(
-            [layer for layer in structure.layers if layer.kind == "activation"], lambda layer: layer.operation
-        ),
-        "head": head(structure, parts),
-        "receptive field": sight(structure),
-        "parameters": f"{structure.parameters:,}",
-        "multiply-adds": f"{structure.macs:,}",
+        "input": by(graph.shape),
+        "depth": str(graph.depth),
+        "stem": stem(graph, blocks),
+        "widths": ", ".join(map(str, collapse([end.channels[1] for end in ends if end.size not in (None, (1, 1))]))),
+        "blocks": block_plan(graph, blocks),
+        "skips": skips(blocks),
+        "sizes": " > ".join(map_sizes(graph, blocks)),
+        "downsampling": downsampling(graph, blocks),
+        "kernels": tally(graph, "convolution", kernel),
+        "norms": tally(graph, "norm", lambda layer: layer.operation),
+        "activations": tally(graph, "activation", lambda layer: layer.operation),
+        "head": head(graph, blocks),
+        "receptive field": receptive_field(graph),
+        "parameters": f"{graph.parameters:,}",
+        "multiply-adds": f"{graph.macs:,}",
     }
 
 
-def once(values: list[Any]) -> list[Any]:
-    """The values without those that repeat the one before.
+def collapse(values: list[Any]) -> list[Any]:
+    """The values, each run of equal ones written once.
 
-    >>> once([64, 64, 128, 64])
+    >>> collapse([64, 64, 128, 64])
     [64, 128, 64]
     """
     return [value for value, _ in groupby(values)]
 
 
-def counted(layers: list[Layer], key: Any) -> str:
-    """How many layers of each sort there are, most first."""
-    found = Counter(key(layer) for layer in layers)
-    return ", ".join(f"{count} {words}" for words, count in found.most_common()) or "none"
+def tally(graph: LayerGraph, kind: str, key: Callable[[Layer], str]) -> str:
+    """How many layers of a kind there are of each sort, the most frequent first."""
+    counts = Counter(key(layer) for layer in graph.layers if layer.kind == kind)
+    return ", ".join(f"{count} {words}" for words, count in counts.most_common()) or "none"
 
 
 def kernel(layer: Layer) -> str:
@@ -89,80 +88,79 @@ def kernel(layer: Layer) -> str:
     return by(layer.window.kernel) if layer.window else "?"
 
 
-def stem(structure: Structure, parts: tuple[Part, ...]) -> str:
-    """The layers before the first block; the first convolution and the pool after it where there are no blocks."""
-    count = next((place for place, part in enumerate(parts) if part.join), 2)
-    places = [place for part in parts[:count] for place in part.layers]
-    chosen = [structure.layers[place] for place in places]
-    if count == 2 and not parts[min(1, len(parts) - 1)].join:
-        chosen = [layer for number, layer in enumerate(chosen) if number == 0 or layer.kind == "pool"]
-    return in_words(chosen)
+def stem(graph: LayerGraph, blocks: tuple[Block, ...]) -> str:
+    """The layers before the first branching block; without one, the first convolution and the pool after it."""
+    count = next((number for number, block in enumerate(blocks) if block.join), 2)
+    layers = [graph.layers[index] for block in blocks[:count] for index in block.layers]
+    if count == 2 and not blocks[min(1, len(blocks) - 1)].join:
+        layers = [layer for number, layer in enumerate(layers) if number == 0 or layer.kind == "pool"]
+    return describe(layers)
 
 
-def blocks(structure: Structure, parts: tuple[Part, ...]) -> str:
-    """The blocks of each size and width, in order."""
-    joined = [part for part in parts if part.join]
+def block_plan(graph: LayerGraph, blocks: tuple[Block, ...]) -> str:
+    """The branching blocks of each size and width, in order."""
     plan = [
         f"{len(list(group))} {kind} of {width}" + (f" at {by(size)}" if size else "")
-        for (kind, width, size), group in groupby(joined, lambda part: described(structure, part))
+        for (kind, width, size), group in groupby(
+            (block for block in blocks if block.join), lambda block: block_key(graph, block)
+        )
     ]
     return ", ".join(plan) or "none"
 
 
-def described(structure: Structure, part: Part) -> tuple[str, int, tuple[int, int] | None]:
+def block_key(graph: LayerGraph, block: Block) -> tuple[str, int, tuple[int, int] | None]:
     """A block's kind, its width and the size of its map."""
-    end = structure.layers[part.end]
-    return part.kind, end.channels[1], end.size
+    end = graph.layers[block.end]
+    return block.kind, end.channels[1], end.size
 
 
-def skips(parts: tuple[Part, ...]) -> str:
-    """How many blocks are passed by the identity, how many by a projection, in how many every layer sees all before."""
+def skips(blocks: tuple[Block, ...]) -> str:
+    """How many blocks have an identity skip, a projection, dense or nested connections."""
     kinds = Counter(
-        "nested" if part.kind == "nested" else "dense" if part.kind == "dense" else
-        "identity" if part.skip == "identity" else "projection"
-        for part in parts
-        if part.kind in ("residual", "dense", "nested")
+        "nested" if block.kind == "nested" else "dense" if block.kind == "dense" else
+        "identity" if block.skip == "identity" else "projection"
+        for block in blocks
+        if block.kind in ("residual", "dense", "nested")
     )  # fmt: skip
     return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "none"
 
 
-def sizes(structure: Structure, parts: tuple[Part, ...]) -> list[str]:
-    """The sizes that the map has from the image on; inside a part too, where it changes there and back."""
-    found = [structure.shape[1:]]
-    for part in parts:
-        places = part.layers if part.kind == "nested" else part.layers[-1:]
-        found += [size for place in places if (size := structure.layers[place].size)]
-    return once([by(size) for size in found])
+def map_sizes(graph: LayerGraph, blocks: tuple[Block, ...]) -> list[str]:
+    """The sizes of the maps from the image on; inside a nested block too, where they shrink and grow."""
+    sizes = [graph.shape[1:]]
+    for block in blocks:
+        indices = block.layers if block.kind == "nested" else block.layers[-1:]
+        sizes += [size for index in indices if (size := graph.layers[index].size)]
+    return collapse([by(size) for size in sizes])
 
 
-def shrinking(structure: Structure, parts: tuple[Part, ...]) -> str:
-    """The layers on the main way that make the map smaller, but for a global pool, with their windows."""
+def downsampling(graph: LayerGraph, blocks: tuple[Block, ...]) -> str:
+    """The layers on the main path that downsample the map, global pools aside, with their windows."""
     found: list[str] = []
-    for part in parts:
-        layers = [structure.layers[place] for place in part.layers]
-        strided = [one for one in layers if shrinks(one)]
-        found += [f"{one.name} ({one.window})" for one in (strided if part.kind == "nested" else strided[:1])]
-    return ", ".join(found) or "nowhere"
+    for block in blocks:
+        strided = [layer for index in block.layers if downsamples(layer := graph.layers[index])]
+        found += [f"{one.name} ({one.window})" for one in (strided if block.kind == "nested" else strided[:1])]
+    return ", ".join(found) or "none"
 
 
-def shrinks(layer: Layer) -> bool:
-    """Whether a layer leaves fewer places on purpose, and not one alone."""
-    back = layer.operation == "transposed convolution"
-    return bool(layer.window and layer.window.stride != (1, 1) and not back and layer.size not in (None, (1, 1)))
+def downsamples(layer: Layer) -> bool:
+    """Whether a layer has a stride and leaves a map of more than one position."""
+    upsamples = layer.operation == "transposed convolution"
+    return bool(layer.window and layer.window.stride != (1, 1) and not upsamples and layer.size not in (None, (1, 1)))
 
 
-def head(structure: Structure, parts: tuple[Part, ...]) -> str:
-    """What follows the last map, or the last block where there is none: its pool and its linear layers."""
-    places = [n for n, part in enumerate(parts) if part.join or structure.layers[part.end].size not in (None, (1, 1))]
-    after = [structure.layers[place] for part in parts[max(places, default=-1) + 1 :] for place in part.layers]
-    return in_words(after)
+def head(graph: LayerGraph, blocks: tuple[Block, ...]) -> str:
+    """What follows the last map, or the last branching block where there is no map: its pool and linear layers."""
+    body = [n for n, block in enumerate(blocks) if block.join or graph.layers[block.end].size not in (None, (1, 1))]
+    after = [graph.layers[index] for block in blocks[max(body, default=-1) + 1 :] for index in block.layers]
+    return describe(after)
 
 
-def sight(structure: Structure) -> str:
-    """The receptive field of the last map, and after which layer every value sees the whole image."""
-    last = structure.last_map
+def receptive_field(graph: LayerGraph) -> str:
+    """The receptive field of the last map, and the layer after which every value sees the whole image."""
+    last = graph.last_map
     if last is None:
         return "the whole image from the first layer on"
-    place = structure.layers.index(last)
-    whole = next((layer for layer in structure.layers[place:] if layer.jump == (0, 0)), None)
+    start = graph.layers.index(last)
+    whole = next((layer for layer in graph.layers[start:] if layer.jump == (0, 0)), None)
     return by(last.receptive_field) + (f", whole from {whole.name} on" if whole else "")

@@ -1,4 +1,4 @@
-"""One layer of a network, as it was seen at work."""
+"""One layer of a network, as recorded in a forward pass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sightlab.lens.receptive_field import Field, Pair
 
 @dataclass(frozen=True)
 class Window:
-    """The window of a convolution or pool, (rows, columns) each. padding: what stands before the first place."""
+    """The window of a convolution or pool, (rows, columns) each. padding: that before the first position."""
 
     kernel: Pair
     stride: Pair = (1, 1)
@@ -24,13 +24,13 @@ class Window:
 
 @dataclass(frozen=True)
 class Layer:
-    """One operation on its way from image to logits.
+    """One operation between image and logits.
 
-    name: of the module that did it, and what it did where that is not the module's only duty. kind: convolution,
-    linear, norm, activation, pool, sum, product, concatenation, attention, learned or other. operation: for a person.
-    inputs: the places, among all layers, of those whose output it takes; -1 is the image. channels: (in, out).
-    output: shape without the batch. parameters: learned numbers first used here. macs: multiply-adds of one image.
-    field: the receptive field of its output, in pixels of the image. note: what the columns do not say.
+    name: of the module that ran it, with the function's where the module runs several. kind: convolution,
+    linear, norm, activation, pool, sum, product, concatenation, attention, learned or other. operation: in words.
+    inputs: indices of the layers whose output it takes; -1 is the image. channels: (in, out).
+    output: shape without the batch. parameters: those first used here. macs: multiply-adds of one image.
+    field: the receptive field of its output, in pixels of the image. note: what the other fields do not show.
     """
 
     name: str
@@ -56,19 +56,19 @@ class Layer:
         """(height, width) of its output, where that is a map, its channels first or last."""
         if len(self.output) != 3:
             return None
-        if self.field.placed == (False, True, True, False):
+        if self.field.spatial == (False, True, True, False):
             return self.output[0], self.output[1]
-        mapped = self.field.placed[2:] == (True, True) or self.output[1:] == (1, 1)
+        mapped = self.field.spatial[2:] == (True, True) or self.output[1:] == (1, 1)
         return (self.output[1], self.output[2]) if mapped else None
 
     @property
     def receptive_field(self) -> Pair:
-        """(rows, columns) in pixels of the image; padding counts, so it may be larger than the image."""
+        """(rows, columns) in pixels of the image; it includes padding, so it may be larger than the image."""
         return self.field.rows.size, self.field.columns.size
 
     @property
     def jump(self) -> Pair:
-        """How far the receptive field moves from place to place, (rows, columns) in pixels; 0: it sees all there is."""
+        """How far the receptive field moves per position, (rows, columns) in pixels; 0: it is global."""
         return self.field.rows.jump, self.field.columns.jump
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a word on the command line names: a model that can be built, or a run that was trained."""
+"""From a word on the command line to a model: one to be built by name, or one that a run trained."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sightlab.errors import ModelError
-from sightlab.lens.structure import Shape, Structure, structure, structure_of
+from sightlab.lens.layer_graph import Shape
+from sightlab.lens.structure import Structure, structure, structure_of
 from sightlab.models import check_name
 from sightlab.store.bundle import Bundle, open_model
 from sightlab.store.run_folder import LAST, home_folder, locate, run_folders
@@ -17,33 +18,33 @@ if TYPE_CHECKING:
 
     from sightlab.models.classifier import Classifier
 
-USUAL: Shape = (1, 28, 28)
-USUAL_CLASSES = 10
+DEFAULT_SHAPE: Shape = (1, 28, 28)
+DEFAULT_CLASSES = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
-    """A structure, and for a trained run its bundle and its classifier with its weights."""
+class ResolvedModel:
+    """A model's structure; for a trained run also its bundle, and its classifier with the trained weights."""
 
     structure: Structure
     bundle: Bundle | None = None
     classifier: Classifier | None = None
 
 
-def opened_run(bundle: Bundle, name: str, net: nn.Module | None = None) -> Opened:
-    """A trained run. name: what it is called; net: the network, where it is code of the user's own."""
+def resolve_run(bundle: Bundle, name: str, net: nn.Module | None = None) -> ResolvedModel:
+    """The model of a trained run. name: what to call it; net: the network, where it is the user's own code."""
     classifier = open_model(bundle, net)
     facts = bundle.facts
     shape = (facts.channels, facts.height, facts.width)
-    return Opened(structure_of(classifier.net, f"{facts.model} ({name})", shape), bundle, classifier)
+    return ResolvedModel(structure_of(classifier.net, f"{facts.model} ({name})", shape), bundle, classifier)
 
 
-def opened_model(word: str, shape: Shape | None, classes: int | None) -> Opened:
-    """A model that is not trained, for such images: 1x28x28 and 10 classes unless said otherwise."""
-    return Opened(structure(word, shape or USUAL, classes or USUAL_CLASSES))
+def resolve_model(word: str, shape: Shape | None, classes: int | None) -> ResolvedModel:
+    """An untrained model for such images: 1x28x28 and 10 classes by default."""
+    return ResolvedModel(structure(word, shape or DEFAULT_SHAPE, classes or DEFAULT_CLASSES))
 
 
-def run_named(word: str, home: Path | None) -> Path | None:
+def find_run(word: str, home: Path | None) -> Path | None:
     """The folder of the run or bundle that a word names; None where it names a model.
 
     Raises ModelError for a word that is neither, RunError for one that could be several runs.
@@ -55,12 +56,12 @@ def run_named(word: str, home: Path | None) -> Path | None:
     except ModelError as error:
         if "/" in word or ".py:" in word:
             raise
-        if not began_with(word, home):
-            raise ModelError(f"no run begins with '{word}', and {error}") from error
+        if not runs_with_prefix(word, home):
+            raise ModelError(f"no run's id begins with '{word}', and {error}") from error
         return locate(word, home)
     return None
 
 
-def began_with(word: str, home: Path | None) -> list[Path]:
+def runs_with_prefix(word: str, home: Path | None) -> list[Path]:
     """The runs whose ids begin with a word."""
     return [folder for folder in run_folders(home or home_folder()) if folder.name.startswith(word)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sightlab import charts
-from sightlab.lens.blocks import row_words
-from sightlab.lens.diagram import drawn
+from sightlab.lens.diagram import diagram
+from sightlab.lens.layer_table import layer_table
 from sightlab.lens.layers import side
 from sightlab.lens.structure import Structure, structure
-from sightlab.report.article import Block, Picture, Section, Table, Text, rows_of
+from sightlab.report.article import Block, Picture, Section, Table, Text
 from sightlab.studies.parts.dead_outputs import dead_at_end
 from sightlab.studies.study_results import FORMS, GridResult, Results, last_loss
 from sightlab.studies.study_schema import Grid
@@ -94,9 +94,9 @@ def network_section(found: Structure) -> Section:
         f"{found.parameters:,} parameters and {found.macs / 1e6:,.1f} million multiply-adds for an image of "
         f"{channels} x {height} x {width}, {found.depth} layers deep{sees}."
     )
-    header = ("layer", "operation", "kernel", "stride", "padding", "channels", "output", "parameters", "sees")
+    header, rows, numeric = layer_table(shown, without=("mult-adds", "jump"))
     folded = f"All {len(shown)} layers"
-    rows = [row_words(layer) for layer in shown]
-    table = Table(header, rows_of([[row[column] for column in header] for row in rows]), right=(7, 8), folded=folded)
-    picture = Picture(f"network-{found.model}", drawn(found), f"Drawing of {found.model}: its blocks, skips and sizes")
+    table = Table(header, rows, right=numeric, folded=folded)
+    label = f"Diagram of {found.model}: its blocks, skips and sizes"
+    picture = Picture(f"network-{found.model}", diagram(found), label)
     return Section(f"The network {found.model}", (Text(words), table, picture))

@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from sightlab.lens.blocks import Part, folded_parts, parts_of
-from sightlab.lens.design_rules import design, side_by_side
-from sightlab.lens.diagram import PARAMETERS, drawn, drawn_beside
+from sightlab.lens.blocks import Block, blocks_of, repeated_blocks
+from sightlab.lens.design_rules import compare_rules, design_rules
+from sightlab.lens.diagram import PARAMETERS, diagram, side_by_side
 from sightlab.lens.feature_maps import filter_images, map_images, stages
 from sightlab.lens.structure import Structure, structure
 from tests import drawings
@@ -35,7 +35,7 @@ def shown(name: str, channels: int = 1, size: int = 28) -> Structure:
 
 def kinds(found: Structure) -> list[tuple[str, str, int]]:
     """Of each stretch: the kinds of its parts, how the first is passed by, how often it stands there."""
-    return [("+".join(p.kind for p in copies[0]), copies[0][0].skip, len(copies)) for copies in folded_parts(found)]
+    return [("+".join(p.kind for p in copies[0]), copies[0][0].skip, len(copies)) for copies in repeated_blocks(found)]
 
 
 def test_resnet18_is_a_stem_eight_blocks_and_a_head() -> None:
@@ -60,24 +60,24 @@ def test_a_dense_network_is_four_dense_blocks() -> None:
 
     with torch.device("meta"):
         found = structure(densenet121(), (3, 64, 64))
-    dense = [part for part in parts_of(found) if part.kind == "dense"]
+    dense = [part for part in blocks_of(found) if part.kind == "dense"]
     assert [sum(repeat.count for repeat in part.rows) for part in dense] == [6, 12, 24, 16]
-    assert [row.title for row in dense[0].rows[0].what] == ["1x1 conv, 128", "3x3 conv, 32"]
+    assert [row.title for row in dense[0].rows[0].rows] == ["1x1 conv, 128", "3x3 conv, 32"]
     assert found.depth == 121
 
 
 def test_there_and_back_is_one_nested_part_with_all_its_sizes() -> None:
     found = structure(There(), (1, 32, 32))
     assert kinds(found) == [("layer", "", 1), ("nested", "identity", 1)]
-    rules = design(found)
+    rules = design_rules(found)
     assert rules["sizes"] == "32x32 > 16x16 > 8x8 > 16x16 > 32x32"
-    assert rules["shrinks at"] == "max_pool2d (2x2/2), avg_pool2d (2x2/2)"
-    svg = drawings.read(drawn(found))
+    assert rules["downsampling"] == "max_pool2d (2x2/2), avg_pool2d (2x2/2)"
+    svg = drawings.read(diagram(found))
     assert {"2x2/2 transposed conv, 3", "concatenation, 6"} <= set(drawings.texts(svg))
 
 
 def test_weights_used_again_are_marked_in_the_drawing() -> None:
-    words = drawings.texts(drawings.read(drawn(structure(Again(), (1, 5, 5)))))
+    words = drawings.texts(drawings.read(diagram(structure(Again(), (1, 5, 5)))))
     assert words.count("ReLU") == 1
     assert words.count("shared weights, ReLU") == 1
     assert "x 2" in words
@@ -109,10 +109,10 @@ def test_a_transformer_repeats_its_two_parts() -> None:
 @pytest.mark.parametrize("name", ["cnn", "compact-resnet", "mini-resnet-v6", "resnet18", "resnet50"])
 def test_every_layer_is_in_one_part(name: str) -> None:
     found = shown(name)
-    places = [place for part in parts_of(found) for place in part.layers]
+    places = [place for part in blocks_of(found) for place in part.layers]
     assert places == list(range(len(found.layers)))
-    folded: list[Part] = [part for copies in folded_parts(found) for copy in copies for part in copy]
-    assert folded == list(parts_of(found))
+    folded: list[Block] = [part for copies in repeated_blocks(found) for copy in copies for part in copy]
+    assert folded == list(blocks_of(found))
 
 
 # --- the drawing ---
@@ -120,25 +120,25 @@ def test_every_layer_is_in_one_part(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["cnn", "compact-resnet", "mini-resnet-v4", "resnet18", "resnet50"])
 def test_nothing_in_a_drawing_lies_over_anything_or_outside(name: str) -> None:
-    svg = drawings.read(drawn(shown(name)))
+    svg = drawings.read(diagram(shown(name)))
     assert drawings.overlaps(svg, 0.02) == []
     assert drawings.outside(svg) == []
 
 
 def test_a_drawing_names_layers_sizes_skips_and_sums() -> None:
-    svg = drawings.read(drawn(shown("mini-resnet-v4")))
+    svg = drawings.read(diagram(shown("mini-resnet-v4")))
     words = drawings.texts(svg)
     assert {"mini-resnet-v4", "7x7/2 conv, 32", "3x3 max pool", "1x1/2 conv, 64", "identity", "x 4", "x 3"} <= set(
         words
     )
     assert {"x 4", "x 3", "28x28", "14x14", "7x7", "356,938", "28.4", "103", "layers.0.0 to 1.1"} <= set(words)
-    assert {"skip by identity", "skip by projection"} <= set(words)
+    assert {"identity skip", "projection skip"} <= set(words)
 
 
 @pytest.mark.parametrize("name", ["cnn", "mini-resnet-v6", "resnet50"])
 def test_the_columns_of_a_drawing_add_up_to_its_totals(name: str) -> None:
     found = shown(name)
-    svg = ET.fromstring(drawn(found))
+    svg = ET.fromstring(diagram(found))
     words = {e.get("transform", ""): e.text or "" for e in svg.iter(f"{drawings.SVG}text")}
     column = [text for at, text in words.items() if at.startswith(f"translate({PARAMETERS},")]
     *rows, total = [int(text.replace(",", "")) for text in column if text[0].isdigit()]
@@ -148,13 +148,13 @@ def test_the_columns_of_a_drawing_add_up_to_its_totals(name: str) -> None:
 def test_a_drawing_is_the_same_each_time_and_says_names_as_they_are() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     found = Structure("<b>&", (1, 2, 2), 2, structure(net, (1, 2, 2)).layers, 0, 10)
-    assert drawn(found) == drawn(found)
-    assert "<b>&" in drawings.texts(drawings.read(drawn(found)))
+    assert diagram(found) == diagram(found)
+    assert "<b>&" in drawings.texts(drawings.read(diagram(found)))
 
 
 def test_two_drawings_stand_side_by_side() -> None:
     one, other = shown("cnn"), shown("mini-resnet-v1")
-    svg = drawings.read(drawn_beside(one, other))
+    svg = drawings.read(side_by_side(one, other))
     assert {"cnn", "mini-resnet-v1"} <= set(drawings.texts(svg))
     assert drawings.overlaps(svg, 0.02) == []
     assert drawings.outside(svg) == []
@@ -164,13 +164,13 @@ def test_two_drawings_stand_side_by_side() -> None:
 
 
 def test_the_rules_of_resnet18_are_those_of_its_paper() -> None:
-    rules = design(structure(torch_resnet(), (3, 224, 224)))
+    rules = design_rules(structure(torch_resnet(), (3, 224, 224)))
     assert rules["stem"] == "7x7/2 conv, 64, then 3x3/2 max pool"
     assert rules["depth"] == "18"
     assert rules["widths"] == "64, 128, 256, 512"
     assert rules["skips"] == "5 identity, 3 projection"
     assert rules["sizes"] == "224x224 > 112x112 > 56x56 > 28x28 > 14x14 > 7x7 > 1x1"
-    assert [part.split(" ")[0] for part in rules["shrinks at"].split(", ")] == [
+    assert [part.split(" ")[0] for part in rules["downsampling"].split(", ")] == [
         "conv1", "maxpool", "layer2.0.conv1", "layer3.0.conv1", "layer4.0.conv1"
     ]  # fmt: skip
     assert rules["kernels"] == "16 3x3, 3 1x1, 1 7x7"
@@ -179,12 +179,12 @@ def test_the_rules_of_resnet18_are_those_of_its_paper() -> None:
 
 
 def test_what_differs_stands_before_what_does_not() -> None:
-    rules = side_by_side(shown("mini-resnet-v2"), shown("mini-resnet-v4"))
+    rules = compare_rules(shown("mini-resnet-v2"), shown("mini-resnet-v4"))
     differs = [rule.differs for rule in rules]
     assert differs == sorted(differs, reverse=True)
     assert {"depth", "widths", "sizes", "skips", "parameters"} <= {rule.name for rule in rules if rule.differs}
     assert {"input", "stem", "head"} <= {rule.name for rule in rules if not rule.differs}
-    assert not any(rule.differs for rule in side_by_side(shown("cnn"), shown("cnn")))
+    assert not any(rule.differs for rule in compare_rules(shown("cnn"), shown("cnn")))
 
 
 # --- filters and maps ---
@@ -278,7 +278,7 @@ def test_a_run_shows_its_filters_and_what_it_makes_of_a_picture(cli: Cli, small_
         (["cnn", "--input", "28x28"], "--input '28x28': images are CHANNELSxHEIGHTxWIDTH"),
         (["cnn", "--input", "1x3x28"], "at least 4 x 4 pixels, not 3 x 28"),
         (["compact-resnet", "--input", "1x5x28"], "does not work on 1 x 5 x 28 images"),
-        (["cnn", "--picture", "x.png"], "feature maps are of a trained run, and cnn is a model"),
+        (["cnn", "--picture", "x.png"], "feature maps need a trained run, and cnn is a model"),
         (["cnn", "-o", "net.gif"], "net.gif: a drawn chart is saved as .png, .svg or .pdf, not .gif"),
         (["nets/none.py:Net"], "nets/none.py cannot be read"),
     ],
@@ -289,7 +289,9 @@ def test_a_mistake_is_told_in_one_line_and_writes_nothing(cli: Cli, words: list[
 
 
 def test_a_run_is_refused_what_does_not_fit_it(cli: Cli, small_run: Path) -> None:
-    refused_with(cli("structure", small_run, "--input", "1x28x28"), "has images and classes of its own")
+    refused_with(
+        cli("structure", small_run, "--input", "1x28x28"), "is a trained run with its own image shape and classes"
+    )
     refused_with(cli("structure", small_run, "--picture", "none.png"), "none.png: no such file")
     Path("broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     refused_with(cli("structure", small_run, "--picture", "broken.png"), "broken.png cannot be decoded")
