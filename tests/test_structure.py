@@ -325,9 +325,8 @@ def test_a_module_used_again_stands_there_again_and_says_so() -> None:
     shared = "shares the weights of conv"
     assert rows == [("conv", 10, ""), ("conv (2)", 0, shared), ("conv (3)", 0, shared)]
     assert seen.parameters == 20
-    assert seen.notes == (
-        "10 parameters are unused in the forward pass: an auxiliary head, or a module that is never called",
-    )
+    why = "an auxiliary head, or a module that is never called"
+    assert seen.notes == (f"10 parameters are unused in the forward pass: {why}",)
     assert seen.depth == 3
 
 
