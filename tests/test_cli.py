@@ -223,7 +223,7 @@ def test_a_person_at_a_terminal_sees_a_bar_and_then_the_result_alone(tmp_path: P
     last = text.split("test accuracy")[-1]
     assert "sightlab predict" in last
     assert "\x1b[2K" not in last
-    assert text.count("reading pictures") == 0  # fashion-mini is read at once
+    assert text.count("reading images") == 0  # fashion-mini is read at once
 
 
 def test_a_run_of_another_home_is_found_there_by_every_command_that_takes_one(cli: Cli, small_run: Path) -> None:

@@ -134,8 +134,8 @@ def test_seeds_of_one_recipe_have_a_mean_and_a_spread(home: Path) -> None:
     ("words", "says"),
     [
         (["compare", "zzz", "yyy"], "no run 'zzz'"),
-        (["compare", "cnn", "lr=0.1"], "one run alone has nothing to be compared with"),
-        (["compare", "cnn", "resnet18", "lr=0.1,0.2"], "'resnet18' is no KEY=VALUE"),
+        (["compare", "cnn", "lr=0.1"], "a comparison needs two runs or more"),
+        (["compare", "cnn", "resnet18", "lr=0.1,0.2"], "unexpected 'resnet18': the recipe is already 'cnn'"),
         (["compare", "cnn", "lr=0.1,0.1"], "names a value twice"),
         (["compare", "cnn", "lr=0.1,fast"], "optimizer.lr"),
         (["compare", "model=cnn,resnet81"], "resnet81"),
@@ -171,7 +171,7 @@ def test_diff_shows_keys_classes_and_the_images_of_validation(cli: Cli, home: Pa
     assert "optimizer.lr" in out
     said = [read_predictions(folder / "predictions-validation.safetensors") for folder in (a, b)]
     right = [one.logits.argmax(1) == one.labels for one in said]
-    assert f"both right {int((right[0] & right[1]).sum())}" in out
+    assert f"both correct {int((right[0] & right[1]).sum())}" in out
     assert (tmp_path / "d" / "disagreements.png").is_file()
     for folder in (a, b):
         assert len((folder / "bundle" / "openings.jsonl").read_text().splitlines()) == 1

@@ -35,6 +35,7 @@ ROOMS = [
     "pictures",
     "lens",
     "report",
+    "callbacks",
     "trackers",
     "runs",
     "studies",

@@ -117,7 +117,7 @@ def test_words_say_how_the_data_are_read(
     status, out, _ = cli("test", own_run, "--data", source, "classes=Bag,Coat", "--json")
     assert (status, json.loads(out)["count"]) == (0, 8)
     assert sightlab.evaluate(own_run, source, classes=["Bag", "Coat"]).score.count == 8
-    refused_with(cli("test", own_run, "--data", source, "epochs=3"), "does not say how data are read")
+    refused_with(cli("test", own_run, "--data", source, "epochs=3"), "is not a key of how data are read")
 
 
 def test_data_without_labels_name_predict(

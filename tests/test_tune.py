@@ -229,7 +229,7 @@ def test_ctrl_c_keeps_every_run_and_says_how_to_go_on(tmp_path: Path) -> None:
     tuner.send_signal(signal.SIGINT)
     assert tuner.wait(60) == STOPPED
     said = (tmp_path / "err").read_text()
-    assert said.endswith("paused; go on with: sightlab tune --resume stopped --budget 9h\n")
+    assert said.endswith("paused; resume with: sightlab tune --resume stopped --budget 9h\n")
     folders = run_folders(tmp_path / "runs")
     assert {status_of(read_facts(folder)) for folder in folders} == {"interrupted"}
     assert not any(read_facts(folder)["openings"] for folder in folders)
@@ -268,7 +268,7 @@ def test_a_winner_is_trained_again_with_further_seeds(cli: Cli, tmp_path: Path) 
         (("--resume", "none", "--study", "other"), "--study other"),
         (("lr=0.1,0.2", "--no-test", "--retrain", "2"), "--retrain 2"),
         (("lr=0.1..0.2", "--method", "grid"), "--method grid: optimizer.lr is a range"),
-        (("cnn", "demo", "lr=0.1,0.2"), "'demo' is no KEY=VALUE"),
+        (("cnn", "demo", "lr=0.1,0.2"), "unexpected 'demo': the recipe is already 'cnn'; changes look like KEY=VALUE"),
     ],
 )
 def test_bad_input_is_one_line(cli: Cli, words: tuple[str, ...], says: str) -> None:

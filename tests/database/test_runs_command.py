@@ -229,7 +229,7 @@ def answered(home: Path, answer: str) -> tuple[int, str]:
 def test_a_person_is_asked_before_anything_is_deleted(cli: Cli, three: Path) -> None:
     cli("runs", "--home", three)
     status, seen = answered(three, "n\n")
-    assert (status, "Delete aaaaaa-cnn for good?" in seen) == (130, True)
+    assert (status, "Delete aaaaaa-cnn permanently?" in seen) == (130, True)
     assert (three / "aaaaaa-cnn").is_dir()
     status, seen = answered(three, "y\n")
     assert status == 0, seen
@@ -269,19 +269,19 @@ def test_export_writes_everything_as_json_and_a_table_as_csv(cli: Cli, three: Pa
         (["--sort", "speed"], "--sort: unknown field 'speed'; did you mean"),
         (["--sort", "tag"], "--sort: a run may have several of tag"),
         (["--limit", "0"], "Invalid value for '--limit'"),
-        (["--csv", "--json"], "--csv and --json: choose one of them"),
-        (["--where", "seed = 1", "show", "aaaa"], "--where belongs to the list; leave it out of `runs show`"),
-        (["--csv", "tag", "aaaa", "x"], "--csv belongs to the list"),
+        (["--csv", "--json"], "--csv and --json: give one of them"),
+        (["--where", "seed = 1", "show", "aaaa"], "--where is for the list of runs; leave it out of `runs show`"),
+        (["--csv", "tag", "aaaa", "x"], "--csv is for the list of runs"),
         (["shwo", "aaaa"], "No such command 'shwo'"),
         (["show", "zzzz"], "no run 'zzzz' in"),
         (["tag", "aaaa", "a,b"], "a tag is 1 to 80 printable characters"),
         (["tag", "aaaa"], "Missing argument"),
         (["tag", "aaaa", "x", "--remove"], "aaaaaa-cnn has no tag 'x'; it has no tags"),
-        (["note", "aaaa", " "], "a note without text"),
+        (["note", "aaaa", " "], "the note is empty"),
         (["rm", "aaaa", "zzzz"], "no run 'zzzz'"),
-        (["rm", "aaaa", "--purge"], "nobody is here to be asked; add --yes"),
+        (["rm", "aaaa", "--purge"], "cannot ask for confirmation here; add --yes"),
         (["restore", "aaaa"], "its bin is empty"),
-        (["export", "aaaa", "--to", "xml"], "--to xml: no such format; known: csv, json"),
+        (["export", "aaaa", "--to", "xml"], "--to xml: unknown format; known: csv, json"),
         (["export", "aaaa", "--to", "csv", "--json"], "--json with --to csv: stdout cannot hold both"),
         (["export", "aaaa", "-o", "/proc/nowhere/x.json"], "/proc/nowhere/x.json: cannot be written"),
     ],
@@ -307,7 +307,7 @@ def test_an_empty_home_says_so_and_is_left_empty(cli: Cli, home: Path) -> None:
 
 
 def test_a_filter_that_finds_nothing_says_so(cli: Cli, three: Path) -> None:
-    assert cli("runs", "--home", three, "--where", "seed = 77")[1] == "no run that this is true of\n"
+    assert cli("runs", "--home", three, "--where", "seed = 77")[1] == "no run matches\n"
 
 
 @pytest.mark.xdist_group("postgres")

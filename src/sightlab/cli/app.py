@@ -17,7 +17,7 @@ from sightlab.version import __version__
 
 app = typer.Typer(
     name="sightlab",
-    help="From labelled pictures to a tested classifier, with scores that carry their uncertainty.",
+    help="Train, compare, test and ship image classifiers; every score carries its uncertainty.",
     epilog="First steps: sightlab train    sightlab data show fashion-mini    sightlab recipes",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -47,8 +47,8 @@ WITHOUT_WORDS = {"predict": ("skip_broken", "bit_depth", "shape", "encoding")}
 
 
 @app.callback(invoke_without_command=True)
-def top(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
-    """From labelled pictures to a tested classifier, with scores that carry their uncertainty."""
+def top(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    """Train, compare, test and ship image classifiers; every score carries its uncertainty."""
     if version:
         print(__version__)  # noqa: T201
         raise typer.Exit

@@ -29,21 +29,24 @@ Examples:
 def compare(
     words: Annotated[
         list[str],
-        typer.Argument(metavar="RUN... | [RECIPE] KEY=V1,V2...", help="Runs and studies, or what to train first."),
+        typer.Argument(
+            metavar="RUN... | [RECIPE] KEY=V1,V2...",
+            help="Runs and studies, or a recipe with lists of values to train first.",
+        ),
     ],
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds of each, where runs are trained first.")] = 1,
-    study: Annotated[str | None, typer.Option(metavar="NAME", help="Keep the runs together under this name.")] = None,
-    folder: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where pictures and report go.")] = Path(
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds per recipe, where runs are trained first.")] = 1,
+    study: Annotated[str | None, typer.Option(metavar="NAME", help="Group the runs under this name.")] = None,
+    folder: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where to write charts and report.")] = Path(
         "comparison"
     ),
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> int:
-    """Compare runs on the same test images: which is better, by how much, and how sure that is.
+    """Compare runs on the same test images, with significance tests.
 
-    Runs of one recipe that differ in their seed alone stand together. Words with `=` describe runs to train first, a
-    list of values each; finished runs of the same recipe, seed and data are not trained again. The stored predictions
-    are compared: no test split is opened.
+    Runs of one recipe that differ only in their seed are grouped. KEY=V1,V2 describes runs to train first, one for each
+    value; finished runs of the same recipe, seed and data are reused. Stored predictions are compared: no test split is
+    opened.
     """
     from sightlab.comparison.grouping import chosen
     from sightlab.store.run_folder import home_folder
@@ -54,7 +57,9 @@ def compare(
         if folders is None:
             return 130
     elif seeds != 1:
-        raise RunError(f"--seeds {seeds}: these runs are trained already; give a recipe and key=value to train")
+        raise RunError(
+            f"--seeds {seeds}: these runs are already trained; to train new ones give a recipe and KEY=V1,V2"
+        )
     else:
         folders = chosen(words, place)
     if study is not None:
@@ -72,22 +77,22 @@ def trained(words: Sequence[str], seeds: int, home: Path) -> list[Path] | None:
 
     names = [word for word in words if "=" not in word]
     if len(names) > 1:
-        raise RecipeError(f"{names[1]!r} is no KEY=VALUE, and {names[0]!r} is the recipe already")
+        raise RecipeError(f"unexpected {names[1]!r}: the recipe is already {names[0]!r}; changes look like KEY=VALUE")
     lists = parse_lists([word for word in words if "=" in word])
     fixed = {key: values[0] for key, values in lists.items() if len(values) == 1}
     base = changed(read_recipe(names[0] if names else "demo"), fixed)
     recipes = recipes_of(base, {key: values for key, values in lists.items() if len(values) > 1}, seeds)
     if len(recipes) < 2:
-        raise RecipeError("one run alone has nothing to be compared with; list values, model=A,B, or give --seeds")
+        raise RecipeError("a comparison needs two runs or more; list values, as in model=A,B, or give --seeds N")
     with (
-        progress_bar("reading pictures") as decoding,
+        progress_bar("reading images") as decoding,
         asked_to_pause() as asked,
         training_watch(base.epochs, decoding, asked) as watch,
     ):
         try:
             return [run.folder for run in train_all(recipes, home, watch)]
         except Paused as paused:
-            say(f"paused at {paused}; the same command goes on where it stopped")
+            say(f"paused at {paused}; the same command resumes it")
             return None
 
 
@@ -152,7 +157,7 @@ def result(found: Comparison, written: Sequence[Path]) -> None:
         out(sentence(difference))
     for note in found.notes:
         out(note)
-    out(f"report: {written[0]}; pictures beside it: " + ", ".join(dict.fromkeys(path.stem for path in written[1:])))
+    out(f"report: {written[0]}; charts beside it: " + ", ".join(dict.fromkeys(path.stem for path in written[1:])))
 
 
 def row_of(one: RankedCandidate) -> list[str]:

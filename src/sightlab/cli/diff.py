@@ -22,22 +22,27 @@ MOST_CLASSES = 20  # lines of the table of classes; --json has them all
 
 
 def diff(
-    first: Annotated[str, typer.Argument(metavar="RUN", help="An id's beginning, `last`, or a run folder.")],
-    second: Annotated[str, typer.Argument(metavar="RUN", help="The run that is held against it.")],
-    target: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where pictures go.")] = Path("difference"),
+    first: Annotated[
+        str, typer.Argument(metavar="RUN", help="The first characters of a run's id, `last`, or a run folder.")
+    ],
+    second: Annotated[str, typer.Argument(metavar="RUN", help="The run to compare it with.")],
+    target: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where to write charts.")] = Path(
+        "difference"
+    ),
     open_test: Annotated[
-        str | None, typer.Option(metavar="REASON", help="Show test images instead of validation ones; kept on record.")
+        str | None, typer.Option(metavar="REASON", help="Compare on test images instead; the reason is recorded.")
     ] = None,
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Show how two runs differ: recipe keys, scores, classes, and the very images on which they disagree.
+    """Show how two runs differ: recipe, scores, classes, images.
 
-    The images are those of the validation split, so that nothing is opened. Those of the test split take a reason.
+    The images on which they disagree are taken from the validation split, so the test split stays sealed; --open-test
+    takes them from the test split.
     """
     from sightlab.runs import diff
 
-    with progress_bar("reading pictures") as progress:
+    with progress_bar("reading images") as progress:
         found = diff.diff(first, second, open_test=open_test, home=home, progress=progress)
     written = diff.draw(found, target)
     if json:
@@ -68,7 +73,7 @@ def result(found: RunDiff) -> None:
     out(found.sentence)
     counts = found.counts
     out(
-        f"{found.split}: both right {counts.both_right:,}, only {a.id} {counts.only_first:,}, "
+        f"{found.split}: both correct {counts.both_right:,}, only {a.id} {counts.only_first:,}, "
         f"only {b.id} {counts.only_second:,}, both wrong {counts.both_wrong:,}"
     )
     out("")
@@ -79,6 +84,6 @@ def result(found: RunDiff) -> None:
     ]
     table([f"class ({found.split})", a.id, b.id, "points", "p (Holm)"], rows, right=(1, 2, 3, 4))
     if more := len(found.classes) - len(most):
-        out(f"and {more} classes that changed less")
+        out(f"and {more} classes with smaller changes")
     for note in found.notes:
         out(note)

@@ -21,22 +21,23 @@ Examples:
 def lr(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RECIPE] [KEY=VALUE ...]", help="A recipe's name or YAML file, and changes to it."),
+        typer.Argument(metavar="[RECIPE] [KEY=VALUE ...]", help="Recipe name or YAML file, and changes to it."),
     ] = None,
-    low: Annotated[float, typer.Option(help="Learning rate of the first step.")] = 1e-5,
-    high: Annotated[float, typer.Option(help="Learning rate of the last step.")] = 10.0,
-    steps: Annotated[int, typer.Option(min=10, help="Steps in all.")] = 100,
-    picture: Annotated[Path, typer.Option(metavar="FILE", help="Where the picture goes, .png or .svg.")] = Path(
+    low: Annotated[float, typer.Option(help="Lowest learning rate, of the first step.")] = 1e-5,
+    high: Annotated[float, typer.Option(help="Highest learning rate, of the last step.")] = 10.0,
+    steps: Annotated[int, typer.Option(min=10, help="Number of steps.")] = 100,
+    picture: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the chart, .png or .svg.")] = Path(
         "learning-rates.png"
     ),
     json: bool = JSON_OPTION,
 ) -> None:
-    """Find a learning rate: train a little while it rises, and see where the loss falls and where it breaks away.
+    """Find a learning rate: raise it step by step and watch the loss.
 
-    Nothing is kept, and neither validation nor test data are looked at.
+    The suggestion lies where the loss falls fastest, well below where it diverges (Smith 2017). Nothing is saved, and
+    neither validation nor test data are used.
     """
     recipe = recipe_of(words or [])
-    with progress_bar("reading pictures") as decoding, progress_bar("steps") as bar:
+    with progress_bar("reading images") as decoding, progress_bar("steps") as bar:
         from sightlab import charts
         from sightlab.runs.resolve_teacher import teacher_of
         from sightlab.runs.resolve_weights import with_runs_found

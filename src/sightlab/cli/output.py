@@ -20,8 +20,18 @@ if TYPE_CHECKING:
     from sightlab.records import Epoch
     from sightlab.training.loop import Tick
 
+
+def home_path(text: str) -> Path:
+    """The folder of --home, with `~` expanded: a shell leaves it alone in --home=~/runs."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise typer.BadParameter(f"{text!r} names no user's home; give the folder's path") from error
+
+
 Home = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="Where runs are kept; default SIGHTLAB_HOME, else ./runs.")
+    Path | None,
+    typer.Option(metavar="FOLDER", parser=home_path, help="Folder of runs; default: SIGHTLAB_HOME, else ./runs."),
 ]
 JSON_OPTION = typer.Option(False, "--json", help="Print one JSON object on stdout, everything else on stderr.")
 

@@ -24,7 +24,7 @@ Examples:
   sightlab predict last test/ --format submission -o submission.csv
   sightlab predict runs/3fa2c1-demo pixels.csv --json
 """
-FILES = "Pictures; folders, archives or lists of them; tables or arrays of pixels."
+FILES = "Images; folders, archives or lists of them; tables or arrays of pixels."
 
 
 class Format(StrEnum):
@@ -37,25 +37,34 @@ class Format(StrEnum):
 
 
 def predict(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="An id's beginning, `last`, a run folder or a bundle.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="The first characters of a run's id, `last`, a run folder or a bundle.")
+    ],
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help=FILES)],
-    top: Annotated[int, typer.Option(min=1, help="How many classes an answer names.")] = 3,
+    top: Annotated[int, typer.Option(min=1, help="How many classes to list for each image.")] = 3,
     form: Annotated[Format, typer.Option("--format", help="table, csv, json or submission.")] = Format.table,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead of stdout.")] = None,
-    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out broken pictures.")] = False,
-    bit_depth: Annotated[int | None, typer.Option(min=8, max=16, help="Bits that 16-bit pictures use.")] = None,
-    shape: Annotated[str | None, typer.Option(metavar="HxW", help="Of flattened pictures in an array.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of texts, and of names in old zips.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write instead of stdout.")] = None,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Skip images that cannot be decoded.")] = False,
+    bit_depth: Annotated[int | None, typer.Option(min=8, max=16, help="Significant bits of 16-bit images.")] = None,
+    shape: Annotated[
+        str | None, typer.Option(metavar="HxW", help="Height and width of flattened images in an array.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Text encoding of tables, lists and file names in old zips.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    model: Annotated[str | None, typer.Option(metavar="FILE.py:NAME", help="Your own code that the run names.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.py:NAME", help="Your own model code, for a run that was trained with it."),
+    ] = None,
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Say what is on pictures: class, probability and the most probable others.
+    """Predict the class of images, with probabilities.
 
-    FILE is a picture, a folder or an archive of pictures, a text file that names pictures, Parquet, or pixels without
-    labels as CSV, npy, npz or idx. A submission has two columns, id and label, under the headings of a
-    sample_submission.csv beside FILE where there is one.
+    FILE is an image, a folder or an archive of images, a text file that lists images, Parquet, or unlabelled pixels as
+    CSV, npy, npz or idx. A submission has two columns, id and label, with the headings of a sample_submission.csv
+    beside FILE where there is one.
     """
     from sightlab import evaluation, prediction
 

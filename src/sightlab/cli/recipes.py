@@ -24,10 +24,10 @@ LARGEST = 4096
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Show this recipe's YAML.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Print the YAML of this recipe.")] = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """List the recipes that ship, or show one."""
+    """List the built-in recipes, or show one."""
     from sightlab.recipes.loader import parse_recipe, shipped_recipes, shipped_text
 
     if name is not None:
@@ -52,14 +52,15 @@ def recipes(
 def models(
     shape: Annotated[
         str | None,
-        typer.Option("--input", metavar="CxHxW", help="Count parameters and multiply-adds for such images."),
+        typer.Option("--input", metavar="CxHxW", help="Image shape for which to count parameters and multiply-adds."),
     ] = None,
     classes: Annotated[int, typer.Option(min=2, help="Number of classes.")] = 10,
     json: bool = JSON_OPTION,
 ) -> None:
-    """List the models: family, parameters, and what each is for. Without --input for images of 1x28x28.
+    """List the models: family, parameters, and what each is for.
 
-    timm/NAME takes any model of timm (extra `timm`), path/to/file.py:Name your own.
+    Parameters are for images of 1x28x28 unless --input is given. model=timm/NAME takes any model of timm (extra
+    `timm`), model=path/to/file.py:Name one of your own.
     """
     from sightlab.models import MODELS
     from sightlab.models.cost import cost_of, forward_flops, uncounted

@@ -23,15 +23,16 @@ Examples:
 def report(
     words: Annotated[list[str], typer.Argument(metavar="RUN|STUDY...", help="A run, several runs, or a study.")],
     target: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where it goes; default in the run's folder.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="File to write; default: report.html in the run folder."),
     ] = None,
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Write a report as one HTML file that opens anywhere, offline, and prints well.
+    """Write a self-contained HTML report of runs or of a study.
 
-    Of one run: report.html in its folder, as at its end. Of several runs, or a study: how they compare, in the current
-    folder. It is made from what the runs keep; no test split is opened.
+    For one run it is report.html in its folder, as written when the run finished; for several runs or a study, a
+    comparison in the current folder. It is made from the run folders; no test split is opened.
     """
     from sightlab.store.run_folder import home_folder
 
@@ -50,9 +51,7 @@ def written_report(words: Sequence[str], target: Path | None, home: Path) -> Pat
 
     studies = [word for word in words if study_runs(word, home)]
     if len(studies) > 1:
-        raise RunError(
-            f"{studies[0]!r} and {studies[1]!r}: two studies; a report is of one study, or of the runs that you name"
-        )
+        raise RunError(f"{studies[0]!r} and {studies[1]!r}: two studies; name one study, or runs")
     if len(words) == 1 and not studies:
         return write_report(locate(words[0], home), target)
     folders = chosen(words, home)

@@ -53,38 +53,47 @@ Examples:
   sightlab runs export last --to tensorboard
 """
 app = typer.Typer(epilog=EXAMPLES, invoke_without_command=True)
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="An id's beginning, `last`, or a run folder.")]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="The first characters of a run's id, `last`, or a run folder.")
+]
 RunsArgument = Annotated[
-    list[str], typer.Argument(metavar="RUN", help="Ids' beginnings, `last`, or run folders.", show_default=False)
+    list[str],
+    typer.Argument(metavar="RUN", help="First characters of run ids, `last`, or run folders.", show_default=False),
 ]
 
 
 @app.callback()
 def runs(
     context: typer.Context,
-    where: Annotated[str | None, typer.Option(metavar="FILTER", help="Only runs that this is true of.")] = None,
-    sort: Annotated[str | None, typer.Option(metavar="[-]FIELD", help="In this order; - the largest first.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="So many: the newest, or the first with --sort.")] = None,
-    all: Annotated[bool, typer.Option("--all", help="Also those in the bin.")] = False,
+    where: Annotated[str | None, typer.Option(metavar="FILTER", help="List only the runs that match.")] = None,
+    sort: Annotated[
+        str | None, typer.Option(metavar="[-]FIELD", help="Sort by a field; with - in descending order.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most this many: the newest, or the first by --sort.")
+    ] = None,
+    all: Annotated[bool, typer.Option("--all", help="Include runs in the bin.")] = False,
     home: Home = None,
-    csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table of every field.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print all fields as CSV.")] = False,
     json: bool = JSON_OPTION,
 ) -> None:
-    """List the runs, the newest last, with their scores; show, tag, remove and export them.
+    """List, filter, tag, remove and export runs.
 
-    FILTER compares fields such as model, status, validation_accuracy, started, tag or a recipe's keys (optimizer.lr)
-    by = != < <= > >= like, in (...), is null; and, or, not and parentheses join comparisons. docs/runs.md lists the
-    fields.
+    The newest run is last. FILTER compares fields such as model, status, validation_accuracy, started, tag or recipe
+    keys (optimizer.lr) by = != < <= > >= like, in (...), is null; combine comparisons with and, or, not and
+    parentheses. docs/runs.md lists the fields.
     """
     context.obj = {"home": home, "json": json}
     if context.invoked_subcommand is not None:
         given = {"--where": where, "--sort": sort, "--limit": limit, "--all": all, "--csv": csv}
         misplaced = [name for name, value in given.items() if value]
         if misplaced:
-            raise RunError(f"{misplaced[0]} belongs to the list; leave it out of `runs {context.invoked_subcommand}`")
+            raise RunError(
+                f"{misplaced[0]} is for the list of runs; leave it out of `runs {context.invoked_subcommand}`"
+            )
         return
     if csv and json:
-        raise RunError("--csv and --json: choose one of them")
+        raise RunError("--csv and --json: give one of them")
     from sightlab.cli import runs_list
     from sightlab.store.database import run_queries
 
@@ -103,7 +112,7 @@ def runs(
 
 @app.command("show", epilog=SHOW_EXAMPLES)
 def show(context: typer.Context, run: RunArgument, home: Home = None, json: bool = JSON_OPTION) -> None:
-    """Show everything that is on record of one run."""
+    """Show everything recorded about a run."""
     from sightlab.cli import runs_show
 
     found = the_run(context, run, home)
@@ -117,12 +126,15 @@ def show(context: typer.Context, run: RunArgument, home: Home = None, json: bool
 def tag(
     context: typer.Context,
     run: RunArgument,
-    tags: Annotated[list[str], typer.Argument(metavar="TAG", help="Words to find it by.", show_default=False)],
-    remove: Annotated[bool, typer.Option("--remove", help="Take these tags away.")] = False,
+    tags: Annotated[list[str], typer.Argument(metavar="TAG", help="Tags to add or remove.", show_default=False)],
+    remove: Annotated[bool, typer.Option("--remove", help="Remove these tags.")] = False,
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Give a run tags, or take them away. `sightlab runs --where "tag = 'TAG'"` finds it by them."""
+    """Add tags to a run, or remove them.
+
+    `sightlab runs --where "tag = 'TAG'"` finds runs by tag.
+    """
     from sightlab.store.annotations import checked_tag
     from sightlab.store.database.trash import folder_here
     from sightlab.store.database.upsert import relabel
@@ -145,17 +157,17 @@ def tag(
 def note(
     context: typer.Context,
     run: RunArgument,
-    text: Annotated[list[str], typer.Argument(metavar="TEXT", help="What is to be remembered.", show_default=False)],
+    text: Annotated[list[str], typer.Argument(metavar="TEXT", help="Text of the note.", show_default=False)],
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Write a note to a run, with the time."""
+    """Add a note to a run, with the time."""
     from sightlab.store.database.trash import folder_here
     from sightlab.store.database.upsert import relabel
 
     words = " ".join(text).strip()
     if not words:
-        raise RunError("a note without text; write what is to be remembered, in quotes")
+        raise RunError("the note is empty; give its text, in quotes")
     found = the_run(context, run, home)
     labels = relabel(folder_here(found), lambda before: before.with_note(words))
     if wants_json(context, json):
@@ -168,12 +180,15 @@ def note(
 def rm(
     context: typer.Context,
     run: RunsArgument,
-    purge: Annotated[bool, typer.Option("--purge", help="Delete for good, those in the bin too.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before --purge.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete permanently, including runs in the bin.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation before --purge.")] = False,
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Put runs into the bin, HOME/.bin, from where `restore` takes them back; --purge deletes them for good."""
+    """Move runs to the bin; --purge deletes them permanently.
+
+    The bin is HOME/.bin; `sightlab runs restore` takes runs back from it.
+    """
     from sightlab.store.database import trash
 
     found = [the_run(context, each, home) for each in run]
@@ -198,13 +213,13 @@ def agreed_to_delete(names: list[str], yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise RunError("--purge deletes for good, and nobody is here to be asked; add --yes")
-    typer.confirm(f"Delete {', '.join(names)} for good?", abort=True, err=True)
+        raise RunError("--purge deletes permanently and cannot ask for confirmation here; add --yes")
+    typer.confirm(f"Delete {', '.join(names)} permanently?", abort=True, err=True)
 
 
 @app.command("restore", epilog=RESTORE_EXAMPLES)
 def restore(context: typer.Context, run: RunArgument, home: Home = None, json: bool = JSON_OPTION) -> None:
-    """Take a run back from the bin."""
+    """Restore a run from the bin."""
     from sightlab.store.database import run_queries, trash
 
     found = run_queries.find_binned(run, home_of(context, home))
@@ -217,7 +232,10 @@ def restore(context: typer.Context, run: RunArgument, home: Home = None, json: b
 
 @app.command("rebuild", epilog=REBUILD_EXAMPLES)
 def rebuild(context: typer.Context, home: Home = None, json: bool = JSON_OPTION) -> None:
-    """Make the database of runs anew from the run folders. Whatever is in it comes from there."""
+    """Rebuild the database of runs from the run folders.
+
+    Nothing is only in the database, so nothing is lost.
+    """
     from sightlab.store.database.engine import place_of
     from sightlab.store.database.upsert import rebuild as rebuilt
     from sightlab.store.run_folder import home_folder
@@ -239,12 +257,17 @@ def rebuild(context: typer.Context, home: Home = None, json: bool = JSON_OPTION)
 def export(
     context: typer.Context,
     run: RunsArgument,
-    to: Annotated[str, typer.Option(metavar="FORMAT", help="json, csv, tensorboard or mlflow.")] = "json",
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: stdout.")] = None,
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="json, csv, tensorboard, mlflow or wandb.")] = "json",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write; default: stdout.")
+    ] = None,
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Write runs for other programs. With --json, what was written is printed as one JSON object."""
+    """Export runs as JSON or CSV, or to an experiment tracker.
+
+    With --json a JSON object says what was written.
+    """
     from sightlab.cli import runs_export
 
     write = runs_export.format_named(to)

@@ -26,31 +26,31 @@ def to_csv(runs: Sequence[Plain], target: Path | None) -> None:
     deliver(csv_text(runs).rstrip("\n"), target)
 
 
-def to_tracker(name: str, runs: Sequence[Plain], target: Path | None) -> None:
-    """A copy of each run for TensorBoard or MLflow, where `log=` would have written it. Raises RunError."""
-    from sightlab import trackers
+def to_logger(name: str, runs: Sequence[Plain], target: Path | None) -> None:
+    """A copy of each run in an experiment tracker, as `callbacks=` would have written it. Raises RunError."""
+    from sightlab.callbacks import export
     from sightlab.store.run_folder import read_run
 
     if target is not None:
         raise RunError(f"-o {target}: --to {name} writes to a place of its own, beside the runs; leave -o out")
     for one in runs:
-        place = trackers.export(read_run(Path(one["folder"])), one["status"], name)
-        out(f"{one['run']}: {place}")
+        out(f"{one['run']}: {export(read_run(Path(one['folder'])), one['status'], name)}")
 
 
-# Each takes runs as `listing.find` gives them, and where to write, None for stdout or the format's own place.
+# Each takes runs as `run_queries.find` gives them, and where to write: None for stdout or the format's own place.
 FORMATS: dict[str, Callable[[Sequence[Plain], Path | None], None]] = {
     "json": to_json,
     "csv": to_csv,
-    "tensorboard": partial(to_tracker, "tensorboard"),
-    "mlflow": partial(to_tracker, "mlflow"),
+    "tensorboard": partial(to_logger, "tensorboard"),
+    "mlflow": partial(to_logger, "mlflow"),
+    "wandb": partial(to_logger, "wandb"),
 }
 
 
 def format_named(name: str) -> Callable[[Sequence[Plain], Path | None], None]:
     """The format of this name. Raises RunError."""
     if name not in FORMATS:
-        raise RunError(f"--to {name}: no such format; {suggestion(name, FORMATS)}")
+        raise RunError(f"--to {name}: unknown format; {suggestion(name, FORMATS)}")
     return FORMATS[name]
 
 

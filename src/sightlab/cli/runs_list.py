@@ -56,7 +56,7 @@ def for_a_person(home: Path | None, runs: Sequence[Plain], *, filtered: bool) ->
 
     if not runs:
         place = home or home_folder()
-        out("no run that this is true of" if filtered else f"no runs in {place}/; `sightlab train` makes one")
+        out("no run matches" if filtered else f"no runs in {place}/; `sightlab train` starts one")
         return
     header = ["run", "status", "model", "seed", "epochs", "validation", "test (95 %, opened)", "time", "tags"]
     table(header, [row_of(run) for run in runs], right=(3, 4, 5, 7))

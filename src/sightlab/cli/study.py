@@ -40,9 +40,7 @@ Examples:
   sightlab study report kmnist-mini-resnet -o page.md
   sightlab study report tune-cnn-3fa2c1
 """
-app = typer.Typer(
-    help="Published studies, rerun: as published, repaired, and how far from the figure.", no_args_is_help=True
-)
+app = typer.Typer(help="Rerun published studies: as published, and repaired.", no_args_is_help=True)
 
 
 class ScaleWord(StrEnum):
@@ -53,18 +51,21 @@ class ScaleWord(StrEnum):
     full = "full"
 
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="One of `sightlab study list`, or a study's YAML file.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name from `sightlab study list`, or a YAML file.")]
 Size = Annotated[ScaleWord, typer.Option("--scale", help="smoke: seconds; laptop: an hour on two cores; full: a GPU.")]
-Source = Annotated[str | None, typer.Option("--data", metavar="SOURCE", help="Images instead of the study's own.")]
-Target = Annotated[
-    Path | None, typer.Option("--out", "-o", metavar="FILE", help="The page: .html or .md; default NAME-SCALE.html.")
+Source = Annotated[
+    str | None, typer.Option("--data", metavar="SOURCE", help="Train on this data instead of the study's.")
 ]
-Seeds = Annotated[int | None, typer.Option(help="Seeds of each row, instead of the scale's.")]
+Target = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="FILE", help="Page to write, .html or .md; default NAME-SCALE.html."),
+]
+Seeds = Annotated[int | None, typer.Option(help="Seeds per row; default: as the scale says.")]
 
 
 @app.command("list", epilog=LIST_EXAMPLES)
 def list_(json: bool = JSON_OPTION) -> None:
-    """List the studies that ship: their question, and how many runs each scale has."""
+    """List the built-in studies, and how many runs each scale takes."""
     from sightlab.studies.study_files import read_study, shipped_studies
     from sightlab.studies.study_plan import plan_study
 
@@ -91,7 +92,7 @@ def show(
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Show a study: its question, what was published, what was wrong, and what a scale trains."""
+    """Show a study: question, published figures, faults, and runs."""
     plan = planned(name, scale, data, seeds, home)
     if json:
         as_json(plan_json(plan))
@@ -151,15 +152,17 @@ def run(
     scale: Size = ScaleWord.laptop,
     data: Source = None,
     seeds: Seeds = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at once; default one for each core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Runs trained at the same time; default: one per core.")
+    ] = None,
     target: Target = None,
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> int:
-    """Train what a study trains, and write its page.
+    """Train the runs of a study, and write its page.
 
-    Runs that are there already are taken, not trained again; one that was stopped is gone on with. What it will take is
-    measured on a few steps and said before it starts.
+    Finished runs are reused and interrupted ones are resumed. The time it takes is estimated from a few steps and
+    printed before training starts.
     """
     from sightlab.report.article import page_file, write_article
     from sightlab.store.run_folder import home_folder
@@ -173,7 +176,7 @@ def run(
     place = home or home_folder()
     file = page_file(target or default_page(name, scale))
     plan = planned(name, scale, data, seeds, place)
-    with progress_bar("reading pictures") as decoding, asked_to_pause() as asked, contextlib.ExitStack() as shown:
+    with progress_bar("reading images") as decoding, asked_to_pause() as asked, contextlib.ExitStack() as shown:
         watch = Watch(say, decoding=decoding, pause=lambda: bool(asked))
         if sys.stderr.isatty():
             bar = RunsBar(len(plan.jobs))
@@ -182,7 +185,7 @@ def run(
         try:
             account = run_study(plan, place, workers or trainings_at_once(), watch)
         except Paused:
-            say("paused; the same command goes on where it stopped")
+            say("paused; the same command resumes it")
             return STOPPED
     keep_account(plan, account, place)
     results = gathered(plan, place)
@@ -214,9 +217,9 @@ def report(
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Write the page of a study from the runs that have finished; nothing is trained and no test split is opened.
+    """Write the page of a study from its finished runs.
 
-    NAME may be that of a search (`sightlab tune`) too, whose page is then written anew.
+    Nothing is trained and no test split is opened. NAME may also be a search of `sightlab tune`.
     """
     from sightlab.cli.tune import is_search, report_search
     from sightlab.report.article import page_file, write_article

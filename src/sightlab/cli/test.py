@@ -25,32 +25,42 @@ Examples:
 
 
 def test(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="An id's beginning, `last`, a run folder or a bundle.")],
-    data: Annotated[str, typer.Option(metavar="SOURCE", help="Labelled data; of divided data its test split.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="The first characters of a run's id, `last`, a run folder or a bundle.")
+    ],
+    data: Annotated[
+        str, typer.Option(metavar="SOURCE", help="Labelled data; where it is split, its test split is used.")
+    ],
     words: Words = None,
-    predictions: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row an image as CSV.")] = None,
-    confusion: Annotated[Path | None, typer.Option(metavar="FILE", help="Confusion picture, .png or .svg.")] = None,
-    label: Annotated[str | None, typer.Option(help="The label column of a table.")] = None,
-    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out broken pictures.")] = False,
+    predictions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a CSV with one row per image.")
+    ] = None,
+    confusion: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write the confusion matrix, .png or .svg.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="Label column of a table.")] = None,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Skip images that cannot be decoded.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     open_test: Annotated[
-        str | None, typer.Option(metavar="REASON", help="Open the run's own test split once more; kept on record.")
+        str | None, typer.Option(metavar="REASON", help="Open the run's own test split again; the reason is recorded.")
     ] = None,
-    model: Annotated[str | None, typer.Option(metavar="FILE.py:NAME", help="Your own code that the run names.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.py:NAME", help="Your own model code, for a run that was trained with it."),
+    ] = None,
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Score a run's model on labelled data it never saw.
+    """Score a model on labelled data it has not seen.
 
-    Classes are matched by name; images of another size or channels are brought to the model's. KEY=VALUE says how
-    SOURCE is read, as in training: label=, layout=, size=, ... The opening is put on record beside the model and
-    counted.
+    Classes are matched by name; images are converted to the model's size and channels. KEY=VALUE says how SOURCE is
+    read, as in training: label=, layout=, size=, ... Each evaluation is recorded beside the model and counted.
     """
     from sightlab import evaluation
 
     read = reading_of(words, label=label, skip_broken=skip_broken)
     bundle = evaluation.bundle_of(run, home)
-    with progress_bar("reading pictures") as reading, progress_bar("testing") as tick:
+    with progress_bar("reading images") as reading, progress_bar("testing") as tick:
         tested = evaluation.evaluate(
             bundle,
             data,
@@ -125,11 +135,11 @@ def result(tested: Evaluation, written: dict[str, str]) -> None:
     if score.top5 is not None:
         out(f"top 5      {score.top5:.2%}")
     out(f"loss       {score.loss:.4f}")
-    out(f"openings   {score.openings}: this split has been opened so often for this model")
+    out(f"openings   {score.openings} of this split for this model so far")
     if tested.seen:
         share = tested.seen / score.count
         out(
-            f"warning    {tested.seen:,} of these images ({share:.1%}) were in its training data; the score is too good"
+            f"warning    {tested.seen:,} of these images ({share:.1%}) were in the training data: the score is too high"
         )
     out("")
     rows = [
@@ -141,6 +151,6 @@ def result(tested: Evaluation, written: dict[str, str]) -> None:
     worst = metrics.worst_confusions(metrics.confusion_matrix(said), said.classes, most=3)
     if worst:
         pairs = (printable(f"{true} taken for {taken}") + f" {n} times" for true, taken, n in worst)
-        out("\nmost often confused: " + ", ".join(pairs))
+        out("\nmost frequent confusions: " + ", ".join(pairs))
     for kind, path in written.items():
         out(printable(f"{kind}: {path}"))

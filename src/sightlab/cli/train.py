@@ -37,17 +37,17 @@ STOPPED = 130
 def train(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RECIPE] [KEY=VALUE ...]", help="A recipe's name or YAML file, and changes to it."),
+        typer.Argument(metavar="[RECIPE] [KEY=VALUE ...]", help="Recipe name or YAML file, and changes to it."),
     ] = None,
-    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with a run that was stopped.")] = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Continue a run that was stopped.")] = None,
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> int:
-    """Train a recipe, keep the best epoch by validation, and test that once.
+    """Train a recipe; test the best epoch once.
 
-    RECIPE is one of `sightlab recipes` or a YAML file; without one the demo is trained. KEY is a dotted path
-    (optimizer.lr) or a last part that is unique (lr); data=, model=, optimizer= and schedule= are short for the names,
-    alpha= for distillation.alpha. With teacher=RUN the network also learns what that run's network answers.
+    RECIPE is one of `sightlab recipes` or a YAML file; the default is `demo`. KEY is a dotted path (optimizer.lr) or
+    its last part where that is unique (lr); data=, model=, optimizer= and schedule= set the names, alpha= is
+    distillation.alpha. With teacher=RUN the network also learns from the outputs of that run's model.
     """
     if resume is not None and words:
         raise RunError(f"--resume takes a run's own recipe; leave out {' '.join(words)!r}, or start a new run")
@@ -83,7 +83,7 @@ def watched(words: list[str], resume: str | None, home: Path | None) -> Run | No
     from sightlab.store.run_folder import locate, read_facts
     from sightlab.training.loop import Paused
 
-    with progress_bar("reading pictures") as decoding, asked_to_pause() as asked:
+    with progress_bar("reading images") as decoding, asked_to_pause() as asked:
         begin: Callable[..., Run]
         if recipe is not None:
             begin, epochs = partial(lifecycle.train, recipe, home=home), recipe.epochs
@@ -94,7 +94,7 @@ def watched(words: list[str], resume: str | None, home: Path | None) -> Run | No
             try:
                 return begin(watch=watch)
             except Paused as paused:
-                say(f"paused; go on with: sightlab train --resume {paused}")
+                say(f"paused; resume with: sightlab train --resume {paused}")
                 return None
 
 
@@ -130,7 +130,7 @@ def asked_to_pause() -> Iterator[list[int]]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        say("\nfinishing the batch and keeping the run; Ctrl-C again stops at once")
+        say("\nfinishing the batch and saving the run; Ctrl-C again stops at once")
 
     before = signal.signal(signal.SIGINT, note)
     try:
@@ -151,5 +151,5 @@ def result(run: Run) -> None:
     out(f"model           {run.model}, {run.parameters:,} parameters; {run.images_per_second:,.0f} images/s")
     out(f"run             {run.folder}/  (report.html, bundle, metrics, predictions, pictures)")
     out("next            open " + str(run.folder / "report.html"))
-    out(f"                sightlab predict {short} PICTURE...        what is on these pictures?")
-    out(f"                sightlab test {short} --data SOURCE        how good is it on data it never saw?")
+    out(f"                sightlab predict {short} PICTURE...        predict the class of images")
+    out(f"                sightlab test {short} --data SOURCE        score it on data it has not seen")

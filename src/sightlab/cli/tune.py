@@ -54,43 +54,51 @@ class Metric(StrEnum):
 def tune(
     words: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[RECIPE] KEY=V1,V2... KEY=LOW..HIGH[:log]", help="A recipe, and what of it is to be searched."
-        ),
+        typer.Argument(metavar="[RECIPE] KEY=V1,V2... KEY=LOW..HIGH[:log]", help="Recipe, and the values to search."),
     ] = None,
     method: Annotated[
-        Method | None, typer.Option(help="Default: grid for lists alone, tpe where there is a range.")
+        Method | None, typer.Option(help="Search method; default: grid for lists alone, tpe with a range.")
     ] = None,
     metric: Annotated[Metric | None, typer.Option(help="Of validation; default val_accuracy.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Seeds of each trial; default 1.")] = None,
-    budget: Annotated[str | None, typer.Option(metavar="30m|2h|40epochs", help="What the search may take.")] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="How many trials at most.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Seeds per trial; default 1.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="30m|2h|40epochs", help="Time or epochs for the whole search.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Most trials to run.")] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Trials at once; default one a core, or all that a cluster holds."),
+        typer.Option(min=1, help="Trials run at the same time; default: one per core, or all that fit the cluster."),
     ] = None,
     on: Annotated[
-        str | None, typer.Option(metavar="ray[://HOST:PORT]", help="A Ray cluster; default this machine alone.")
+        str | None,
+        typer.Option(metavar="ray[://HOST:PORT]", help="Run trials on a Ray cluster; default: this machine."),
     ] = None,
-    cpus: Annotated[float | None, typer.Option(help="CPUs of each trial on a cluster; default 1.")] = None,
-    gpus: Annotated[float | None, typer.Option(help="GPUs of each trial on a cluster: 0.25; default 0.")] = None,
+    cpus: Annotated[float | None, typer.Option(help="CPUs per trial on a cluster; default 1.")] = None,
+    gpus: Annotated[float | None, typer.Option(help="GPUs per trial on a cluster, such as 0.25; default 0.")] = None,
     share: Annotated[
-        bool, typer.Option("--share", help="Search with other drivers, through the PostgreSQL server of SIGHTLAB_DB.")
+        bool,
+        typer.Option(
+            "--share", help="Share the search with other processes, through the PostgreSQL server of SIGHTLAB_DB."
+        ),
     ] = False,
-    study: Annotated[str | None, typer.Option(metavar="NAME", help="What to call the search.")] = None,
-    resume: Annotated[str | None, typer.Option(metavar="STUDY", help="Go on with a search that was stopped.")] = None,
-    retrain: Annotated[int, typer.Option(min=0, help="Train the winner with so many further seeds.")] = 0,
-    test: Annotated[bool, typer.Option("--test/--no-test", help="Open the winner's test split, once.")] = True,
+    study: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the search.")] = None,
+    resume: Annotated[str | None, typer.Option(metavar="STUDY", help="Continue a search that was stopped.")] = None,
+    retrain: Annotated[int, typer.Option(min=0, help="Train the winner with this many more seeds.")] = 0,
+    test: Annotated[bool, typer.Option("--test/--no-test", help="Test the winner, once.")] = True,
     target: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The page: .html or .md; default in the study.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Page to write, .html or .md; default: report.html in the study folder."
+        ),
     ] = None,
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> int:
-    """Search recipes: lists make a grid, ranges a search; the best by validation is tested once.
+    """Search hyperparameters within a budget; test the winner once.
 
-    Every trial is a run, and one that is there already is not trained again. What it will take is measured on a few
-    batches and said first. Ctrl-C and kills lose at most the epoch under way: the same command, or --resume, goes on.
+    Lists make a grid, ranges a search; the winner is chosen on validation. Every trial is a run, and finished runs are
+    reused. The time it takes is estimated from a few batches and printed first. Ctrl-C or a kill loses at most the
+    current epoch: the same command, or --resume, continues the search.
     """
     if study is not None and resume is not None:
         raise StudyError(f"--study {study}: --resume {resume} names the study already; leave one of them out")
@@ -117,7 +125,7 @@ def tune(
             tuner, verdict = searched(plan, place, limit, hands, stop, (test, retrain), share)
         except Paused:
             again = [*(["--share"] if share else []), *([f"--budget {budget}"] if budget else [])]
-            say(" ".join(["paused; go on with: sightlab tune --resume", plan.name, *again]))
+            say(" ".join(["paused; resume with: sightlab tune --resume", plan.name, *again]))
             return STOPPED
     return show(tuner, verdict, target, json)
 
@@ -126,7 +134,7 @@ def plan_of(asked: Any, resume: str | None, home: Path, budget: Any, share: bool
     """The search that is asked for, or that a study was begun with."""
     from sightlab.tune.run_search import planned, resumed
 
-    with progress_bar("reading pictures") as decoding:
+    with progress_bar("reading images") as decoding:
         if resume is not None:
             return resumed(resume, asked, home, budget, decoding, share)
         return planned(asked, home, budget, decoding)

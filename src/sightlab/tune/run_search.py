@@ -53,7 +53,7 @@ def planned(asked: Asked, home: Path, budget: Budget, progress: Progress | None 
     """The search that is asked for. Raises SightlabError for what cannot be searched, or pictures not there."""
     names = [word for word in asked.words if "=" not in word]
     if len(names) > 1:
-        raise RecipeError(f"{names[1]!r} is no KEY=VALUE, and {names[0]!r} is the recipe already")
+        raise RecipeError(f"unexpected {names[1]!r}: the recipe is already {names[0]!r}; changes look like KEY=VALUE")
     fixed, space = parse_space([word for word in asked.words if "=" in word])
     recipe = changed(read_recipe(names[0] if names else "demo"), fixed)
     seeds = 1 if asked.seeds is None else asked.seeds
