@@ -14,7 +14,7 @@ from sightlab.store.annotations import read_labels
 from sightlab.store.run_folder import locate, read_facts, recipe_in, run_folders, status_of
 
 LONGEST_NAME = 40
-SILENT = ("name", "notes", "seed", "log", "format")  # keys that two trainings of one kind may differ in
+SILENT = ("name", "notes", "seed", "callbacks", "format")  # keys that two trainings of one kind may differ in
 
 
 def chosen(words: Sequence[Run | str | Path], home: Path) -> list[Path]:

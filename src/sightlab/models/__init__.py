@@ -1,4 +1,4 @@
-"""The networks: one readable table of ours, timm's by the prefix `timm/`, the user's own by `file.py:Name`."""
+"""Models: the table of those that ship, timm's by the prefix `timm/`, the user's own by `file.py:Name`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from sightlab.models.pretrained import load_published
 from sightlab.models.registry import MODELS
 from sightlab.models.stems import stem_choice
 from sightlab.models.timm_models import PREFIX, timm_model
-from sightlab.models.user_code import code_reference, own_model
+from sightlab.models.user_models import user_model
 
 __all__ = [
     "MODELS",
     "build",
     "check_name",
     "check_output",
-    "code_reference",
     "freeze_parts",
     "load_weights",
     "parameter_count",
@@ -54,10 +53,11 @@ def build(
 ) -> nn.Module:
     """The network called `name` for images [N, channels, height, width] of so many classes, on the CPU, float32.
 
-    name: a key of MODELS, `timm/NAME`, or `path/to/file.py:ClassOrFunction`. stem: auto, 3x3 or 7x7, for models that
-    have the choice. pretrained: start from the published weights; weights: start from a file. class_names: of the data;
-    the head of a bundle with others is not taken. options: what the model itself takes. say: told, a line each,
-    what was chosen or left out. First weights are drawn from torch's global generator.
+    name: a key of MODELS, `timm/NAME`, `path/to/file.py:ClassOrFunction`, or what an installed package registers.
+    stem: auto, 3x3 or 7x7, for models that have the choice. pretrained: start from the published weights; weights:
+    start from a file. class_names: of the data; the head of a bundle with others is not taken. options: what the model
+    itself takes. say: told, a line each, what was chosen or left out. First weights are drawn from torch's global
+    generator.
 
     Raises ModelError for whatever of this cannot be had, and when the network does not give [N, classes] for such
     images.
@@ -96,10 +96,9 @@ def untrained(
         raise ModelError(f"model {name} has no choice of stem; stem={stem} works for {with_stem}")
     if name.startswith(PREFIX):
         return timm_model(name, **given, pretrained=pretrained, options=options, say=say)
-    reference = code_reference(name)
-    if reference is not None:
-        return own_model(*reference, given, options, say)
     check_name(name)
+    if name not in MODELS:
+        return user_model(name, given, options, say)
     chosen = MODELS[name]
     values: dict[str, object] = {**given, "say": say}
     if chosen.has_stem:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sightlab.errors import RecipeError, suggestion
+from sightlab.errors import RecipeError
 from sightlab.optim.lamb import Lamb
 from sightlab.optim.lion import Lion
 from sightlab.optim.muon import Muon, by_rule
 from sightlab.optim.param_groups import Groups, by_layer, hidden_matrices, parameter_groups
+from sightlab.parts.call import call_part
+from sightlab.parts.registry import resolve
+from sightlab.recipes.part_groups import CustomOptimizer, OptimizerKeys
 
 
 # foreach: the same arithmetic, bit for bit, as one parameter after another, with fewer calls. torch's fused kernels are
 # faster still, by less than a hundredth of a training step, but on a CPU they walk a weight, its gradient and its state
 # in memory order without comparing their strides: a state restored in another layout would be applied to wrong weights.
-def sgd(groups: Groups, *, lr: float, momentum: float = 0.9, nesterov: bool = False) -> torch.optim.Optimizer:
+def sgd(groups: Groups, *, lr: float, momentum: float, nesterov: bool) -> torch.optim.Optimizer:
     """Stochastic gradient descent; v = momentum * v + g, w = w - lr * v, or w - lr * (g + momentum * v) with Nesterov.
 
     Sutskever et al. 2013, On the importance of initialization and momentum, section 2, in torch's form, in which lr
@@ -32,28 +33,22 @@ def sgd(groups: Groups, *, lr: float, momentum: float = 0.9, nesterov: bool = Fa
     return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov, foreach=True)
 
 
-def adam(
-    groups: Groups, *, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
-) -> torch.optim.Optimizer:
+def adam(groups: Groups, *, lr: float, betas: tuple[float, float], eps: float) -> torch.optim.Optimizer:
     """Adam (Kingma and Ba 2015, algorithm 1). Weight decay is added to the gradient."""
     return torch.optim.Adam(groups, lr=lr, betas=betas, eps=eps, foreach=True)
 
 
-def adamw(
-    groups: Groups, *, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
-) -> torch.optim.Optimizer:
+def adamw(groups: Groups, *, lr: float, betas: tuple[float, float], eps: float) -> torch.optim.Optimizer:
     """Adam with decoupled weight decay, w = w - lr * weight_decay * w (Loshchilov and Hutter 2019, algorithm 2)."""
     return torch.optim.AdamW(groups, lr=lr, betas=betas, eps=eps, foreach=True)
 
 
-def lion(groups: Groups, *, lr: float, betas: tuple[float, float] = (0.9, 0.99)) -> torch.optim.Optimizer:
+def lion(groups: Groups, *, lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
     """Steps of size lr the way a momentum's sign points, weight decay decoupled (Chen et al. 2023, algorithm 2)."""
     return Lion(groups, lr=lr, betas=betas)
 
 
-def lamb(
-    groups: Groups, *, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-6
-) -> torch.optim.Optimizer:
+def lamb(groups: Groups, *, lr: float, betas: tuple[float, float], eps: float) -> torch.optim.Optimizer:
     """Adam's direction at a length in proportion to each layer's weights (You et al. 2020, algorithm 2).
 
     Norms and biases, where they are spared the decay, are spared the proportion too and move as with Adam.
@@ -66,11 +61,11 @@ def muon(
     *,
     lr: float,
     hidden: Sequence[Tensor],
-    momentum: float = 0.95,
-    nesterov: bool = True,
-    betas: tuple[float, float] = (0.9, 0.95),
-    eps: float = 1e-10,
-    adamw_lr_factor: float = 1.0,
+    momentum: float,
+    nesterov: bool,
+    betas: tuple[float, float],
+    eps: float,
+    adamw_lr_factor: float,
 ) -> torch.optim.Optimizer:
     """Momentum made orthogonal for hidden matrices (Jordan 2024), AdamW at lr * adamw_lr_factor for all else.
 
@@ -89,74 +84,54 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 
 
-def build_optimizer(
-    model: nn.Module,
-    name: str,
-    *,
-    lr: float,
-    momentum: float | None = None,
-    nesterov: bool | None = None,
-    weight_decay: float = 0.0,
-    decay_norms_and_biases: bool = False,
-    betas: tuple[float, float] | None = None,
-    eps: float | None = None,
-    bias_lr_factor: float = 1.0,
-    adamw_lr_factor: float = 1.0,
-    layer_lr_decay: float = 1.0,
-) -> torch.optim.Optimizer:
-    """The optimizer called `name` over the model's parameters that take gradients.
+SHARED = set(OptimizerKeys.model_fields)
 
-    It reads those of momentum, nesterov, betas, eps and adamw_lr_factor that its entry in OPTIMIZERS names; None is
-    that entry's own default, which for betas and eps differs from one to the next. bias_lr_factor: biases of
-    normalisation layers move at lr times this. adamw_lr_factor: what muon leaves to AdamW moves at lr times this.
-    layer_lr_decay: each layer moves at the lr of the one behind it times this (see groups.by_layer).
+
+def build_optimizer(model: nn.Module, optimizer: OptimizerKeys) -> torch.optim.Optimizer:
+    """The optimizer over the model's parameters that take gradients.
 
     Each group has the lr it starts with; a schedule multiplies that by its factor.
-    Raises RecipeError for an unknown name, a setting out of range, or a model without parameters to train.
+    Raises RecipeError for a model without parameters to train, and for an optimizer of the user's own that cannot be
+    had: `(param_groups, lr=..., **options) -> torch.optim.Optimizer`, such as any optimizer class of torch's.
 
-    >>> optimizer = build_optimizer(nn.Linear(3, 2), "sgd", lr=0.1, weight_decay=0.01)
+    >>> from sightlab.recipes.part_groups import SGD
+    >>> optimizer = build_optimizer(nn.Linear(3, 2), SGD(lr=0.1, weight_decay=0.01))
     >>> [(group["weight_decay"], len(group["params"])) for group in optimizer.param_groups]
     [(0.01, 1), (0.0, 1)]
     """
-    if name not in OPTIMIZERS:
-        raise RecipeError(f"unknown optimizer '{name}'; {suggestion(name, OPTIMIZERS)}")
-    factors = {"bias_lr_factor": bias_lr_factor, "adamw_lr_factor": adamw_lr_factor, "layer_lr_decay": layer_lr_decay}
-    check_ranges(weight_decay, **factors)
     groups = parameter_groups(
         model,
-        lr=lr,
-        weight_decay=weight_decay,
-        decay_norms_and_biases=decay_norms_and_biases,
-        bias_lr_factor=bias_lr_factor,
+        lr=optimizer.lr,
+        weight_decay=optimizer.weight_decay,
+        decay_norms_and_biases=optimizer.decay_norms_and_biases,
+        bias_lr_factor=optimizer.bias_lr_factor,
     )
     if not groups:
         raise RecipeError(
             f"model {type(model).__name__} has no parameter that takes a gradient; there is nothing to train"
         )
-    if layer_lr_decay != 1:
-        groups = by_layer(model, groups, layer_lr_decay)
-    read = inspect.signature(OPTIMIZERS[name]).parameters
-    given: dict[str, Any] = {
-        "momentum": momentum,
-        "nesterov": nesterov,
-        "betas": betas,
-        "eps": eps,
-        "adamw_lr_factor": adamw_lr_factor,
-    }
-    settings = {key: value for key, value in given.items() if key in read and value is not None}
-    if "hidden" in read:
+    if optimizer.layer_lr_decay != 1:
+        groups = by_layer(model, groups, optimizer.layer_lr_decay)
+    if isinstance(optimizer, CustomOptimizer):
+        return custom_optimizer(optimizer, groups)
+    make = OPTIMIZERS[optimizer.name]
+    settings = optimizer.model_dump(exclude=SHARED)
+    if "hidden" in inspect.signature(make).parameters:
         settings["hidden"] = hidden_matrices(model)
-    try:
-        return OPTIMIZERS[name](groups, lr=lr, **settings)
-    except ValueError as error:  # torch's own check of ranges: "Invalid learning rate: -1.0"
-        raise RecipeError(f"optimizer {name}: {error}") from error
+    return make(groups, lr=optimizer.lr, **settings)
 
 
-def check_ranges(weight_decay: float, **factors: float) -> None:
-    """Raises RecipeError for a negative weight decay, and naming the first factor that is not a number above 0."""
-    # torch does not look at what stands in a group.
-    if not 0 <= weight_decay < math.inf:
-        raise RecipeError(f"optimizer.weight_decay is {weight_decay:g}; it must be a number from 0")
-    for key, value in factors.items():
-        if not 0 < value < math.inf:
-            raise RecipeError(f"optimizer.{key} is {value:g}; it must be a number above 0")
+def custom_optimizer(optimizer: CustomOptimizer, groups: Groups) -> torch.optim.Optimizer:
+    """The optimizer of a file of the user's own, or of an installed package, over these groups."""
+    name = optimizer.name
+    make = resolve("optimizer", name)
+    if not callable(make):
+        raise RecipeError(
+            f"optimizer {name} is a {type(make).__name__}; it must be a class or a function that gives an optimizer"
+        )
+    found = call_part("optimizer", name, make, optimizer.options, groups, lr=optimizer.lr)
+    if not isinstance(found, torch.optim.Optimizer):
+        raise RecipeError(
+            f"optimizer {name} gave a value of type {type(found).__name__}; it must give a torch.optim.Optimizer"
+        )
+    return found

@@ -5,11 +5,10 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from typing import Literal
 
-from sightlab.errors import RecipeError, suggestion
-
-Schedule = Callable[[int], float]
+from sightlab.errors import RecipeError
+from sightlab.optim.custom_schedules import Schedule, custom_schedule
+from sightlab.recipes.part_groups import CustomSchedule, ScheduleKeys, WarmedUp
 
 # The share of the peak at which a cycle begins: the default of torch's OneCycleLR (div_factor 25).
 ONE_CYCLE_START = 1 / 25
@@ -48,22 +47,19 @@ def cosine(steps: int, final_factor: float) -> Schedule:
     return lambda place: between(1.0, final_factor, place / steps)
 
 
-def one_cycle(
-    steps: int, peak_at: float, final_factor: float, anneal: Literal["cosine", "linear"] = "cosine"
-) -> Schedule:
-    """Up from 1/25 to 1 during the first `peak_at` of the steps, then down to final_factor at the last.
+def one_cycle(steps: int, peak_at: float, final_factor: float) -> Schedule:
+    """Up from 1/25 to 1 during the first `peak_at` of the steps, then down to final_factor at the last, along cosines.
 
-    Smith 2017, Cyclical learning rates; Smith and Topin 2018, Super-convergence. The turning points and both ways of
-    annealing are those of torch's OneCycleLR with two phases and without its momentum cycle.
+    Smith 2017, Cyclical learning rates; Smith and Topin 2018, Super-convergence. The turning points and the curve are
+    those of torch's OneCycleLR with two phases and without its momentum cycle.
     """
-    curve = between if anneal == "cosine" else straight
     peak, last = peak_at * steps - 1, steps - 1
 
     def factor(place: int) -> float:
         if place <= peak:
-            return curve(ONE_CYCLE_START, 1.0, place / peak) if peak > 0 else 1.0
+            return between(ONE_CYCLE_START, 1.0, place / peak) if peak > 0 else 1.0
         # A cycle of a single step has no way down: it is all peak.
-        return curve(1.0, final_factor, (place - peak) / (last - peak)) if last > 0 else 1.0
+        return between(1.0, final_factor, (place - peak) / (last - peak)) if last > 0 else 1.0
 
     return factor
 
@@ -105,52 +101,40 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
 
 
 def build_schedule(
-    name: str,
-    *,
-    steps_per_epoch: int,
-    epochs: int,
-    warmup_epochs: float = 0.0,
-    warmup_factor: float = 0.0,
-    step_epochs: int = 10,
-    gamma: float = 0.1,
-    final_factor: float = 0.0,
-    peak_at: float = 0.3,
-    anneal: Literal["cosine", "linear"] = "cosine",
+    schedule: ScheduleKeys, steps_per_epoch: int, epochs: int, *, higher_is_better: bool = True
 ) -> Schedule:
-    """The schedule called `name` for epochs * steps_per_epoch steps: step, from 0, -> factor in [0, 1].
+    """The schedule for epochs * steps_per_epoch steps: step, from 0 over the whole training, -> factor of lr.
 
-    constant, step (x gamma every step_epochs), exponential (x gamma each epoch), cosine (to final_factor) and
-    one-cycle (peak after the share peak_at, then to final_factor; anneal: cosine or linear). A linear warm-up of
-    warmup_epochs, which need not be whole, from warmup_factor comes before all but one-cycle, which rises by itself.
+    A linear warm-up of warmup_epochs, which need not be whole, from warmup_factor comes before those that have one. The
+    user's own is built by `custom_schedules.custom_schedule`; if it has `observe(score)`, call that after each epoch
+    with the validation score of the metric that chooses the best epoch, and keep its `state_dict()` in checkpoints.
+    higher_is_better: of that metric.
 
-    Raises RecipeError for an unknown name or a value out of range. The schedule raises ValueError outside its steps.
+    Raises RecipeError for a schedule that cannot be. The schedule raises ValueError outside its steps.
 
-    >>> factor = build_schedule("cosine", steps_per_epoch=10, epochs=3, warmup_epochs=1)
+    >>> from sightlab.recipes.part_groups import Cosine
+    >>> factor = build_schedule(Cosine(warmup_epochs=1), steps_per_epoch=10, epochs=3)
     >>> [round(factor(place), 3) for place in (0, 5, 10, 20, 29)]
     [0.0, 0.5, 1.0, 0.5, 0.006]
     """
-    if name not in SCHEDULES:
-        raise RecipeError(f"unknown schedule '{name}'; {suggestion(name, SCHEDULES)}")
-    check_counts(steps_per_epoch=steps_per_epoch, epochs=epochs, step_epochs=step_epochs)
-    check_shares(warmup_factor=warmup_factor, gamma=gamma, final_factor=final_factor, peak_at=peak_at)
-    if not 0 <= warmup_epochs <= epochs:
-        raise RecipeError(
-            f"schedule.warmup_epochs is {warmup_epochs:g}; it must be from 0 to the {epochs} epochs there are"
-        )
-    if name == "one-cycle" and warmup_epochs > 0:
-        raise RecipeError("schedule one-cycle rises by itself: leave warmup_epochs at 0, and set peak_at")
-    total = steps_per_epoch * epochs
-    warmup_steps = round(warmup_epochs * steps_per_epoch)
-    settings: dict[str, object] = {
+    for key, value in (("steps_per_epoch", steps_per_epoch), ("epochs", epochs)):
+        if value < 1:
+            raise RecipeError(f"schedule: {key} is {value}; it must be at least 1")
+    if isinstance(schedule, CustomSchedule):
+        return custom_schedule(schedule, steps_per_epoch, epochs, higher_is_better=higher_is_better)
+    total, warmup_steps, warmup_factor = steps_per_epoch * epochs, 0, 0.0
+    if isinstance(schedule, WarmedUp):
+        if schedule.warmup_epochs > epochs:
+            raise RecipeError(
+                f"schedule.warmup_epochs is {schedule.warmup_epochs:g}; it must be at most epochs, which is {epochs}"
+            )
+        warmup_steps, warmup_factor = round(schedule.warmup_epochs * steps_per_epoch), schedule.warmup_factor
+    make = SCHEDULES[schedule.name]
+    settings = {
+        **schedule.model_dump(),
         "steps": max(1, total - warmup_steps),
         "steps_per_epoch": steps_per_epoch,
-        "step_epochs": step_epochs,
-        "gamma": gamma,
-        "final_factor": final_factor,
-        "peak_at": peak_at,
-        "anneal": anneal,
     }
-    make = SCHEDULES[name]
     rest = make(**{key: settings[key] for key in inspect.signature(make).parameters})
     return within(total, warmed_up(rest, warmup_steps, warmup_factor))
 
@@ -164,17 +148,3 @@ def within(total: int, schedule: Schedule) -> Schedule:
         return schedule(place)
 
     return factor
-
-
-def check_counts(**values: int) -> None:
-    """Raises RecipeError naming the first value below 1."""
-    for key, value in values.items():
-        if value < 1:
-            raise RecipeError(f"schedule: {key} is {value}; it must be at least 1")
-
-
-def check_shares(**values: float) -> None:
-    """Raises RecipeError naming the first value that is not in [0, 1]."""
-    for key, value in values.items():
-        if not 0 <= value <= 1:
-            raise RecipeError(f"schedule.{key} is {value:g}; it must be from 0 to 1")

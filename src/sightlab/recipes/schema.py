@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from sightlab.recipes.hashing import hash_of
+from sightlab.parts.registry import check_part_name
+from sightlab.recipes.group import Group, NotNegative, Positive, Share, is_stored, listed, plain_options
+from sightlab.recipes.hashing import result_hash, training_hash
+from sightlab.recipes.part_groups import (
+    SGD,
+    Averaging,
+    Constant,
+    CrossEntropy,
+    Loss,
+    NoAveraging,
+    Optimizer,
+    Schedule,
+)
 
 FORMAT = 1
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Group(BaseModel):
-    """Keys that belong together: frozen, unknown ones refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-    short_for: ClassVar[str] = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        """`data: kmnist` stands for `data: {source: kmnist}`."""
-        return {cls.short_for: value} if cls.short_for and isinstance(value, str) else value
 
 
 class Data(Group):
@@ -67,9 +62,7 @@ class Data(Group):
     @classmethod
     def _names_in_a_row(cls, value: Any) -> Any:
         """`cat,dog` stands for a list of the two."""
-        if isinstance(value, str):
-            return tuple(name.strip() for name in value.split(",") if name.strip())
-        return () if value is None else value
+        return listed(value)
 
     @field_validator("label", "config", "split", mode="before")
     @classmethod
@@ -105,19 +98,13 @@ class Model(Group):
     @classmethod
     def _parts_in_a_row(cls, value: Any) -> Any:
         """`layer1,layer2` stands for a list of the two, `none` for an empty one."""
-        if not isinstance(value, str):
-            return () if value is None else value
-        parts = tuple(part.strip() for part in value.split(",") if part.strip())
-        return () if parts == ("none",) else parts
+        names = listed(value)
+        return () if names == ("none",) else names
 
     @field_validator("options")
     @classmethod
     def _plain_options(cls, options: dict[str, Any]) -> dict[str, Any]:
-        for key, value in options.items():
-            parts = value if isinstance(value, list) else [value]
-            if not all(isinstance(part, bool | int | float | str) for part in parts):
-                raise ValueError(f"option {key} must be a number, a text, true, false or a list of these")
-        return options
+        return plain_options(options)
 
     @model_validator(mode="after")
     def _one_start(self) -> Model:
@@ -135,7 +122,9 @@ class Augment(Group):
     shift in pixels. rotate: largest turn in degrees. scale: largest change of size, a share. policy: AutoAugment,
     RandAugment or TrivialAugment. colour_jitter: largest changes of brightness, contrast, saturation and hue.
     greyscale: probability of an image without colour. erase: probability that a rectangle is wiped out. mixup, cutmix:
-    alpha of the Beta distribution, 0 for none; mixed: the share of images that are mixed at all.
+    alpha of the Beta distribution, 0 for none; mixed: the share of images that are mixed at all. custom: an
+    augmentation of the user's own after those and before mixing, `path/to/file.py:Name` or what an installed package
+    registers; options: what it takes.
     """
 
     resized_crop: Share = 0.0
@@ -159,71 +148,26 @@ class Augment(Group):
     mixup: NotNegative = 0.0
     cutmix: NotNegative = 0.0
     mixed: Share = 1.0
+    custom: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
 
+    @field_validator("custom")
+    @classmethod
+    def _known_part(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is not None and not is_stored(info):
+            check_part_name("augment", name)
+        return name
 
-class Optimizer(Group):
-    """How weights move. momentum, nesterov, betas, eps: None takes the optimizer's own.
+    @field_validator("options")
+    @classmethod
+    def _plain_options(cls, options: dict[str, Any]) -> dict[str, Any]:
+        return plain_options(options)
 
-    decay_norms_and_biases: weight decay also on these (left out by default). bias_lr_factor: biases of norms move at
-    lr times this. adamw_lr_factor: what muon leaves to AdamW moves at lr times this. layer_lr_decay: each layer moves
-    at the lr of the one behind it times this, the last at lr itself; 1 moves all alike.
-    """
-
-    short_for = "name"
-    name: Literal["sgd", "adam", "adamw", "lion", "lamb", "muon"] = "sgd"
-    lr: Positive = 0.1
-    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
-    nesterov: bool | None = None
-    weight_decay: NotNegative = 0.0
-    decay_norms_and_biases: bool = False
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] | None = None
-    eps: Positive | None = None
-    bias_lr_factor: Positive = 1.0
-    adamw_lr_factor: Positive = 1.0
-    layer_lr_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
-
-
-class Schedule(Group):
-    """The learning rate as a function of the step, as a factor of `lr`.
-
-    warmup_epochs: linear rise from warmup_factor first. step: x gamma every step_epochs. exponential: x gamma each
-    epoch. cosine: down to final_factor. one-cycle: up to lr at the share peak_at, then down to final_factor.
-    """
-
-    short_for = "name"
-    name: Literal["constant", "step", "exponential", "cosine", "one-cycle"] = "constant"
-    warmup_epochs: NotNegative = 0.0
-    warmup_factor: Share = 0.0
-    step_epochs: Annotated[int, Field(ge=1)] = 10
-    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
-    final_factor: Share = 0.0
-    peak_at: Annotated[float, Field(gt=0, lt=1)] = 0.3
-
-
-class Loss(Group):
-    """Cross-entropy, or binary cross-entropy of each class (bce; Wightman et al. 2021, 2: for mixed labels).
-
-    label_smoothing: share of each label spread evenly over the classes (Szegedy et al. 2016, 7).
-    """
-
-    short_for = "name"
-    name: Literal["cross-entropy", "bce"] = "cross-entropy"
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-
-
-class Averaging(Group):
-    """Averages of the weights, which are then what is validated, kept and shipped.
-
-    ema: decay, and warmup_power p that bounds it by 1 - (step + 1)**-p. lookahead: every so many steps, by alpha, a
-    share or `falling` as in airbench (Jordan 2024).
-    """
-
-    short_for = "name"
-    name: Literal["none", "ema", "lookahead"] = "none"
-    decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    warmup_power: Positive | None = None
-    every: Annotated[int, Field(ge=1)] = 5
-    alpha: Annotated[float, Field(gt=0, le=1)] | Literal["falling"] = 0.5
+    @model_validator(mode="after")
+    def _options_have_a_reader(self) -> Augment:
+        if self.options and self.custom is None:
+            raise ValueError("has options, and no custom augmentation that reads them")
+        return self
 
 
 class Distillation(Group):
@@ -238,6 +182,11 @@ class Distillation(Group):
     alpha: Share = 0.9
 
     @property
+    def unused(self) -> tuple[str, ...]:
+        """Without a teacher that is asked, every key."""
+        return () if self.asks else tuple(type(self).model_fields)
+
+    @property
     def asks(self) -> bool:
         """Whether a teacher is asked at all: there is one, and its share of the loss is not 0."""
         return self.teacher is not None and self.alpha > 0
@@ -246,13 +195,14 @@ class Distillation(Group):
 class Recipe(Group):
     """A frozen description of one training.
 
-    clip_norm: the gradients' largest global norm; None does not clip. early_stop: epochs without a better
-    validation accuracy after which training ends; None never does. device: auto, cpu, cuda, cuda:N or mps.
-    workers: processes that share each batch on a CPU. compile: torch.compile, auto where a measured probe says it
-    pays. precision: of GPUs; CPUs work in float32. deterministic: ask torch for deterministic kernels alone.
-    test_flips: also report the score of each image and its mirror image together, beside the plain one.
-    log: where else the run is written as it goes, tensorboard or mlflow or both.
-    notes: what the author of the recipe states: command, expected time and accuracy with n.
+    clip_norm: the gradients' largest global norm; None does not clip. early_stop: epochs without a better validation
+    score after which training ends; None never does. device: auto, cpu, cuda, cuda:N or mps. processes: how many share
+    each batch on a CPU. compile: torch.compile, auto where a measured probe says it pays. precision: of GPUs; CPUs work
+    in float32. deterministic: ask torch for deterministic kernels alone. test_flips: also report the score of each
+    image and its mirror image together, beside the plain one. metrics: computed of validation and test beside those
+    that every run has; each a name or `file.py:Name`. select_by: the metric by which the best epoch is chosen.
+    callbacks: called while the training runs: tensorboard, mlflow, wandb, another name or `file.py:Name`. notes: what
+    the author of the recipe states: command, expected time and accuracy with n.
 
     >>> Recipe(model="cnn", epochs=3).model.name
     'cnn'
@@ -264,10 +214,10 @@ class Recipe(Group):
     data: Data = Data()
     model: Model = Model()
     augment: Augment = Augment()
-    optimizer: Optimizer = Optimizer()
-    schedule: Schedule = Schedule()
-    loss: Loss = Loss()
-    averaging: Averaging = Averaging()
+    optimizer: Optimizer = SGD()
+    schedule: Schedule = Constant()
+    loss: Loss = CrossEntropy()
+    averaging: Averaging = NoAveraging()
     distillation: Distillation = Distillation()
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 64
@@ -275,38 +225,63 @@ class Recipe(Group):
     early_stop: Annotated[int, Field(ge=1)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
     device: str = "auto"
-    workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    processes: Annotated[int, Field(ge=1, le=1024)] = 1
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     deterministic: bool = False
     test_flips: bool = False
     compile: Literal["auto", "on", "off"] = "auto"
-    log: tuple[Literal["tensorboard", "mlflow"], ...] = ()
+    metrics: tuple[str, ...] = ()
+    select_by: str = "accuracy"
+    callbacks: tuple[str, ...] = ()
 
-    @field_validator("log", mode="before")
+    @field_validator("metrics", "callbacks", mode="before")
     @classmethod
-    def _names_in_a_row(cls, value: Any) -> Any:
+    def _listed_names(cls, value: Any) -> Any:
         """`tensorboard,mlflow` stands for a list of the two."""
-        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+        return listed(value)
+
+    @field_validator("metrics", "select_by", "callbacks")
+    @classmethod
+    def _known_parts(cls, value: Any, info: ValidationInfo) -> Any:
+        if not is_stored(info):
+            slot = "callback" if info.field_name == "callbacks" else "metric"
+            for name in (value,) if isinstance(value, str) else value:
+                check_part_name(slot, name)
+        return value
 
     @field_validator("compile", mode="before")
     @classmethod
-    def _yaml_truth(cls, value: Any) -> Any:
-        """YAML reads a bare on and off as true and false."""
-        return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+    def _truth_as_word(cls, value: Any) -> Any:
+        """YAML reads a bare on and off as true and false; either spelling is taken."""
+        word = str(value).casefold()
+        return "on" if word in ("true", "yes", "on") else "off" if word in ("false", "no", "off") else value
 
     @property
     def hash(self) -> str:
         """Sixteen hex digits: equal for two recipes that describe the same result.
 
-        The name, the notes and where else a run is logged are left out, and so is what the chosen optimizer, schedule
-        and averaging do not read, and of distillation all where no teacher is asked.
-        Defaults are left out too, so that a key that a later version adds does not change the hashes of before.
+        The name, the notes and where else a run is logged are left out, and of distillation all where no teacher is
+        asked. Defaults are left out too, so that a key that a later version adds does not change the hashes of before.
 
-        >>> a = Recipe(name="a", schedule=Schedule(gamma=0.5))
+        >>> a = Recipe(name="a", optimizer={"name": "sgd", "momentum": 0.9})
         >>> a.hash == Recipe(name="b").hash, a.hash == Recipe(seed=1).hash
         (True, False)
         """
-        return hash_of(self)
+        return result_hash(self)
+
+    @property
+    def training_hash(self) -> str:
+        """Sixteen hex digits: what of a run's identity the recipe alone decides.
+
+        The hash without what an identity holds beside it, or what no number of the training depends on: seed, data,
+        processes, callbacks, paths (of weights, of a teacher, of files with parts) and the index of a CUDA device.
+
+        >>> Recipe(seed=1, data="kmnist").training_hash == Recipe(device="cuda:1").training_hash
+        False
+        >>> Recipe(device="cuda").training_hash == Recipe(device="cuda:1", seed=2).training_hash
+        True
+        """
+        return training_hash(self)
 
     def to_yaml(self) -> str:
         """The whole recipe as YAML that `read_recipe` reads back to an equal one."""

@@ -66,7 +66,7 @@ class RunIndex:
     ) -> Iterable[tuple[Path, dict[str, Any]]]:
         """The runs of a recipe by so many processes that have one of these statuses, oldest first."""
         for folder, facts in self.by_hash.get(recipe.hash, ()):
-            if status_of(facts) in statuses and processes_of(folder) == max(processes, recipe.workers):
+            if status_of(facts) in statuses and processes_of(folder) == max(processes, recipe.processes):
                 yield folder, facts
 
     def key_of(self, recipe: Recipe) -> str:

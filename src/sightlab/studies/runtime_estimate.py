@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sightlab.recipes.overrides import changed
-from sightlab.recipes.schema import Optimizer, Recipe, Schedule
+from sightlab.recipes.part_groups import Constant, CustomOptimizer
+from sightlab.recipes.schema import Recipe
 from sightlab.runs.index import RunIndex
 from sightlab.runs.resolve_teacher import teacher_of
 from sightlab.runs.resolve_weights import with_runs_found
@@ -39,7 +40,9 @@ def predicted(jobs: Sequence[Job], say: Callable[[str], None] = lambda _: None) 
 
 def kind_of(recipe: Recipe) -> Recipe:
     """The recipe of one epoch that costs what an epoch of this one does."""
-    plain = recipe.model_copy(update={"optimizer": Optimizer(name=recipe.optimizer.name), "schedule": Schedule()})
+    optimizer = recipe.optimizer
+    usual = optimizer if isinstance(optimizer, CustomOptimizer) else type(optimizer)()
+    plain = recipe.model_copy(update={"optimizer": usual, "schedule": Constant()})
     return changed(plain, {"seed": 0, "epochs": 1, "early_stop": None})
 
 

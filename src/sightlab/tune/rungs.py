@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from sightlab.recipes.overrides import changed
+from sightlab.recipes.part_groups import WarmedUp
 from sightlab.recipes.schema import Recipe
 
 ETA = 3  # of so many trials one goes on from a rung: Li et al. 2018 (Hyperband, section 2.6) recommend 3 or 4
@@ -17,8 +18,7 @@ def is_prefix(recipe: Recipe) -> bool:
     constant, step, exponential and a warm-up are functions of the step alone; cosine and one-cycle are stretched over
     all epochs, and so is Lookahead's falling alpha.
 
-    >>> from sightlab.recipes.schema import Schedule
-    >>> is_prefix(Recipe(schedule=Schedule(name="step"))), is_prefix(Recipe(schedule=Schedule(name="cosine")))
+    >>> is_prefix(Recipe(schedule="step")), is_prefix(Recipe(schedule="cosine"))
     (True, False)
     """
     falling = recipe.averaging.name == "lookahead" and recipe.averaging.alpha == "falling"
@@ -41,7 +41,8 @@ def rungs_of(recipe: Recipe, stops_early: bool) -> tuple[int, ...]:
     found = dict.fromkeys(math.ceil(epochs / ETA**k) for k in range(levels(recipe), -1, -1))
     if is_prefix(recipe):
         return tuple(found)
-    return tuple(rung for rung in found if rung > recipe.schedule.warmup_epochs or rung == epochs)
+    warmup = recipe.schedule.warmup_epochs if isinstance(recipe.schedule, WarmedUp) else 0
+    return tuple(rung for rung in found if rung > warmup or rung == epochs)
 
 
 def quota(trials: int) -> int:

@@ -90,7 +90,7 @@ class Plan:
             if facts["format"] > FORMAT:
                 raise StudyError(f"{where}: format {facts['format']} is from a newer sightlab; upgrade")
             rest = {key: facts[key] for key in ("name", "method", "metric", "seeds", "trials", "data", "asked")}
-            rest |= {"recipe": parse_recipe(facts["recipe"], where), "words": tuple(facts["words"])}
+            rest |= {"recipe": parse_recipe(facts["recipe"], where, stored=True), "words": tuple(facts["words"])}
             return cls(space=Space.from_json(facts["space"]), **rest)
         except (KeyError, TypeError, AttributeError) as error:
             raise StudyError(f"{where}: damaged: {error}") from error
@@ -104,8 +104,10 @@ def checked(plan: Plan) -> Plan:
     space = plan.space
     check_fit(plan.recipe, space)
     check_method(plan)
-    if plan.recipe.workers > 1:
-        raise StudyError(f"workers: {plan.recipe.workers}; trials share the machine, one process each: leave it at 1")
+    if plan.recipe.processes > 1:
+        raise StudyError(
+            f"processes: {plan.recipe.processes}; trials share the machine, one process each: leave it at 1"
+        )
     if space.cells is not None:
         for values in space.grid():
             plan.recipe_of(values)
