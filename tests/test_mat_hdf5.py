@@ -12,10 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
+from sightlab.data.containers.base import DataFile
+from sightlab.data.formats.mat import plain_values
 from sightlab.errors import DataError
 from tests.array_files import COLOUR, GREY, LABELS, claimed, fault, parts_of
+from tests.public_forms import stanford_cars
+from tests.reading import decision
 
 MATLAB_HEAD = b"MATLAB 5.0 MAT-file, Platform: PCWIN64, Created on: Mon Jan 01 00:00:00 2024"
 
@@ -261,3 +265,43 @@ def test_patch_camelyons_files_are_a_set(tmp_path: Path) -> None:
     assert list(parts.splits) == ["train", "validation"]
     np.testing.assert_array_equal(parts.splits["validation"].images, COLOUR[::-1])
     assert parts.splits["train"].labels.tolist() == (LABELS % 2).tolist()
+
+
+def test_mat_variables_have_the_values_that_scipy_reads(tmp_path: Path) -> None:
+    rows = [
+        {"class": 3.0, "fname": "1.jpg", "box": np.array([1, 2])},
+        {"class": 12.0, "fname": "", "box": np.array([])},
+    ]
+    table = np.array([tuple(row.values()) for row in rows], [(name, object) for name in rows[0]])
+    texts = np.array(["ant", "bee wolf"], object)
+    values = {"rows": table, "one": table[:1], "texts": texts, "n": np.uint16(7), "m": np.arange(6).reshape(2, 3)}
+    for packed in (False, True):
+        path = save_mat(tmp_path / "a.mat", packed=packed, **values)
+        theirs = loadmat(path, squeeze_me=True, struct_as_record=False)
+        found = plain_values(DataFile.at(path))
+        assert found["n"] == theirs["n"] and found["m"] == theirs["m"].tolist()
+        assert found["texts"] == theirs["texts"].tolist()
+        for mine, other in zip([*found["rows"], found["one"]], [*theirs["rows"], theirs["one"]], strict=True):
+            assert mine["class"] == getattr(other, "class") and list(mine["fname"]) == list(other.fname)
+            assert mine["box"] == other.box.tolist()
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_flipped_bytes_of_lists_in_mat_files_are_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: Any
+) -> None:
+    root = tmp_path_factory.getbasetemp() / "cars"
+    if not root.exists():
+        stanford_cars().at(root)
+    path = root / data.draw(st.sampled_from(["devkit/cars_train_annos.mat", "devkit/cars_meta.mat"]))
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 3))):
+        flipped[data.draw(st.integers(124, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(flipped)
+    try:
+        refusal = decision(root).refusal
+        assert "\n" not in refusal
+    finally:
+        path.write_bytes(whole)

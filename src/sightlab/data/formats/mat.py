@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,11 +16,6 @@ from sightlab.data.formats.stored import Array, StoredArray
 from sightlab.errors import DataError, one_line
 
 HDF5_HEAD = b"MATLAB 7.3"
-# What scipy raises on files that are not what they seem.
-BROKEN = (
-    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError, EOFError, RecursionError),
-    *(NotImplementedError, MemoryError, AssertionError, RuntimeError, zlib.error),
-)
 
 
 def mat_arrays(file: DataFile) -> list[StoredArray]:
@@ -106,7 +100,7 @@ def leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...],
     if isinstance(value, dict):
         for field, inner in value.items():
             yield from leaves(inner, (*path, field))
-    elif value is not None:
+    elif not isinstance(value, tuple | None):  # an array of structs is no array of pictures
         yield path, value
 
 
@@ -123,3 +117,21 @@ def plain(file: DataFile, name: str, value: Any) -> Array:
 def text_of(value: Any) -> str | None:
     """The one text in a cell; None for anything else."""
     return str(value[0]) if isinstance(value, np.ndarray) and value.dtype.kind == "U" and value.size == 1 else None
+
+
+def plain_values(file: DataFile) -> dict[str, Any]:
+    """A file's variables without axes of length 1: numbers, texts, lists of them, and dicts of structs' fields.
+
+    What is not read is left out. Raises DataError.
+    """
+    found = {one.name: squeezed(variable(file, one)) for one in variables(file)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def squeezed(value: Any) -> Any:
+    """See `plain_values`."""
+    if isinstance(value, np.ndarray):
+        return value.squeeze().tolist()
+    if isinstance(value, dict):
+        return {name: squeezed(inner) for name, inner in value.items()}
+    return [squeezed(one) for one in value] if isinstance(value, list | tuple) else value

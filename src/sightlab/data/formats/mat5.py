@@ -183,7 +183,7 @@ def variables_in(stream: BinaryIO, size: int) -> tuple[list[Variable], Order]:
 
 def value_in(stream: BinaryIO, variable: Variable, order: Order) -> Any:
     """A variable's value: an array of numbers or texts, a list of the values in a cell array, a dict of a struct's
-    fields, None for what is not read. Raises DamagedError.
+    fields, a tuple of such dicts for an array of structs, None for what is not read. Raises DamagedError.
     """
     with elements_of(stream, variable, order) as inside:
         kind, logical, shape, _ = inside.head()
@@ -204,7 +204,10 @@ def content(inside: Elements, kind: int, logical: bool, shape: tuple[int, ...], 
         return texts(inside, shape)
     if kind == CELL:
         return [nested(inside, depth) for _ in range(math.prod(shape))]
-    return fields(inside, depth) if kind == STRUCT and math.prod(shape) == 1 else None
+    if kind == STRUCT:
+        found = structs(inside, math.prod(shape), depth)
+        return found[0] if len(found) == 1 else found
+    return None
 
 
 def nested(inside: Elements, depth: int) -> Any:
@@ -219,14 +222,15 @@ def nested(inside: Elements, depth: int) -> Any:
     return content(own, number, logical, shape, depth + 1)
 
 
-def fields(inside: Elements, depth: int) -> dict[str, Any]:
-    """The fields of a struct of one element."""
+def structs(inside: Elements, count: int, depth: int) -> tuple[dict[str, Any], ...]:
+    """The fields of each struct of an array."""
     length = (inside.numbers(4) or [0])[0]
     _, names = inside.element(LONGEST_NAME * MOST_FIELDS)
     if not 0 < length <= LONGEST_NAME or len(names) % length:
         raise DamagedError("a struct's fields have no names")
     cut = [names[start : start + length] for start in range(0, len(names), length)]
-    return {name.split(b"\0")[0].decode("utf-8", "replace"): nested(inside, depth) for name in cut}
+    fields = [name.split(b"\0")[0].decode("utf-8", "replace") for name in cut]
+    return tuple({name: nested(inside, depth) for name in fields} for _ in range(count if fields else 0))
 
 
 def numbers(inside: Elements, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
@@ -257,5 +261,5 @@ def texts(inside: Elements, shape: tuple[int, ...]) -> Array:
         raise DamagedError("an array of characters holds none") from None
     if len(letters) != math.prod(shape):
         raise DamagedError(f"an array of {list(shape)} characters has {len(letters):,}")
-    rows = np.array(list(letters), np.str_).reshape(shape, order="F").reshape(math.prod(shape[:-1]), -1)
+    rows = np.array(list(letters), np.str_).reshape(shape, order="F").reshape(math.prod(shape[:-1]), shape[-1])
     return np.array(["".join(row).rstrip() for row in rows.tolist()], np.str_)

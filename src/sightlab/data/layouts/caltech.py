@@ -7,8 +7,8 @@ from dataclasses import replace
 from sightlab.data.imageset import Allocate, Parts, Progress
 from sightlab.data.inventory import Inventory
 from sightlab.data.layouts import class_folders
-from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions
-from sightlab.data.layouts.known_files import can_honour, known_form
+from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, applies
+from sightlab.data.layouts.known_files import known_form
 from sightlab.data.layouts.tree import Tree
 
 NAME = "caltech"
@@ -17,7 +17,7 @@ FORMS = {"BACKGROUND_Google": ("Faces", "accordion", "airplanes"), "257.clutter"
 
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """The class folders, with a word on the one that is no class."""
-    if not inventory.pictures or not can_honour(options, NAME):
+    if not applies(inventory, options, NAME):
         return None
     tree = Tree(inventory)
     names = set(tree.inner_names(tree.top))

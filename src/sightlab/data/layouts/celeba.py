@@ -6,8 +6,8 @@ from collections import defaultdict
 
 from sightlab.data.imageset import UNDIVIDED
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, refused
-from sightlab.data.layouts.known_files import UnreadableError, called, can_honour, known_form, the_picture
+from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, applies, refused
+from sightlab.data.layouts.known_files import UnreadableError, called, known_form, the_picture
 from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.messages import shortened
 from sightlab.data.tables.finder import Finder
@@ -24,7 +24,7 @@ VALUES = ("-1", "1")
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """The pictures by one attribute, -1 or 1."""
     lists = called(inventory, *ATTRIBUTES)
-    if not lists or not inventory.pictures or not can_honour(options, NAME, "label"):
+    if not lists or not applies(inventory, options, NAME, "label"):
         return None
     rows = rows_of(inventory, lists[0])
     names, values = heading_and_rows(inventory, lists[0], rows)

@@ -1,28 +1,30 @@
-"""What a layout says it would read of a source, and how the user wants it read."""
+"""The interface of layouts: the claim that one makes on a source, and the options by which the user chooses."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sightlab.data.imageset import Allocate, Parts, Progress
 from sightlab.data.inventory import Inventory
+from sightlab.data.layouts.split_words import exact_split
 from sightlab.data.pictures.decode import Decoding
 from sightlab.errors import DataError
 
 Read = Callable[[Allocate, Progress | None], Parts]
 Pairs = Sequence[tuple[str, str]]
 
-# How much speaks for a layout. A stronger one is taken before a weaker one that says nothing else of the same pictures.
+# How strong the evidence for a layout is. Of two that read the same pictures alike the stronger one is taken.
 POSSIBLE, STRUCTURE, STATED, KNOWN = 1, 2, 3, 4
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How the user wants a source read. What is None, or empty, is left to the evidence.
+    """How the user wants a source read. What is None, or empty, is detected.
 
     layout: name of an entry of LAYOUTS. label: column (name or number from 0) that holds labels; of shards, the
     extension or JSON key. classes: the class names to read, in this order; others are left aside. split:
@@ -63,8 +65,6 @@ def parsed_places(text: str) -> dict[str, str]:
     >>> parsed_places("train:images/a,val:images/b")
     {'train': 'images/a', 'validation': 'images/b'}
     """
-    from sightlab.data.layouts.split_words import exact_split
-
     places: dict[str, str] = {}
     for piece in text.split(","):
         word, colon, place = piece.partition(":")
@@ -77,18 +77,17 @@ def parsed_places(text: str) -> dict[str, str]:
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """What a layout would read.
+    """What a layout would read of a source, found without decoding anything.
 
-    layout: its name. read: reads it; the parts it gives name files relative to the source in their notes. strength:
-    see above. splits: pictures a split, None where only reading tells. classes: their names in order, () where only
-    reading tells. labels: where labels come from, in a few words, as in "column dx of meta.csv". pairs: of pictures
-    that are files, (name, class) by split; None for other forms. unused: what would be left aside, a line each.
-    notes: what the user should know, a line each. doubts: why this may not be what the user means, a line each that
-    ends with the words that would settle it; a claim with doubts is read only when the user has chosen its layout.
-    beside: other files in the folder of a lone file that are read with it. root: the folder that the pictures
-    of a lone list lie in. lazy: whether pictures are decoded when
-    used, so that nothing is cached. refusal: where the form is certain and cannot be read, the line that says so; then
-    `read` is never called. identity: plain values that tell this reading of the source from every other one.
+    layout: its name. read: reads it; notes of the parts name files relative to the source. strength: see above.
+    splits: pictures per split, None where only reading tells. classes: their names in order, () where only reading
+    tells. labels: where labels come from, as in "column dx of meta.csv". pairs: of pictures that are files, (name,
+    class) by split; None for other forms. unused: what would be left out, a line each. notes: messages for the user, a
+    line each. doubts: why this may not be what the user means, each a line that ends with the options that settle it;
+    a claim with doubts is read only if the user chose its layout. beside: other files in the folder of a lone file that
+    are read with it. root: the folder of the pictures of a lone list. lazy: whether pictures are decoded when used, so
+    that nothing is cached. refusal: why a form that is certain cannot be read; then `read` is never called. identity:
+    plain values that distinguish this reading from every other reading of the source.
     """
 
     layout: str
@@ -112,6 +111,11 @@ class Claim:
         """Pictures in all; None where only reading tells."""
         counts = list(self.splits.values())
         return None if None in counts else sum(count or 0 for count in counts)
+
+    @cached_property
+    def split_and_class(self) -> dict[str, tuple[str, str]]:
+        """(split, class) of each picture that is a file."""
+        return {name: (split, text) for split, pairs in (self.pairs or {}).items() for name, text in pairs}
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,26 @@ def classes_word(names: Sequence[str]) -> str:
     """
     whole = ",".join(names)
     return word("classes", whole) if len(whole) <= 80 else f"`classes={names[0]},{names[1]},...`"
+
+
+# The options that say how labels are found.
+LABEL_OPTIONS = ("label", "split", "list", "label_from", "shape")
+
+
+def can_honour(options: ReadOptions, layout: str, *honoured: str) -> bool:
+    """Whether a layout takes all that the user says of how labels are found.
+
+    honoured: those of `LABEL_OPTIONS` that it takes. Raises DataError for others where the user chose the layout.
+    """
+    asked = [name for name in LABEL_OPTIONS if getattr(options, name) and name not in honoured]
+    if asked and options.layout == layout:
+        raise DataError(f"`layout={layout}` takes no `{asked[0]}=`; leave one of the two out")
+    return not asked
+
+
+def applies(inventory: Inventory, options: ReadOptions, layout: str, *honoured: str) -> bool:
+    """Whether a layout of picture files in a folder or an archive can be meant: see `can_honour`."""
+    return inventory.only is None and bool(inventory.pictures) and can_honour(options, layout, *honoured)
 
 
 def refused(layout: str, line: str, strength: int = STATED) -> Claim:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import Claim, Layout, ReadOptions, word
+from sightlab.data.layouts.claim import Claim, Layout, ReadOptions, applies, word
 from sightlab.data.layouts.class_folders import class_first, notes_of
 from sightlab.data.layouts.doubts import shared_doubt, variant_doubt
 from sightlab.data.layouts.picture_claim import picture_claim
@@ -18,7 +18,7 @@ NAME = "class-first"
 
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """The pictures of each class by the split that their inner folder says."""
-    if inventory.only or not inventory.pictures or options.label or options.list or options.split or options.label_from:
+    if not applies(inventory, options, NAME, "shape"):
         return None
     tree = Tree(inventory)
     if not class_first(tree, tree.top):

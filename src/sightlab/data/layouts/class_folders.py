@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import POSSIBLE, STRUCTURE, Claim, Layout, ReadOptions, classes_word, word
+from sightlab.data.layouts.claim import POSSIBLE, STRUCTURE, Claim, Layout, ReadOptions, applies, classes_word, word
 from sightlab.data.layouts.copies import nested_doubt
 from sightlab.data.layouts.doubts import deeper_doubt, masks, masks_doubt, shared_doubt, storage_doubt, variant_doubt
 from sightlab.data.layouts.picture_claim import left_pictures, picture_claim
@@ -18,7 +18,7 @@ NAME = "class-folders"
 
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """Every picture under the name of its folder below the first place with several folders."""
-    if inventory.only or not inventory.pictures or options.label or options.list or options.split or options.label_from:
+    if not applies(inventory, options, NAME, "shape"):
         return None
     tree = Tree(inventory)
     root = tree.top

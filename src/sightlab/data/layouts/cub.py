@@ -6,10 +6,9 @@ from collections import Counter, defaultdict
 
 from sightlab.data.imageset import UNDIVIDED
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions
+from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, applies
 from sightlab.data.layouts.known_files import (
     UnreadableError,
-    can_honour,
     known_form,
     pairs_of_lines,
     the_picture,
@@ -25,7 +24,7 @@ SPLITS = {"1": "train", "0": "test"}
 
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """Every picture of images.txt under its class, in the official split."""
-    if not inventory.pictures or not can_honour(options, NAME):
+    if not applies(inventory, options, NAME):
         return None
     folder = together(inventory, *LISTS)
     if folder is None:

@@ -1,4 +1,4 @@
-"""Which layout a source is read by: the one good claim, else a refusal that names the words to choose."""
+"""Layout detection: the one claim that fits a source, else a refusal that names the options to choose by."""
 
 from __future__ import annotations
 
@@ -95,17 +95,8 @@ def covers(one: Claim, other: Claim) -> bool:
         return True
     if one.pairs is None or other.pairs is None:
         return False
-    return agree(one, other) and len(flat(one)) >= len(flat(other)) and says_more_of_splits(one, other)
-
-
-def says_more_of_splits(one: Claim, other: Claim) -> bool:
-    """Whether one claim divides the pictures at least as finely as the other."""
-    return len(one.splits) >= len(other.splits)
-
-
-def flat(claim: Claim) -> dict[str, tuple[str, str]]:
-    """(split, class) of each picture of a claim."""
-    return {name: (split, text) for split, pairs in (claim.pairs or {}).items() for name, text in pairs}
+    says_as_much = len(one.split_and_class) >= len(other.split_and_class) and len(one.splits) >= len(other.splits)
+    return says_as_much and agree(one, other)
 
 
 def agree(one: Claim, other: Claim) -> bool:
@@ -114,7 +105,7 @@ def agree(one: Claim, other: Claim) -> bool:
 
     Two claims that share few pictures do not agree.
     """
-    mine, others = flat(one), flat(other)
+    mine, others = one.split_and_class, other.split_and_class
     shared = mine.keys() & others.keys()
     if 2 * len(shared) < min(len(mine), len(others)):
         return False
@@ -143,7 +134,11 @@ def overlooked(claim: Claim, claims: Sequence[Claim]) -> str:
             return with_way_out(other.refusal, claim)
         if other is claim or not other.doubts or other.strength < claim.strength or other.pairs is None:
             continue
-        if claim.pairs is not None and not agree(claim, other) and len(flat(other)) >= len(flat(claim)):
+        if (
+            claim.pairs is not None
+            and not agree(claim, other)
+            and len(other.split_and_class) >= len(claim.split_and_class)
+        ):
             return with_way_out(other.doubts[0], claim)
     return ""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, refused
-from sightlab.data.layouts.known_files import called, can_honour, folder_of, known_form
+from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, can_honour, refused
+from sightlab.data.layouts.known_files import called, folder_of, known_form
 from sightlab.data.messages import shortened
 from sightlab.data.tables.finder import without_suffix
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions
+from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, applies
 from sightlab.data.layouts.known_files import (
     called,
-    can_honour,
     folder_of,
     known_form,
     lines_of,
@@ -27,7 +26,7 @@ WORDS = {"train": "train", "validation": "val", "test": "test"}
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """Every picture of the lists under its variant, or what `label` says, in the official splits."""
     found = called(inventory, *(f"images_{level}_train.txt" for level in LEVELS))
-    if not inventory.pictures or not found or not can_honour(options, NAME, "label"):
+    if not found or not applies(inventory, options, NAME, "label"):
         return None
     level, folder = options.label or "variant", folder_of(found[0])
     if level not in LEVELS:

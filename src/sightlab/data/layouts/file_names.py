@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sightlab.data.imageset import UNDIVIDED
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import STATED, Claim, Layout, ReadOptions, refused, word
+from sightlab.data.layouts.claim import STATED, Claim, Layout, ReadOptions, applies, refused, word
 from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_words import exact_split
 from sightlab.data.messages import counted, shortened
@@ -27,7 +27,7 @@ Pairs = dict[str, list[tuple[str, str]]]
 
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """The pictures under the labels that their names say by the pattern; without a pattern, the one that would fit."""
-    if inventory.only or not inventory.pictures or options.label or options.list or options.shape:
+    if not applies(inventory, options, NAME, "split", "label_from"):
         return None
     if options.label_from is not None:
         return claim_by(inventory, options, options.label_from)

@@ -6,16 +6,16 @@ import re
 from collections.abc import Mapping
 
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, refused
+from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, applies, refused
 from sightlab.data.layouts.known_files import (
     UnreadableError,
-    as_list,
     called,
-    can_honour,
     folder_of,
     known_form,
     lines_of,
     mat_of,
+    numbers_in,
+    structs_in,
 )
 from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_folders import bare_notes, by_labels, split_roots
@@ -30,7 +30,7 @@ PICTURE = re.compile(r"(?:.*/)?ILSVRC2012_val_(\d{8})\.\w+")  # the number of it
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """Training pictures by their folders; validation pictures by the numbers of the kit, a line each."""
     truths = called(inventory, TRUTH)
-    if not truths or not inventory.pictures or not can_honour(options, NAME):
+    if not truths or not applies(inventory, options, NAME):
         return None
     tree = Tree(inventory)
     roots, _ = split_roots(tree, options)
@@ -69,9 +69,12 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
 
 def wordnet_ids(inventory: Inventory, folder: str) -> Mapping[str, str]:
     """The WordNet id of each class number, from the development kit; empty where meta.mat is not there."""
-    found = [name for name in called(inventory, "meta.mat") if folder_of(name) == folder]
-    synsets = as_list(mat_of(inventory, found[0]).get("synsets", ())) if found else ()
-    return {str(int(one.ILSVRC2012_ID)): str(one.WNID) for one in synsets}
+    for name in called(inventory, "meta.mat"):
+        if folder_of(name) == folder:
+            synsets = structs_in(mat_of(inventory, name).get("synsets", ()), "ILSVRC2012_ID", "WNID")
+            numbers = numbers_in(inventory, name, [one["ILSVRC2012_ID"] for one in synsets])
+            return {str(number): str(one["WNID"]) for number, one in zip(numbers, synsets, strict=True)}
+    return {}
 
 
 LAYOUT = Layout(

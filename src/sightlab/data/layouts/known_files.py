@@ -1,14 +1,13 @@
-"""The files that publicly known forms consist of: found by name, read as lines or as MATLAB variables."""
+"""Helpers of the layouts of public data sets: their files found by name, read as lines or as MATLAB variables."""
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sightlab.data.formats.mat import BROKEN, broken, variables
+from sightlab.data.formats.mat import plain_values
 from sightlab.data.imageset import natural_key
 from sightlab.data.inventory import Inventory
 from sightlab.data.layouts.claim import KNOWN, Claim, ReadOptions, refused
@@ -16,8 +15,6 @@ from sightlab.data.messages import counted, shortened
 from sightlab.data.tables.finder import Finder, as_path
 from sightlab.data.tables.sheet import lines_of as text_lines
 from sightlab.errors import DataError
-
-WORDS = ("label", "split", "list", "label_from", "shape")
 
 _BY_LAST: WeakKeyDictionary[Inventory, dict[str, list[str]]] = WeakKeyDictionary()
 
@@ -40,17 +37,6 @@ def known_form(layout: str, matches: Matches) -> Matches:
             return refused(layout, str(error), KNOWN)
 
     return checked
-
-
-def can_honour(options: ReadOptions, layout: str, *honoured: str) -> bool:
-    """Whether a layout can do all that the user asks of how labels are found.
-
-    honoured: those of `WORDS` that it can do. Raises DataError where the user has chosen the layout, and it cannot.
-    """
-    asked = [word for word in WORDS if getattr(options, word) and word not in honoured]
-    if asked and options.layout == layout:
-        raise DataError(f"`layout={layout}` takes no `{asked[0]}=`; leave one of the two out")
-    return not asked
 
 
 def still_packed(inventory: Inventory, layout: str) -> Claim | None:
@@ -125,22 +111,28 @@ def pairs_of_lines(inventory: Inventory, name: str) -> list[tuple[str, str]]:
 
 
 def mat_of(inventory: Inventory, name: str) -> dict[str, Any]:
-    """The variables of a MATLAB file up to version 7. Raises UnreadableError for what is none, or is of version 7.3."""
-    from scipy.io import loadmat
-
-    file = inventory.file(name)
+    """The variables of a MATLAB file of versions 5 to 7, as `plain_values` gives them. Raises UnreadableError."""
     try:
-        variables(file)  # refuses what claims to hold more than it can
-        with warnings.catch_warnings(action="ignore"), file.open() as stream:
-            return dict(loadmat(stream, squeeze_me=True, struct_as_record=False))
+        return plain_values(inventory.file(name))
     except DataError as error:
         raise UnreadableError(str(error)) from None
-    except BROKEN as error:
-        raise UnreadableError(str(broken(file, error))) from None
 
 
-def as_list(value: Any) -> Sequence[Any]:
+def as_list(value: Any) -> list[Any]:
     """A MATLAB variable as a list, also where it holds one value."""
-    import numpy as np
+    return list(value) if isinstance(value, list | tuple) else [value]
 
-    return list(np.atleast_1d(value))
+
+def numbers_in(inventory: Inventory, name: str, value: Any) -> list[int]:
+    """A MATLAB variable of whole numbers as a list. Raises UnreadableError for other values."""
+    try:
+        return [int(one) for one in as_list(value)]
+    except (TypeError, ValueError, OverflowError):
+        raise UnreadableError(
+            f"{inventory.shown(name)}: holds other values where numbers are; fetch it again"
+        ) from None
+
+
+def structs_in(value: Any, *fields: str) -> list[dict[str, Any]]:
+    """Those of the structs of a MATLAB variable that have these fields."""
+    return [one for one in as_list(value) if isinstance(one, dict) and one.keys() >= set(fields)]

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from sightlab.data.imageset import UNDIVIDED
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import STATED, Claim, Layout, ReadOptions
+from sightlab.data.layouts.claim import STATED, Claim, Layout, ReadOptions, applies
 from sightlab.data.layouts.class_folders import notes_of
 from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_folders import split_roots
@@ -17,7 +17,7 @@ NAME = "leaf-folders"
 
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """Every picture under the name of its own folder. Read only where the user says so: outer folders come first."""
-    if options.layout != NAME or inventory.only or not inventory.pictures:
+    if options.layout != NAME or not applies(inventory, options, NAME, "shape", "split"):
         return None
     tree = Tree(inventory)
     roots, _ = split_roots(tree, options)

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 from sightlab.data.imageset import UNDIVIDED
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions
+from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, applies
 from sightlab.data.layouts.flat_labels import FlatLabels, flat_labels
-from sightlab.data.layouts.known_files import can_honour
 from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_words import parsed
 from sightlab.data.layouts.tree import Tree, last
@@ -18,7 +17,7 @@ NAME = "letter-folders"
 
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """Every picture under its path below the letter; flat pictures of other splits by a table that labels them."""
-    if inventory.only or not inventory.pictures or not can_honour(options, NAME):
+    if not applies(inventory, options, NAME):
         return None
     tree = Tree(inventory)
     roots = [folder for folder in (tree.top, *tree.inner(tree.top)) if lettered(tree, folder)]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import KNOWN, STATED, Claim, Layout, ReadOptions, refused
+from sightlab.data.layouts.claim import KNOWN, STATED, Claim, Layout, ReadOptions, applies, refused
 from sightlab.data.layouts.class_folders import notes_of
 from sightlab.data.layouts.flat_labels import FlatLabels, flat_labels
 from sightlab.data.layouts.known_classes import small
@@ -30,7 +30,7 @@ WNID = re.compile(r"n\d{8}")
 
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """The pictures of class folders, and flat ones of other splits under the classes that a table gives them."""
-    if inventory.only or not inventory.pictures or options.list or options.label_from or options.shape:
+    if not applies(inventory, options, NAME, "label", "split"):
         return None
     if options.split and not options.split_places:
         return None

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions
+from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, can_honour
 from sightlab.data.layouts.known_files import (
     UnreadableError,
-    as_list,
     called,
-    can_honour,
     known_form,
     mat_of,
+    numbers_in,
     still_packed,
 )
 from sightlab.data.layouts.picture_claim import picture_claim
@@ -37,12 +36,12 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
         raise UnreadableError(
             f"{inventory.label}: there is imagelabels.mat and no setid.mat, which has the splits; fetch it too"
         )
-    numbers = [int(number) for number in as_list(mat_of(inventory, labels[0]).get("labels", ()))]
+    numbers = numbers_in(inventory, labels[0], mat_of(inventory, labels[0]).get("labels", ()))
     ids = mat_of(inventory, sets[0])
     if not numbers or any(key not in ids for key in KEYS.values()):
         return None
-    wanted = {split: [int(place) for place in as_list(ids[key])] for split, key in KEYS.items()}
-    if max(max(own) for own in wanted.values()) > len(numbers):
+    wanted = {split: numbers_in(inventory, sets[0], ids[key]) for split, key in KEYS.items()}
+    if max(max(own, default=0) for own in wanted.values()) > len(numbers):
         raise UnreadableError(
             f"{inventory.shown(labels[0])}: labels {len(numbers):,} pictures, setid.mat names more; fetch both again"
         )

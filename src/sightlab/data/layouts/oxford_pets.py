@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions
+from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, can_honour
 from sightlab.data.layouts.known_files import (
     UnreadableError,
-    can_honour,
     folder_of,
     known_form,
     pairs_of_lines,

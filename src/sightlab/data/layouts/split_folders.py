@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sightlab.data.imageset import SPLITS
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import POSSIBLE, STATED, STRUCTURE, Claim, Layout, ReadOptions, refused, word
+from sightlab.data.layouts.claim import POSSIBLE, STATED, STRUCTURE, Claim, Layout, ReadOptions, applies, refused, word
 from sightlab.data.layouts.class_folders import notes_of
 from sightlab.data.layouts.doubts import deeper_doubt, storage_doubt
 from sightlab.data.layouts.picture_claim import picture_claim
@@ -20,9 +20,7 @@ NAME = "split-folders"
 
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """The pictures of each split under the names of their class folders."""
-    if inventory.only or not inventory.pictures or options.label or options.list or options.label_from:
-        return None
-    if options.split and not options.split_places:
+    if not applies(inventory, options, NAME, "split", "shape") or (options.split and not options.split_places):
         return None
     tree = Tree(inventory)
     roots, others = asked_roots(tree, options) if options.split_places else split_roots(tree, options)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from sightlab.data.imageset import SPLITS, UNDIVIDED
 from sightlab.data.inventory import Inventory
 from sightlab.data.layouts import class_folders, letter_folders
-from sightlab.data.layouts.claim import KNOWN, STATED, Claim, Layout, ReadOptions, refused
-from sightlab.data.layouts.known_files import UnreadableError, can_honour, folder_of, known_form, lines_of, the_picture
+from sightlab.data.layouts.claim import KNOWN, STATED, Claim, Layout, ReadOptions, applies, refused
+from sightlab.data.layouts.known_files import UnreadableError, folder_of, known_form, lines_of, the_picture
 from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.layouts.split_words import parsed, split_family
 from sightlab.data.messages import counted, shortened
@@ -36,7 +36,7 @@ class Lists:
 
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """The pictures of class folders by the lists of their splits."""
-    if inventory.only or not can_honour(options, NAME, "split") or not inventory.pictures:
+    if not applies(inventory, options, NAME, "split"):
         return None
     if options.split and not set(options.split_places.values()) & set(inventory.texts):
         return None

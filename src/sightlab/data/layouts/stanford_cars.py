@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
 
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, refused
-from sightlab.data.layouts.known_files import as_list, called, can_honour, known_form, mat_of, still_packed, the_picture
+from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, can_honour, refused
+from sightlab.data.layouts.known_files import (
+    as_list,
+    called,
+    known_form,
+    mat_of,
+    numbers_in,
+    still_packed,
+    structs_in,
+    the_picture,
+)
 from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.messages import shortened
 from sightlab.data.tables.finder import Finder
@@ -33,7 +41,7 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     for split, path, number in found:
         picture = the_picture(finder, path)
         if picture is not None:
-            pairs[split].setdefault(picture, names[number - 1] if number <= len(names) else str(number))
+            pairs[split].setdefault(picture, names[number - 1] if 0 < number <= len(names) else str(number))
     if not pairs:
         return refused(
             NAME,
@@ -73,11 +81,12 @@ def annotated(inventory: Inventory, name: str) -> Iterator[tuple[str, str, int]]
     """(split, path of the picture, class from 1) of each annotation of a file that has a class."""
     split = "test" if "test" in name.rpartition("/")[2] else "train"
     folder = "" if name.endswith("cars_annos.mat") else f"cars_{split}/"
-    for one in as_list(mat_of(inventory, name).get("annotations", ())):
-        number: Any = getattr(one, "class", None)
-        path = str(getattr(one, "relative_im_path", None) or folder + str(getattr(one, "fname", "")))
-        if number is not None and path != folder:
-            yield ("test" if getattr(one, "test", split == "test") else "train"), path, int(number)
+    rows = structs_in(mat_of(inventory, name).get("annotations", ()), "class")
+    numbers = numbers_in(inventory, name, [one["class"] for one in rows])
+    for one, number in zip(rows, numbers, strict=True):
+        path = str(one.get("relative_im_path") or folder + str(one.get("fname", "")))
+        if path != folder:
+            yield ("test" if one.get("test", split == "test") else "train"), path, number
 
 
 LAYOUT = Layout(

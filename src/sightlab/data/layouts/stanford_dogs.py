@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions
-from sightlab.data.layouts.known_files import as_list, can_honour, known_form, mat_of, the_picture, together
+from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, applies
+from sightlab.data.layouts.known_files import as_list, known_form, mat_of, the_picture, together
 from sightlab.data.layouts.picture_claim import picture_claim
 from sightlab.data.tables.finder import Finder
 
@@ -14,7 +14,7 @@ LISTS = {"train": "train_list.mat", "test": "test_list.mat"}
 
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """Every picture of the lists under its breed's folder, in the official split."""
-    if not inventory.pictures or not can_honour(options, NAME):
+    if not applies(inventory, options, NAME):
         return None
     folder = together(inventory, *LISTS.values())
     if folder is None:

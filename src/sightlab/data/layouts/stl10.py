@@ -11,8 +11,8 @@ from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.file_io import reading
 from sightlab.data.imageset import Allocate, ImageSet, Parts, Progress
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions
-from sightlab.data.layouts.known_files import UnreadableError, can_honour, folder_of, known_form, lines_of, together
+from sightlab.data.layouts.claim import KNOWN, Claim, Layout, ReadOptions, can_honour
+from sightlab.data.layouts.known_files import UnreadableError, folder_of, known_form, lines_of, together
 from sightlab.errors import DataError
 
 NAME = "stl10"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from sightlab.data.imageset import UNDIVIDED
 from sightlab.data.inventory import Inventory
-from sightlab.data.layouts.claim import STATED, Claim, Layout, ReadOptions
+from sightlab.data.layouts.claim import STATED, Claim, Layout, ReadOptions, applies
 from sightlab.data.layouts.picture_claim import left_pictures, picture_claim
 from sightlab.data.layouts.split_folders import split_roots
 from sightlab.data.layouts.tree import Tree
@@ -19,7 +19,7 @@ LONGEST = 100
 
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     """Every picture under what the text beside it says; None where such texts are captions, boxes or longer ones."""
-    if inventory.only or options.label or options.list or options.split or options.label_from:
+    if not applies(inventory, options, NAME, "shape"):
         return None
     texts = texts_beside(inventory)
     if len(texts) < 2 or 10 * len(texts) < 9 * len(inventory.pictures):
