@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 from sightlab.data.layouts.claim import ReadOptions
 from sightlab.data.pictures.decode import Decoding
-from sightlab.data.tables.dialect import encoding_named
+from sightlab.data.tables.encodings import encoding_named
 from sightlab.errors import DataError, suggestion
 
 

@@ -14,7 +14,8 @@ from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.array_labels import texts_of
 from sightlab.data.formats.file_io import opened
 from sightlab.data.formats.stored import Array
-from sightlab.data.tables.dialect import all_records, text_table
+from sightlab.data.tables.dialect import text_table
+from sightlab.data.tables.read_rows import all_records
 from sightlab.errors import DataError
 
 ABOUT = re.compile(r"class|label|name|categor|map|info|meta|index", re.IGNORECASE)

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightlab.data.formats.pixel_values import WHOLE
-from sightlab.data.tables.dialect import raw_records
 from sightlab.data.tables.grid import Grid
 from sightlab.data.tables.packed import packed_numbers
 from sightlab.data.tables.pixel_columns import Columns
+from sightlab.data.tables.read_rows import raw_records
 from sightlab.errors import DataError
 
 SHOWN_CHARACTERS = 40

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from sightlab.data.containers.base import DataFile
 from sightlab.data.tables.column_names import is_id, is_label
-from sightlab.data.tables.dialect import TextTable, all_records
+from sightlab.data.tables.dialect import TextTable
 from sightlab.data.tables.headings import is_number
 from sightlab.data.tables.packed import is_packed
+from sightlab.data.tables.read_rows import all_records
 from sightlab.errors import DataError
 
 

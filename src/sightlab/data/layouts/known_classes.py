@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from sightlab.data.tables.dialect import TextTable, all_records
+from sightlab.data.tables.dialect import TextTable
+from sightlab.data.tables.read_rows import all_records
 
 MOST_COLUMNS = 64  # a wider table holds pixels or features
 NUMBER = re.compile(r"-?\d+(\.\d+)?")

@@ -9,7 +9,8 @@ import numpy as np
 from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.array_names import LABELS, array_name, role_of, words_of
 from sightlab.data.formats.stored import StoredArray
-from sightlab.data.tables.dialect import all_records, text_table
+from sightlab.data.tables.dialect import text_table
+from sightlab.data.tables.read_rows import all_records
 from sightlab.errors import DataError
 
 SUFFIX = re.compile(r"\.(csv|tsv|txt)(\.gz)?$", re.IGNORECASE)

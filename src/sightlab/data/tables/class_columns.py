@@ -10,11 +10,12 @@ from itertools import islice
 from sightlab.data.imageset import natural_key
 from sightlab.data.inventory import Inventory
 from sightlab.data.pictures.suffixes import is_picture_name, suffix_of
-from sightlab.data.tables.dialect import TextTable, all_records
+from sightlab.data.tables.dialect import TextTable
 from sightlab.data.tables.heads import table_in
 from sightlab.data.tables.json_sheet import document_of, is_json
 from sightlab.data.tables.label_cells import is_whole
 from sightlab.data.tables.list_names import stem_of, words_in
+from sightlab.data.tables.read_rows import all_records
 from sightlab.errors import DataError
 
 WORDS = frozenset(

@@ -13,8 +13,9 @@ from typing import BinaryIO
 from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.file_io import opened
 from sightlab.data.tables.arff import heading_and_rows, is_arff
+from sightlab.data.tables.encodings import encoding_of
 from sightlab.data.tables.packed import is_packed
-from sightlab.errors import DataError, one_line
+from sightlab.errors import DataError
 
 HEAD_BYTES = 1 << 18
 MOST_HEAD_BYTES = 1 << 24  # of lines so long that few lie in HEAD_BYTES
@@ -25,15 +26,7 @@ LEAST_ROWS = 12
 SEPARATORS = (",", ";", "\t", "|")
 BLANK = " "  # stands for any run of white space
 OTHERS = {mark: frozenset(SEPARATORS) - {mark} for mark in (*SEPARATORS, BLANK)}
-BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
-CONTROLS = bytes((*range(1, 9), *range(14, 27), *range(28, 32), 127))
 LEAST_NUMBERS = 4  # in a cell that holds several
 NUMBER_LINES, NUMBER_CELLS = 3, 50  # that tell whether a separator leaves numbers
 PLAIN = re.compile(r"[^\s]*", re.ASCII)  # no blanks, which would have to be stripped
@@ -72,7 +65,7 @@ def text_table(file: DataFile, encoding: str | None = None) -> TextTable | None:
     """
     with opened(file) as (stream, _):
         data, whole = head_of(stream)
-    found = encoding_of(data, encoding, file)
+    found = encoding_of(data, encoding, file, whole=whole)
     if found is None:
         return None
     decoder = codecs.getincrementaldecoder(found)("strict" if encoding is None else "replace")
@@ -133,38 +126,6 @@ def in_short(lines: Sequence[str]) -> list[str]:
         kept.append(line)
         room -= len(line)
     return kept
-
-
-def encoding_named(name: str) -> str:
-    """Python's own name of an encoding that the user has named. Raises DataError where there is none of it."""
-    try:
-        return codecs.lookup(name).name
-    except LookupError as error:
-        raise DataError(f"unknown encoding {name!r}; `encoding=latin-1`, utf-16 or gbk would be") from error
-
-
-def encoding_of(data: bytes, asked: str | None, file: DataFile) -> str | None:
-    """The encoding of a text that begins with these bytes; None for what is no text. Raises DataError."""
-    if asked is not None:
-        return encoding_named(asked)
-    for mark, name in BOMS:
-        if data.startswith(mark):
-            return name
-    if b"\0" in data:
-        return None
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(data, final=len(data) <= HEAD_BYTES)
-    except UnicodeDecodeError as error:
-        if printable_share(data) < 0.95:
-            return None
-        line = data[: error.start].count(b"\n") + 1
-        raise DataError(f"{file}: line {line} is not UTF-8 text; save it as UTF-8, or say `encoding=latin-1`") from None
-    return "utf-8" if printable_share(data) >= 0.95 else None
-
-
-def printable_share(data: bytes) -> float:
-    """The share of bytes that are no control characters, as in text of any 8-bit encoding."""
-    return len(data.translate(None, CONTROLS)) / max(1, len(data))
 
 
 def is_one_column(lines: Sequence[str]) -> bool:
@@ -264,71 +225,3 @@ def as_heading(row: tuple[str, ...], separator: str) -> tuple[str, ...]:
     if separator == BLANK and row[0] == "#":
         return row[1:]
     return (row[0].removeprefix("#").strip(), *row[1:]) if row[0].startswith("# ") else row
-
-
-def all_records(table: TextTable) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """(line number, cells) of every row of a table, a heading among them. Cells may hold line ends in quotes.
-
-    Raises DataError for text that is not of the table's encoding, naming the line.
-    """
-    first, width = table.records[0][0], table.width
-    for number, cells_as_written in raw_records(table):
-        row = tuple(cell.strip() for cell in cells_as_written)
-        if not row[0].startswith("#"):
-            yield number, row
-        elif len(row) == width:
-            yield number, as_heading(row, table.separator) if number == first else row
-
-
-def raw_records(table: TextTable) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells with the blanks around them) of every row from the first one on that has anything in it.
-
-    Comments are among them. Raises DataError as `all_records` does.
-    """
-    number, first = 0, table.records[0][0]
-    with opened(table.file) as (stream, _):
-        text = io.TextIOWrapper(stream, encoding=table.encoding, newline="")
-        try:
-            for number, row in parsed(text, table.separator):
-                if number >= first:
-                    yield number, row
-        except UnicodeDecodeError as error:
-            raise DataError(not_of_encoding(table, number)) from error
-        except csv.Error as error:
-            raise DataError(f"{table.file}: is not a table after line {number}: {one_line(error)[:80]}") from error
-        finally:
-            text.detach()  # the stream is closed where it was opened
-
-
-def not_of_encoding(table: TextTable, read: int) -> str:
-    """The line that says where a text is not of its table's encoding. read: the last line that could be read."""
-    where = f"after line {read}"
-    if not table.encoding.startswith(("utf-16", "utf-32")):
-        with opened(table.file) as (stream, _):
-            wrong = (n for n, line in enumerate(stream, 1) if not is_text(line, table.encoding))
-            where = f"in line {next(wrong, read)}"
-    if table.encoding.startswith("utf-8"):
-        return f"{table.file}: is not UTF-8 text {where}; save it as UTF-8, or say `encoding=latin-1`"
-    return f"{table.file}: is not {table.encoding} text {where}; say another `encoding=`, or save it as UTF-8"
-
-
-def is_text(line: bytes, encoding: str) -> bool:
-    """Whether a line can be decoded."""
-    try:
-        line.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def parsed(text: io.TextIOWrapper, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells) of every row that has anything in it."""
-    if separator in ("", BLANK):
-        for number, line in enumerate(text, 1):
-            if line.strip():
-                yield number, cells(line, separator)
-        return
-    reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
-    for row in reader:
-        if row and (row[0] or any(map(str.strip, row))):
-            yield reader.line_num, row

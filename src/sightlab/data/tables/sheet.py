@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from sightlab.data.formats.file_io import opened
-from sightlab.data.tables.dialect import TextTable, all_records
+from sightlab.data.tables.dialect import TextTable
+from sightlab.data.tables.read_rows import all_records
 from sightlab.errors import DataError
 
 
