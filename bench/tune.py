@@ -56,7 +56,7 @@ def searched(
         f"seed={seed}",
         *(f"{key}={','.join(map(str, one))}" for key, one in GRID.items()),
     ]
-    options = ["--method", method, "--workers", str(workers), "--metric", "val_loss", "--no-test", "--json"]
+    options = ["--method", method, "--jobs", str(workers), "--metric", "val_loss", "--no-test", "--json"]
     command = [sys.executable, "-m", "sightlab", "tune", *words, *options, "--home", str(home)]
     environment = dict(os.environ) | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
     started = time.perf_counter()

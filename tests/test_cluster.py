@@ -176,7 +176,7 @@ def test_a_search_outlives_a_node_and_has_the_bits_of_this_machine(
     # Where nothing died, and no cluster was, the same figures and weights come out.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIGHTLAB_DATA", str(real_data))
-        status, output, errors = cli("tune", "demo", *words, "--workers", 2, "--home", "near")
+        status, output, errors = cli("tune", "demo", *words, "--jobs", 2, "--home", "near")
     assert status == 0, errors
     near = json.loads(output)
     assert [one["value"] for one in near["trials"]] == [one["value"] for one in far["trials"]]
@@ -249,9 +249,9 @@ def test_a_task_larger_than_every_node_is_one_line(cluster: Nodes, cli: Cli) -> 
         (("--on", "ray://127.0.0.1:1"), "--on ray://127.0.0.1:1: nothing answers at 127.0.0.1:1 (Connection refused)"),
         (("--on", "slurm"), "--on slurm: not the address of a cluster; ray, or ray://HOST:10001"),
         (("--on", "ray://"), "--on ray://: not the address of a cluster"),
-        (("--cpus", "2"), "--cpus 2: is of a cluster; give --on ray too"),
-        (("--on", "ray", "--gpus", "-1"), "--gpus -1: a trial has a number of them"),
-        (("--on", "ray", "--cpus", "0"), "--cpus 0: a trial needs a CPU or a part of a GPU"),
+        (("--cpus", "2"), "--cpus 2 is for a cluster; add --on ray"),
+        (("--on", "ray", "--gpus", "-1"), "--gpus -1: give a number from 0 up"),
+        (("--on", "ray", "--cpus", "0"), "--cpus 0: a trial needs a CPU or a share of a GPU"),
     ],
 )
 def test_a_cluster_that_cannot_be_is_one_line(cli: Cli, words: tuple[str, ...], says: str) -> None:

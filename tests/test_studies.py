@@ -32,7 +32,7 @@ def test_a_study_runs_at_its_smallest_scale(
     name: str, real_data: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli, tmp_path: Path
 ) -> None:
     with_real_data(monkeypatch, real_data)
-    status, out, err = cli("study", "run", name, "--scale", "smoke", "--workers", 1, "--out", "page.md", "--json")
+    status, out, err = cli("study", "run", name, "--scale", "smoke", "--jobs", 1, "--out", "page.md", "--json")
     assert status == 0, err
     found = json.loads(out)
     assert found["missing"] == []
@@ -47,7 +47,7 @@ def test_a_study_runs_at_its_smallest_scale(
 
 @pytest.mark.slow
 def test_the_csv_study_runs_tests_the_hidden_file_and_is_not_run_twice(cli: Cli, tmp_path: Path) -> None:
-    words = ("study", "run", "fashion-csv", "--scale", "smoke", "--workers", 1)
+    words = ("study", "run", "fashion-csv", "--scale", "smoke", "--jobs", 1)
     status, out, err = cli(*words, "--out", "page.html", "--json")
     assert status == 0, err
     first = json.loads(out)
@@ -75,7 +75,7 @@ def test_the_study_of_ones_own_in_the_docs_runs(cli: Cli, tmp_path: Path) -> Non
     docs = (ROOT / "docs" / "studies.md").read_text()
     (text,) = re.findall(r"```yaml\n(.*?)```", docs, re.DOTALL)
     (tmp_path / "my-study.yaml").write_text(text)
-    status, _, err = cli("study", "run", "my-study.yaml", "--scale", "smoke", "--workers", 1, "--out", "page.md")
+    status, _, err = cli("study", "run", "my-study.yaml", "--scale", "smoke", "--jobs", 1, "--out", "page.md")
     assert status == 0, err
     assert "5 of 5 runs to train" in err  # one of the four cells is the recipe of the first row
     page = (tmp_path / "page.md").read_text()

@@ -35,7 +35,7 @@ def events(home: Path, kind: str | None = None) -> list[dict[str, Any]]:
 
 
 def test_a_grid_is_trained_whole_tested_once_and_not_trained_again(cli: Cli, tmp_path: Path) -> None:
-    found, err = tuned(cli, *GRID, "--workers", 2, "--out", "page.md")
+    found, err = tuned(cli, *GRID, "--jobs", 2, "--out", "page.md")
     assert [one["values"] for one in found["trials"]] == [
         {"optimizer.lr": lr, "batch_size": batch} for lr in (0.03, 0.1) for batch in (32, 64)
     ]
@@ -76,7 +76,7 @@ def test_a_grid_is_trained_whole_tested_once_and_not_trained_again(cli: Cli, tmp
     # The winner's recipe is the run's, and what is there already is not trained again.
     recipe = read_recipe(found["written"][0])
     assert recipe.hash == folders[best["runs"][0]]["recipe_hash"]
-    again, err = tuned(cli, *GRID, "--workers", 1)
+    again, err = tuned(cli, *GRID, "--jobs", 1)
     assert "every run was there already" in err
     assert [one["value"] for one in again["trials"]] == [one["value"] for one in found["trials"]]
     assert len(run_folders(tmp_path / "runs")) == 4
@@ -85,8 +85,8 @@ def test_a_grid_is_trained_whole_tested_once_and_not_trained_again(cli: Cli, tmp
 def test_cells_of_another_search_are_taken_and_a_kept_value_is_that_of_a_plain_training(
     cli: Cli, tmp_path: Path
 ) -> None:
-    small, _ = tuned(cli, *TINY, "lr=0.03,0.1", "epochs=2", "--workers", 1, "--no-test")
-    large, err = tuned(cli, *TINY, "lr=0.01,0.03,0.1", "epochs=2", "--workers", 1, "--no-test", "--metric", "val_loss")
+    small, _ = tuned(cli, *TINY, "lr=0.03,0.1", "epochs=2", "--jobs", 1, "--no-test")
+    large, err = tuned(cli, *TINY, "lr=0.01,0.03,0.1", "epochs=2", "--jobs", 1, "--no-test", "--metric", "val_loss")
     assert "2 of 3 trials are there already" in err
     assert large["cost"]["trained"] == 2
     assert [one["runs"] for one in large["trials"][1:]] == [one["runs"] for one in small["trials"]]
@@ -98,7 +98,7 @@ def test_cells_of_another_search_are_taken_and_a_kept_value_is_that_of_a_plain_t
 
 
 def test_a_killed_driver_and_a_killed_worker_lose_at_most_the_epoch_under_way(cli: Cli, tmp_path: Path) -> None:
-    words = (*TINY, "lr=0.03,0.1", "epochs=25", "--workers", "1", "--study", "killed", "--no-test")
+    words = (*TINY, "lr=0.03,0.1", "epochs=25", "--jobs", "1", "--study", "killed", "--no-test")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     tuner = subprocess.Popen([sys.executable, "-m", "sightlab", "tune", *words], cwd=tmp_path, env=environment)
     file = tmp_path / "runs" / "tune" / "killed" / "events.jsonl"
@@ -119,7 +119,7 @@ def test_a_killed_driver_and_a_killed_worker_lose_at_most_the_epoch_under_way(cl
     tuner.kill()
     tuner.wait()
 
-    status, out, err = cli("tune", "--resume", "killed", "--workers", 1, "--no-test", "--json")
+    status, out, err = cli("tune", "--resume", "killed", "--jobs", 1, "--no-test", "--json")
     assert status == 0, err
     found = json.loads(out)
     assert [(one["state"], one["epochs"]) for one in found["trials"]] == [("complete", 25)] * 2
@@ -133,7 +133,7 @@ def test_a_killed_driver_and_a_killed_worker_lose_at_most_the_epoch_under_way(cl
 
 
 def test_a_trial_that_diverges_is_a_result_and_not_the_end(cli: Cli, tmp_path: Path) -> None:
-    words = ("cnn", "limit_per_class=20", "compile=off", "epochs=1", "lr=1e30,0.03", "--workers", 1)
+    words = ("cnn", "limit_per_class=20", "compile=off", "epochs=1", "lr=1e30,0.03", "--jobs", 1)
     found, err = tuned(cli, *words)
     wild, tame = found["trials"]
     assert wild["state"] == "failed"
@@ -147,12 +147,12 @@ def test_a_trial_that_diverges_is_a_result_and_not_the_end(cli: Cli, tmp_path: P
 
 
 def test_a_budget_of_epochs_is_kept_to_the_epoch_and_a_larger_one_goes_on(cli: Cli, tmp_path: Path) -> None:
-    words = (*TINY, "lr=0.03,0.1", "epochs=4", "--workers", 2, "--study", "counted")
+    words = (*TINY, "lr=0.03,0.1", "epochs=4", "--jobs", 2, "--study", "counted")
     found, err = tuned(cli, *words, "--budget", "5epochs")
     assert found["cost"]["epochs"] == 5
     assert [one["state"] for one in found["trials"]] == ["complete", "open"]
     assert "the budget of 5 epochs fits about 1 trial\n" in err
-    whole, _ = tuned(cli, "--resume", "counted", "--workers", 1, "--budget", "8epochs")
+    whole, _ = tuned(cli, "--resume", "counted", "--jobs", 1, "--budget", "8epochs")
     assert whole["cost"]["epochs"] == 8
     assert [one["state"] for one in whole["trials"]] == ["complete", "complete"]
     assert whole["trials"][0]["value"] == found["trials"][0]["value"]
@@ -161,7 +161,7 @@ def test_a_budget_of_epochs_is_kept_to_the_epoch_and_a_larger_one_goes_on(cli: C
 @pytest.mark.slow
 def test_a_budget_of_time_is_kept_within_a_tenth(cli: Cli, tmp_path: Path) -> None:
     seconds = 40
-    words = (*TINY, "lr=0.03,0.1", "epochs=100000", "--workers", 1, "--study", "timed", "--budget", f"{seconds}s")
+    words = (*TINY, "lr=0.03,0.1", "epochs=100000", "--jobs", 1, "--study", "timed", "--budget", f"{seconds}s")
     status, _, err = cli("tune", *words)
     assert status == 2  # no trial has come to its end, and none has a value
     assert "study timed: no trial has a value (1 trial, 1 cut off by the budget); give a larger --budget" in err
@@ -172,7 +172,7 @@ def test_a_budget_of_time_is_kept_within_a_tenth(cli: Cli, tmp_path: Path) -> No
 
 
 def test_rungs_of_a_prefix_are_one_run_and_of_a_cycle_runs_of_their_own(cli: Cli, tmp_path: Path) -> None:
-    words = (*TINY, "epochs=3", "lr=0.001..0.3:log", "--method", "asha", "--trials", 5, "--workers", 1, "--no-test")
+    words = (*TINY, "epochs=3", "lr=0.001..0.3:log", "--method", "asha", "--trials", 5, "--jobs", 1, "--no-test")
     found, _ = tuned(cli, *words, "schedule=constant", "--home", "steady")
     states = [one["state"] for one in found["trials"]]
     assert set(states) == {"complete", "pruned"}
@@ -188,7 +188,7 @@ def test_rungs_of_a_prefix_are_one_run_and_of_a_cycle_runs_of_their_own(cli: Cli
 
 
 def test_a_budget_leaves_the_best_trials_of_asha_the_epochs_to_their_end(cli: Cli, tmp_path: Path) -> None:
-    words = (*TINY, "epochs=9", "schedule=constant", "lr=0.0003..0.3:log", "--method", "asha", "--workers", 2)
+    words = (*TINY, "epochs=9", "schedule=constant", "lr=0.0003..0.3:log", "--method", "asha", "--jobs", 2)
     found, err = tuned(cli, *words, "--budget", "40epochs", "--no-test")
     assert found["cost"]["epochs"] <= 40
     states = [one["state"] for one in found["trials"]]
@@ -202,7 +202,7 @@ def test_a_budget_leaves_the_best_trials_of_asha_the_epochs_to_their_end(cli: Cl
 
 
 def test_brackets_of_hyperband_end_trials_at_their_rungs_alone(cli: Cli, tmp_path: Path) -> None:
-    words = (*TINY, "epochs=3", "schedule=constant", "lr=0.0001..1:log", "--trials", 8, "--workers", 1, "--no-test")
+    words = (*TINY, "epochs=3", "schedule=constant", "lr=0.0001..1:log", "--trials", 8, "--jobs", 1, "--no-test")
     found, _ = tuned(cli, *words, "--method", "hyperband")
     assert [one["epochs"] for one in found["trials"]] == [
         {"complete": 3, "pruned": 1}[one["state"]] for one in found["trials"]
@@ -215,7 +215,7 @@ def test_brackets_of_hyperband_end_trials_at_their_rungs_alone(cli: Cli, tmp_pat
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_every_run_and_says_how_to_go_on(tmp_path: Path) -> None:
-    words = (*TINY, "lr=0.03,0.1", "epochs=500", "--workers", "2", "--study", "stopped", "--budget", "9h")
+    words = (*TINY, "lr=0.03,0.1", "epochs=500", "--jobs", "2", "--study", "stopped", "--budget", "9h")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (tmp_path / "err").open("w") as err:
         tuner = subprocess.Popen(
@@ -240,7 +240,7 @@ def test_ctrl_c_keeps_every_run_and_says_how_to_go_on(tmp_path: Path) -> None:
 def test_a_winner_is_trained_again_with_further_seeds(cli: Cli, tmp_path: Path) -> None:
     found, _ = tuned(
         cli, *TINY, "epochs=1", "lr=0.01..0.3:log", "--method", "tpe", "--trials", 2, "--seeds", 2, "--retrain", 1,
-        "--workers", 2,
+        "--jobs", 2,
     )  # fmt: skip
     assert len(found["tested"]) == 2
     assert len(found["retrained"]) == 1
@@ -279,7 +279,7 @@ def test_bad_input_is_one_line(cli: Cli, words: tuple[str, ...], says: str) -> N
 def test_a_budget_shorter_than_an_epoch_and_a_recipe_that_changed_are_one_line(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("{model: lenet, epochs: 1, compile: 'off', data: {source: fashion-mini, limit_per_class: 20}}")
-    words = ("tune", file, "lr=0.03,0.1", "--study", "mine", "--workers", 1)
+    words = ("tune", file, "lr=0.03,0.1", "--study", "mine", "--jobs", 1)
     refused_with(cli(*words, "--budget", "0.01s"), "shorter than one epoch, which takes about")
     assert not (tmp_path / "runs" / "tune").exists()  # what was refused as it began has left nothing
     assert cli(*words, "--budget", "1epoch", "--no-test")[0] == 0

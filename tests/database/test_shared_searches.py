@@ -64,7 +64,7 @@ def wait_for_epochs(server: Server, url: str, count: int) -> None:
 
 
 def test_two_drivers_share_a_grid_and_come_to_one_result(server: Server, on_postgres: str, tmp_path: Path) -> None:
-    words = (*TINY, "epochs=6", "lr=0.01,0.03,0.1", "batch_size=16,32", "--study", "ours", "--workers", 1)
+    words = (*TINY, "epochs=6", "lr=0.01,0.03,0.1", "batch_size=16,32", "--study", "ours", "--jobs", 1)
     drivers = {home: started(tmp_path, on_postgres, home, *words) for home in ("one", "two")}
     found = {home: ended(tmp_path, tuner, home) for home, tuner in drivers.items()}
 
@@ -104,7 +104,7 @@ def test_a_third_process_is_told_the_same_search_and_trains_nothing(
 ) -> None:
     """Proposals of TPE are a function of what was told before, and may repeat each other, whoever asked for them."""
     words = (*TINY, "epochs=1", "lr=0.01,0.03,0.1", "batch_size=8,16,32,64", "--method", "tpe", "--study", "tpe")
-    options = ("--workers", 1, "--no-test")
+    options = ("--jobs", 1, "--no-test")
     drivers = {home: started(tmp_path, on_postgres, home, *words, *options) for home in ("one", "two")}
     found = {home: ended(tmp_path, tuner, home) for home, tuner in drivers.items()}
     monkeypatch.setenv("SIGHTLAB_DB", on_postgres)
@@ -120,7 +120,7 @@ def test_a_third_process_is_told_the_same_search_and_trains_nothing(
 
 @pytest.mark.slow
 def test_the_trials_of_a_killed_driver_are_taken_over(server: Server, on_postgres: str, tmp_path: Path) -> None:
-    words = (*TINY, "epochs=12", "lr=0.03,0.1", "--study", "killed", "--workers", 1, "--no-test")
+    words = (*TINY, "epochs=12", "lr=0.03,0.1", "--study", "killed", "--jobs", 1, "--no-test")
     first = started(tmp_path, on_postgres, "one", *words)
     second = started(tmp_path, on_postgres, "two", *words)
     wait_for_epochs(server, on_postgres, 8)
@@ -135,7 +135,7 @@ def test_the_trials_of_a_killed_driver_are_taken_over(server: Server, on_postgre
 @pytest.mark.slow
 def test_trials_of_asha_go_on_whichever_driver_has_them(server: Server, on_postgres: str, tmp_path: Path) -> None:
     words = (*TINY, "epochs=3", "lr=0.003,0.03,0.3", "batch_size=16,32,64", "--method", "asha")
-    options = ("--study", "halved", "--workers", 1, "--no-test")
+    options = ("--study", "halved", "--jobs", 1, "--no-test")
     drivers = {home: started(tmp_path, on_postgres, home, *words, *options) for home in ("one", "two")}
     found = {home: ended(tmp_path, tuner, home) for home, tuner in drivers.items()}
     told = {
@@ -149,7 +149,7 @@ def test_trials_of_asha_go_on_whichever_driver_has_them(server: Server, on_postg
 
 @pytest.mark.slow
 def test_a_budget_of_epochs_is_of_all_drivers_together(server: Server, on_postgres: str, tmp_path: Path) -> None:
-    words = (*TINY, "epochs=5", "lr=0.01,0.03,0.1,0.3", "--study", "counted", "--workers", 1, "--budget", "9epochs")
+    words = (*TINY, "epochs=5", "lr=0.01,0.03,0.1,0.3", "--study", "counted", "--jobs", 1, "--budget", "9epochs")
     drivers = {home: started(tmp_path, on_postgres, home, *words) for home in ("one", "two")}
     for home, tuner in drivers.items():
         found = ended(tmp_path, tuner, home) if tuner.wait(PATIENCE) == 0 else None
@@ -169,7 +169,7 @@ def test_what_cannot_be_shared_is_one_line(
     refused_with(cli("tune", "lr=0.1,0.2", "--share"), "127.0.0.1:1/postgres: no answer")
     monkeypatch.setenv("SIGHTLAB_DB", on_postgres)
     refused_with(cli("tune", "--resume", "nobody", "--share"), "no study 'nobody' in the database of SIGHTLAB_DB; none")
-    words = ("tune", *TINY, "epochs=1", "--study", "mine", "--share", "--workers", 1, "--no-test")
+    words = ("tune", *TINY, "epochs=1", "--study", "mine", "--share", "--jobs", 1, "--no-test")
     assert cli(*words, "lr=0.03")[0] == 2
     assert cli(*words, "lr=0.03,0.1")[0] == 0
     refused_with(cli(*words, "lr=0.03,0.2"), "study mine: was begun with another space")

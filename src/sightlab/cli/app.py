@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from sightlab.cli import compare, data, diff, lr, predict, recipes, report, runs, structure, study, test, train, tune
+from sightlab.cli.output import say
 from sightlab.cli.stdio import printable
 from sightlab.errors import SightlabError, one_line
 from sightlab.version import __version__
@@ -42,6 +43,8 @@ app.add_typer(data.app, name="data")
 # Typer stands on a click of its own in newer versions; its errors have the same base in all of them.
 UsageError: type[Any] = typer.BadParameter.__mro__[1]
 USER_ERROR, STOPPED = 2, 130
+# Options of the release before, which work for one more: (command, old name) -> new name.
+RENAMED_OPTIONS = {("study", "--workers"): "--jobs", ("tune", "--workers"): "--jobs"}
 # Commands that take no KEY=VALUE words, and what they have options for instead.
 WITHOUT_WORDS = {"predict": ("skip_broken", "bit_depth", "shape", "encoding")}
 
@@ -56,11 +59,12 @@ def top(version: bool = typer.Option(False, "--version", help="Print the version
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Gives the exit status: 0, 2 for an error of the user's, 130 when stopped by Ctrl-C."""
+    words = with_new_options(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = app(list(arguments) if arguments is not None else None, prog_name="sightlab", standalone_mode=False)
+        status = app(words, prog_name="sightlab", standalone_mode=False)
         sys.stdout.flush()
     except SightlabError as error:
-        return complain(as_typed(str(error), list(arguments) if arguments is not None else sys.argv[1:]))
+        return complain(as_typed(str(error), words))
     except UsageError as error:
         context = getattr(error, "ctx", None)
         asked = context.command_path if context else "sightlab"
@@ -75,6 +79,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
+def with_new_options(arguments: Sequence[str]) -> list[str]:
+    """The arguments with each option's new name; the user is told of it.
+
+    >>> with_new_options(["recipes", "--json"])
+    ['recipes', '--json']
+    """
+    command = command_of(arguments)
+    words = []
+    for word in arguments:
+        option, equals, value = word.partition("=")
+        new = RENAMED_OPTIONS.get((command, option))
+        if new is not None:
+            say(f"{option} is now {new}; the old name goes with the next release")
+        words.append(word if new is None else f"{new}{equals}{value}")
+    return words
+
+
+def command_of(arguments: Sequence[str]) -> str:
+    """The first word that is no option; "" where there is none."""
+    return next((word for word in arguments if not word.startswith("-")), "")
+
+
 # A hint that the data room gives as KEY=VALUE, in backticks.
 HINT = re.compile(r"`([a-z_]+)=((?:[^`]|\\`)+)`")
 
@@ -85,7 +111,7 @@ def as_typed(message: str, arguments: Sequence[str]) -> str:
     >>> as_typed("a.jpg is broken; `skip_broken=true` goes on without it", ["predict", "last", "a.jpg"])
     'a.jpg is broken; `--skip-broken` goes on without it'
     """
-    command = next((word for word in arguments if not word.startswith("-")), "")
+    command = command_of(arguments)
     if command not in WITHOUT_WORDS:
         return message
 

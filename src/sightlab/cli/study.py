@@ -152,7 +152,7 @@ def run(
     scale: Size = ScaleWord.laptop,
     data: Source = None,
     seeds: Seeds = None,
-    workers: Annotated[
+    jobs: Annotated[
         int | None, typer.Option(min=1, help="Runs trained at the same time; default: one per core.")
     ] = None,
     target: Target = None,
@@ -171,7 +171,7 @@ def run(
     from sightlab.studies.study_page import page_of
     from sightlab.studies.study_results import gathered
     from sightlab.training.device import trainings_at_once
-    from sightlab.training.loop import Paused
+    from sightlab.training.callbacks import Paused
 
     place = home or home_folder()
     file = page_file(target or default_page(name, scale))
@@ -183,7 +183,7 @@ def run(
             shown.enter_context(bar.bar)
             watch = replace(watch, say=bar.say, epoch=bar.epoch, ended=bar.ended)
         try:
-            account = run_study(plan, place, workers or trainings_at_once(), watch)
+            account = run_study(plan, place, jobs or trainings_at_once(), watch)
         except Paused:
             say("paused; the same command resumes it")
             return STOPPED

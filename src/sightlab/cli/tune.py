@@ -27,7 +27,7 @@ EXAMPLES = """\b
 Examples:
   sightlab tune cnn lr=0.01,0.03,0.1 batch_size=32,64 epochs=3
   sightlab tune mini-resnet-v4 data=kmnist lr=0.003..0.3:log weight_decay=1e-5..1e-2:log --budget 30m
-  sightlab tune cnn lr=0.001..0.3:log model=cnn,lenet epochs=9 --method asha --trials 30 --workers 2
+  sightlab tune cnn lr=0.001..0.3:log model=cnn,lenet epochs=9 --method asha --trials 30 --jobs 2
   sightlab tune --resume tune-cnn-3fa2c1 --budget 2h
   sightlab tune cnn lr=0.001..0.3:log epochs=9 --method asha --trials 100 --on ray://head:10001 --cpus 2 --gpus 0.25
 """
@@ -65,7 +65,7 @@ def tune(
         str | None, typer.Option(metavar="30m|2h|40epochs", help="Time or epochs for the whole search.")
     ] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Most trials to run.")] = None,
-    workers: Annotated[
+    jobs: Annotated[
         int | None,
         typer.Option(min=1, help="Trials run at the same time; default: one per core, or all that fit the cluster."),
     ] = None,
@@ -110,7 +110,7 @@ def tune(
         page_file(target)
     check_share(on, cpus, gpus)
     from sightlab.store.run_folder import home_folder
-    from sightlab.training.loop import Paused
+    from sightlab.training.callbacks import Paused
     from sightlab.tune.budget import parse_budget
     from sightlab.tune.run_search import Asked, kept_budget
 
@@ -121,7 +121,7 @@ def tune(
         plan = plan_of(asked, resume, place, limit, share)
         say(f"study {plan.name}: {plan.method}, {plan.metric}, {', '.join(axes_of(plan))}")
         try:
-            hands = hands_of(workers, on, cpus, gpus)
+            hands = hands_of(jobs, on, cpus, gpus)
             tuner, verdict = searched(plan, place, limit, hands, stop, (test, retrain), share)
         except Paused:
             again = [*(["--share"] if share else []), *([f"--budget {budget}"] if budget else [])]
@@ -144,24 +144,24 @@ def check_share(on: str | None, cpus: float | None, gpus: float | None) -> None:
     """Raise StudyError for a share of a cluster that cannot be, or without a cluster."""
     for option, share in (("--cpus", cpus), ("--gpus", gpus)):
         if share is not None and on is None:
-            raise StudyError(f"{option} {share:g}: is of a cluster; give --on ray too, or --workers for this machine")
+            raise StudyError(f"{option} {share:g} is for a cluster; add --on ray, or use --jobs on this machine")
         if share is not None and not 0 <= share < 1e6:
-            raise StudyError(f"{option} {share:g}: a trial has a number of them, such as 1 or 0.25")
+            raise StudyError(f"{option} {share:g}: give a number from 0 up, such as 1 or 0.25")
     if cpus == 0 and not gpus:
-        raise StudyError("--cpus 0: a trial needs a CPU or a part of a GPU; leave it out for 1")
+        raise StudyError("--cpus 0: a trial needs a CPU or a share of a GPU; leave it out for 1 CPU")
 
 
-def hands_of(workers: int | None, on: str | None, cpus: float | None, gpus: float | None) -> WorkerPool | RayExecutor:
+def hands_of(jobs: int | None, on: str | None, cpus: float | None, gpus: float | None) -> WorkerPool | RayExecutor:
     """Who works the trials off: processes of this machine, or a cluster. Raises StudyError where it does not answer."""
     if on is None:
         from sightlab.runs.worker_pool import WorkerPool
         from sightlab.training.device import trainings_at_once
 
-        return WorkerPool(workers or trainings_at_once())
+        return WorkerPool(jobs or trainings_at_once())
     from sightlab.runs.ray_client import connect
     from sightlab.runs.ray_executor import RayExecutor
 
-    return RayExecutor(connect(on), workers, 1.0 if cpus is None else cpus, gpus or 0.0, say)
+    return RayExecutor(connect(on), jobs, 1.0 if cpus is None else cpus, gpus or 0.0, say)
 
 
 def axes_of(plan: Plan) -> list[str]:
