@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightlab.data.containers.base import DataFile
-from sightlab.data.formats.csv import read_csv
-from sightlab.data.imageset import ImageSet
+from sightlab.data.formats.array_classes import ClassWords
+from sightlab.data.formats.csv import TableSet, read_tables
+from sightlab.data.formats.sheets import sheet_of
+from sightlab.data.imageset import UNDIVIDED, ImageSet, Parts, in_memory
+from sightlab.data.tables.roles import Wish
+from sightlab.errors import DataError
 
 
 def put(folder: Path, text: str | bytes, name: str = "a.csv") -> Path:
@@ -20,6 +24,14 @@ def put(folder: Path, text: str | bytes, name: str = "a.csv") -> Path:
     data = text.encode() if isinstance(text, str) else text
     path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     return path
+
+
+def read_csv(file: DataFile, label: str | None = None, shape: Sequence[int] = (), encoding: str | None = None) -> Parts:
+    """One table by itself, as the layout of tables of pixels reads it."""
+    sheet = sheet_of(file, Wish(label=label, shape=tuple(shape), given=bool(shape)), encoding)
+    if not sheet.columns.labels:
+        raise DataError(f"{file}: has no labels")
+    return read_tables(TableSet({UNDIVIDED: sheet}, ClassWords(str(file)), label_asked=label is not None), in_memory)
 
 
 def read(path: Path, label: str | None = None, shape: Sequence[int] = (), encoding: str | None = None) -> ImageSet:

@@ -12,13 +12,12 @@ import pandas as pd
 import pytest
 
 from sightlab.data.containers.base import DataFile
-from sightlab.data.formats.csv import read_csv
 from sightlab.data.formats.sheets import read_raw, sheet_of
 from sightlab.data.imageset import natural_key
 from sightlab.data.load import load_parts
 from sightlab.data.tables.roles import Wish
 from sightlab.errors import DataError
-from tests.csv_tables import drawn, put, read, table, text_of
+from tests.csv_tables import drawn, put, read, read_csv, table, text_of
 
 DATA = Path(os.environ.get("SIGHTLAB_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sightlab.data.containers.base import DataFile
-from sightlab.data.formats.csv import read_csv
 from sightlab.errors import DataError
-from tests.csv_tables import drawn, put, smooth
+from tests.csv_tables import drawn, put, read_csv, smooth
 
 SPLITS = ("train", "validation", "test")
 

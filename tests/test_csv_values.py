@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.array_classes import ClassWords
-from sightlab.data.formats.csv import TableSet, read_csv, read_tables
+from sightlab.data.formats.csv import TableSet, read_tables
 from sightlab.data.formats.sheets import sheet_of
 from sightlab.data.imageset import Parts, in_memory
 from sightlab.data.tables.roles import Wish
 from sightlab.errors import DataError
-from tests.csv_tables import put, read, smooth, table
+from tests.csv_tables import put, read, read_csv, smooth, table
 
 ROWS = 40
 BYTES = table(ROWS, 64)

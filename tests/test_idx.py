@@ -356,7 +356,7 @@ def test_missing_files_are_said(tmp_path: Path) -> None:
 def test_splits_of_different_sizes_are_refused(tmp_path: Path) -> None:
     put_pair(tmp_path, "train", pictures(2, 4, 4), [0, 1])
     put_pair(tmp_path, "test", pictures(2, 5, 5), [0, 1])
-    assert "images are 5 x 5 x 1, those of" in refusal(tmp_path)
+    assert "images are 5 x 5, those of" in refusal(tmp_path)
 
 
 def test_no_images_are_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
-from sightlab.data.containers.base import Container, DataFile, parents
+from sightlab.data.containers.base import Container, DataFile
 from sightlab.data.containers.folders import lone_file, read_folder
 from sightlab.data.containers.junk import SHEET_HEAD_BYTES, SHEET_MARK, may_be_sheet
 from sightlab.data.containers.nested import is_archive_name, with_archives
@@ -65,11 +65,6 @@ class Inventory:
     def texts(self) -> tuple[str, ...]:
         """The files of text that may be tables or lists."""
         return self.kinds.get("text", ())
-
-    @cached_property
-    def picture_folders(self) -> frozenset[str]:
-        """Every folder with pictures at any depth in it."""
-        return frozenset(folder for name in self.pictures for folder in parents(name))
 
     @cached_property
     def tables(self) -> dict[str, TextTable]:

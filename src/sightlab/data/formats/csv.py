@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from sightlab.data.formats.csv_fast import Rows
 from sightlab.data.formats.pixel_values import scale_of, together
 from sightlab.data.formats.sheets import Raw, Sheet, read_raw, scaled, sheet_of
 from sightlab.data.formats.table_labels import Distinct, as_numbers, distinct, ids_of, labels_of
-from sightlab.data.imageset import SPLITS, UNDIVIDED, Allocate, ImageSet, Parts, Progress, in_memory
+from sightlab.data.imageset import SPLITS, UNDIVIDED, Allocate, ImageSet, Parts, Progress
 from sightlab.data.tables.column_names import called
 from sightlab.data.tables.roles import UnclearError, Wish
 from sightlab.data.tables.shapes import Shape, size_text
@@ -54,21 +54,6 @@ class Unlabelled:
     images: NDArray[np.uint8]
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-def read_csv(file: DataFile, label: str | None = None, shape: Sequence[int] = (), encoding: str | None = None) -> Parts:
-    """The labelled pictures of one table, plain or gzip: the split `all`, or those that a column of it says.
-
-    label: the label's column by name, or by number from 0; None leaves it to the evidence. shape: of a picture, as in
-    (28, 28) or (3, 32, 32); () for square ones. Labels are whole numbers or words; classes are in natural order.
-
-    Raises DataError: what `sheet_of` and `read_tables` raise, and a table without labels.
-    """
-    sheet = sheet_of(file, Wish(label=label, shape=tuple(shape), given=bool(shape)), encoding)
-    if not sheet.columns.labels:
-        raise DataError(f"{file}: has no labels; `sightlab predict RUN {file.name}` answers it")
-    tables = TableSet({UNDIVIDED: sheet}, ClassWords(str(file)), label_asked=label is not None)
-    return read_tables(tables, in_memory)
 
 
 def read_tables(tables: TableSet, allocate: Allocate, progress: Progress | None = None) -> Parts:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sightlab.data.containers.base import Container, DataFile
+from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.file_io import BLOCK_BYTES, opened, read_up_to
 from sightlab.data.formats.stored import Array, StoredArray
 from sightlab.data.imageset import ImageSet
@@ -72,11 +71,6 @@ def read_header(file: DataFile, stream: BinaryIO) -> tuple[tuple[int, ...], np.d
 def count_rest(stream: BinaryIO) -> int:
     """How many bytes still follow, counted up to 64 MB. Reading to the end also makes gzip check its checksum."""
     return sum(len(stream.read(1 << 20)) for _ in range(COUNT_BLOCKS))
-
-
-def idx_arrays(container: Container, names: Sequence[str]) -> list[StoredArray]:
-    """The arrays of a container's idx files, their heads read. Raises DataError for a file that is none."""
-    return [idx_array(container.file(name)) for name in names]
 
 
 def idx_array(file: DataFile) -> StoredArray:

@@ -116,12 +116,10 @@ def agree(one: Claim, other: Claim) -> bool:
 
 def one_to_one(pairs: Sequence[tuple[str, str]], *, loose: bool) -> bool:
     """Whether each text of either side goes with one of the other; loose: or one side says the same of all."""
-    left: dict[str, str] = {}
-    right: dict[str, str] = {}
-    for a, b in pairs:
-        if left.setdefault(a, b) != b or right.setdefault(b, a) != a:
-            return loose and (len({x for x, _ in pairs}) == 1 or len({y for _, y in pairs}) == 1)
-    return True
+    first, second = {a for a, _ in pairs}, {b for _, b in pairs}
+    if loose and min(len(first), len(second)) == 1:
+        return True
+    return len(set(pairs)) == len(first) == len(second)
 
 
 def overlooked(claim: Claim, claims: Sequence[Claim]) -> str:

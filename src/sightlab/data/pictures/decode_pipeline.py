@@ -103,11 +103,6 @@ def fitted_picture(data: bytes, name: str, decoding: Decoding) -> Decoded:
         raise DataError(f"{name}: {error}; {SKIP_HINT}") from error
 
 
-def picture_array(data: bytes, name: str, decoding: Decoding) -> NDArray[np.uint8]:
-    """The pixels of `fitted_picture`: uint8 [H, W, C]. Raises DataError naming the picture."""
-    return fitted_picture(data, name, decoding).pixels
-
-
 def survey(pictures: Pictures, decoding: Decoding) -> Survey:
     """Looks at headers: at one for the size; for own channels at one after the other until one has colour.
 

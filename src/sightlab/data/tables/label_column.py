@@ -158,12 +158,8 @@ def names_of(sheet: Sheet, c: int) -> bool:
 
 def one_to_one(sheet: Sheet, one: int, other: int) -> bool:
     """Whether each cell of either column goes with one of the other."""
-    left: dict[str, str] = {}
-    right: dict[str, str] = {}
-    return all(
-        left.setdefault(a, b) == b and right.setdefault(b, a) == a
-        for a, b in zip(sheet.column(one), sheet.column(other), strict=True)
-    )
+    first, second = sheet.column(one), sheet.column(other)
+    return len(set(zip(first, second, strict=True))) == len(set(first)) == len(set(second))
 
 
 def by_elimination(sheet: Sheet, free: Sequence[int]) -> LabelChoice | None:
