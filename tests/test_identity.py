@@ -263,7 +263,7 @@ def test_keys_of_the_recipe_that_a_network_from_python_does_not_read_do_not_coun
 
 def test_processes_count() -> None:
     assert identity(processes=1).differing(identity(processes=2)) == ("processes",)
-    shared = identity_of(changed(RECIPE, {"workers": 2}), splits(), {}, 2)
+    shared = identity_of(changed(RECIPE, {"processes": 2}), splits(), {}, 2)
     assert shared.same_training(identity(processes=2))
 
 

@@ -299,7 +299,7 @@ def test_a_mistake_is_one_line_and_changes_nothing(
 
 
 def test_an_empty_home_says_so_and_is_left_empty(cli: Cli, home: Path) -> None:
-    assert cli("runs", "--home", home)[1] == f"no runs in {home}/; `sightlab train` makes one\n"
+    assert cli("runs", "--home", home)[1] == f"no runs in {home}/; `sightlab train` starts one\n"
     assert facts(cli("runs", "--home", home, "--json"))["runs"] == []
     assert list(home.iterdir()) == []
     refused_with(cli("runs", "show", "last", "--home", home), "there are none; `sightlab train` makes one")

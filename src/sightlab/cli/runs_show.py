@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sightlab.cli.output import epoch_line, out, table
-from sightlab.records import Epoch, Score, duration
+from sightlab.cli.output import out, table
+from sightlab.records import Epoch, Score, duration, epoch_line
 from sightlab.records.run import KEPT_LATER
 
 Plain = Mapping[str, Any]
@@ -51,6 +51,7 @@ def facts(run: Plain) -> Iterator[tuple[str, str]]:
     yield "model", f"{run['model']}{size}{cost}"
     seed = f", seed {run['seed']}" if run["seed"] is not None else ""
     yield "recipe", f"{run['recipe']}{seed}, hash {run['recipe_hash']}"
+    yield "identity", run["identity"] or "not whole: never reused, nor taken for a seed of another run"
     if run["data"]:
         splits = [f"{run[f'{name}_images']:,} {name}" for name in SPLITS if run[f"{name}_images"] is not None]
         yield "data", f"{run['data']}: {', '.join(splits)} images, hash {(run['data_key'] or '')[:16]}"
@@ -137,7 +138,7 @@ def shown_epochs(run: Plain) -> list[Epoch]:
     """The first epoch, the best one and the last one."""
     history = [one for one in run["history"] if None not in (v for k, v in one.items() if k not in KEPT_LATER)]
     chosen = [one for n, one in enumerate(history) if n in (0, len(history) - 1) or one["epoch"] == run["best_epoch"]]
-    return [Epoch.from_json(one) for one in chosen]
+    return [Epoch.from_json({k: v for k, v in one.items() if v is not None}) for one in chosen]
 
 
 def which(run: Plain, opening: Plain) -> str:

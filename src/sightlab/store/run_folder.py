@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sightlab.errors import RunError
 from sightlab.files import write_text
 from sightlab.records import Epoch, Run, Score
+from sightlab.records.identity import Identity
 from sightlab.store.liveness import alive
 
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 LAST = "last"
+# What a run may be: `trained` has all its epochs and its test split is still sealed, as of a search's trial.
+STATUSES = ("running", "finished", "trained", "interrupted", "failed")
 
 
-def home_folder() -> Path:
-    """Where runs are kept: SIGHTLAB_HOME, else `runs` in the current folder."""
-    return Path(os.environ.get("SIGHTLAB_HOME") or "runs").expanduser()
+def home_folder(home: str | Path | None = None) -> Path:
+    """Where runs are kept: the folder that is named, else SIGHTLAB_HOME, else `runs` in the current folder."""
+    return Path(home if home is not None else os.environ.get("SIGHTLAB_HOME") or "runs").expanduser()
 
 
 def new_folder(home: Path, name: str) -> Path:
@@ -47,9 +50,7 @@ def new_folder(home: Path, name: str) -> Path:
 def write_facts(folder: Path, run: Run, status: str, extra: Mapping[str, Any]) -> None:
     """Write run.json and metrics.csv.
 
-    status: running, finished, interrupted or failed. extra: further facts, plain values.
-
-    Raises OSError as writing does.
+    status: one of STATUSES. extra: further facts, plain values. Raises OSError as writing does.
     """
     facts = run.to_json() | {
         "format": FORMAT,
@@ -65,11 +66,14 @@ def write_facts(folder: Path, run: Run, status: str, extra: Mapping[str, Any]) -
 
 
 def metrics_table(epochs: Sequence[Epoch]) -> str:
-    """The epochs as CSV, a column a fact."""
+    """The epochs as CSV: a column a fact, and a column a metric that the recipe asks for."""
+    rows = [epoch.to_json() for epoch in epochs]
+    rows = [row | row.pop("metrics") for row in rows]
+    columns = [name for name in Epoch.__dataclass_fields__ if name != "metrics"]
     text = io.StringIO()
-    table = csv.DictWriter(text, list(Epoch.__dataclass_fields__), lineterminator="\n")
+    table = csv.DictWriter(text, [*columns, *(epochs[0].metrics if epochs else ())], lineterminator="\n")
     table.writeheader()
-    table.writerows(epoch.to_json() for epoch in epochs)
+    table.writerows(rows)
     return text.getvalue()
 
 
@@ -94,6 +98,14 @@ def read_facts(folder: Path) -> dict[str, Any]:
     return facts
 
 
+def identity_in(facts: Mapping[str, Any]) -> Identity | None:
+    """What makes a run the training that it is; None for a run from before that was kept, and where it is damaged."""
+    try:
+        return Identity.from_json(facts["identity"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
 def recipe_in(folder: Path) -> tuple[Recipe, str]:
     """The recipe a run was trained with, and its YAML. Raises RunError, or RecipeError for a damaged one."""
     from sightlab.recipes.loader import parse_recipe  # listing runs does without it, and is to be quick
@@ -104,7 +116,7 @@ def recipe_in(folder: Path) -> tuple[Recipe, str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
         raise RunError(f"{path}: cannot be read: {reason}") from error
-    return parse_recipe(text, str(path)), text
+    return parse_recipe(text, str(path), stored=True), text
 
 
 def run_from(folder: Path, facts: Mapping[str, Any]) -> Run:
@@ -148,7 +160,7 @@ def read_openings(bundle: Path) -> list[dict[str, Any]]:
 
 
 def status_of(facts: Mapping[str, Any]) -> str:
-    """running, finished, interrupted or failed; a run that says running and whose process has died is interrupted."""
+    """One of STATUSES; a run that says running and whose process has died is interrupted."""
     status = str(facts.get("status", ""))
     if status == "running" and not alive(facts.get("process") or {}, facts.get("heartbeat", ""), datetime.now(UTC)):
         return "interrupted"
@@ -171,10 +183,10 @@ def started(folder: Path) -> str:
         return ""
 
 
-def locate(text: str, home: Path | None = None) -> Path:
-    """The folder of a run or a bundle: an id prefix, `last`, a run folder or a bundle.
+def locate(text: str | Path, home: str | Path | None = None) -> Path:
+    """The folder of a run or a bundle: an id or its beginning, `last`, a run folder or a bundle.
 
-    Raises RunError when there is none, or when a prefix means several.
+    Raises RunError when there is none, or when a beginning means several.
     """
     path = Path(text).expanduser()
     if path.is_file() and path.name in ("bundle.json", "run.json"):
@@ -183,15 +195,32 @@ def locate(text: str, home: Path | None = None) -> Path:
         if (path / "run.json").is_file() or (path / "bundle.json").is_file():
             return path
         raise RunError(f"{path}: neither a run folder nor a bundle; it has no run.json and no bundle.json")
-    home = home or home_folder()
-    folders = run_folders(home)
+    place = home_folder(home)
+    folders = run_folders(place)
     if not folders:
-        raise RunError(f"no run {text!r}: there are no runs in {home}/; `sightlab train` makes one")
+        raise RunError(f"no run '{text}': there are no runs in {place}/; `sightlab train` makes one")
+    last = f"the last ones are {', '.join(folder.name for folder in folders[-5:])}"
+    return folders[the_one(str(text), [folder.name for folder in folders], place, last)]
+
+
+def the_one(text: str, ids: Sequence[str], home: Path, otherwise: str, shown: Sequence[str] = ()) -> int:
+    """The place of the one run that a text means: its id, the beginning of its id, or `last`.
+
+    ids: oldest first. An id that is the beginning of another still names its own run. otherwise: what to say beside
+    that there is none. shown: what to call the runs where several are meant, their ids by default. Raises RunError.
+
+    >>> the_one("3fa", ["3fa", "3fa2"], Path("runs"), ""), the_one("last", ["3fa", "3fa2"], Path("runs"), "")
+    (0, 1)
+    """
+    places = range(len(ids))
     if text == LAST:
-        return folders[-1]
-    found = [folder for folder in folders if folder.name.startswith(text)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise RunError(f"run {text!r} could be any of {', '.join(f.name for f in found[:5])}; give more of its id")
-    raise RunError(f"no run {text!r} in {home}/; the last ones are {', '.join(f.name for f in folders[-5:])}")
+        found = list(places[-1:])
+    else:
+        found = [place for place in places if ids[place] == text]
+        found = found or [place for place in places if ids[place].startswith(text)]
+    if not found:
+        raise RunError(f"no run {text!r} in {home}/; {otherwise}")
+    if len(found) > 1:
+        names = ", ".join((shown or ids)[place] for place in found[:5])
+        raise RunError(f"run {text!r} could be any of {names}; give more of its id")
+    return found[0]

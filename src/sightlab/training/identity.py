@@ -14,11 +14,10 @@ from sightlab.errors import RunError
 from sightlab.parts import fingerprint as prints
 from sightlab.parts import registry
 from sightlab.parts.user_code import code_reference
-from sightlab.recipes.schema import Data, Model, Recipe
+from sightlab.recipes.schema import Model, Recipe
 from sightlab.records.identity import START, Identity, what_differs
 
 FILE_MODULE = "sightlab_user_code_"  # how modules that were run from a user's file begin; the file's sha256 follows
-LOGGERS = ("tensorboard", "mlflow", "wandb")  # callbacks that change nothing
 
 
 def identity_of(
@@ -91,12 +90,12 @@ def named_parts(recipe: Recipe) -> dict[str, str]:
         "loss": recipe.loss.name,
         "optimizer": recipe.optimizer.name,
         "schedule": recipe.schedule.name,
-        "augment": getattr(recipe.augment, "custom", None),
-        "metric": getattr(recipe, "select_by", None),
+        "metric": recipe.select_by,
     }
-    names = [name for name in getattr(recipe, "callbacks", ()) if name not in LOGGERS]
-    found |= {f"callback of the recipe {number}": name for number, name in enumerate(names, 1)}
-    return {slot: name for slot, name in found.items() if name not in (None, "", "none")}
+    if recipe.augment.custom is not None:
+        found["augment"] = recipe.augment.custom
+    names = [name for name in recipe.callbacks if name not in registry.SHIPPED["callback"]]
+    return found | {f"callback of the recipe {number}": name for number, name in enumerate(names, 1)}
 
 
 def named_part(slot: str, name: str) -> str:
@@ -129,33 +128,15 @@ def timm_version() -> str:
 
 
 def plain_hash(recipe: Recipe, *, own_model: bool) -> str:
-    """The hash of what a recipe says beside its seed, its data, and the files and runs that it names by a path.
+    """The hash of what a recipe says beside its seed, its data, and what has a fingerprint.
 
-    own_model: a network given from Python stands for the recipe's, of whose keys only `freeze` is read then.
+    Metrics that are only recorded decide nothing. own_model: a network given from Python stands for the recipe's, of
+    whose keys only `freeze` is read then.
     """
-    model = Model(freeze=recipe.model.freeze) if own_model else unnamed(recipe.model)
-    if model.weights:
-        model = model.model_copy(update={"weights": "a file"})
-    values: dict[str, Any] = {"seed": 0, "data": Data(), "model": model}
-    if recipe.distillation.asks:
-        values["distillation"] = recipe.distillation.model_copy(update={"teacher": "a run"})
-    values |= {group: unnamed(getattr(recipe, group)) for group in ("loss", "optimizer", "schedule", "augment")}
-    values |= {key: value for key, value in DECIDED_ELSEWHERE.items() if hasattr(recipe, key)}
-    plain = recipe.model_copy(update=values)
-    return str(getattr(plain, "training_hash", plain.hash))
-
-
-# Keys of a recipe that have a place of their own in an identity, or none.
-DECIDED_ELSEWHERE = {"workers": 1, "processes": 1, "callbacks": (), "metrics": (), "select_by": "accuracy"}
-
-
-def unnamed(group: Any) -> Any:
-    """A recipe's group with the name in a user's file alone, where it names one by its path."""
-    for key in ("name", "custom"):
-        reference = code_reference(str(getattr(group, key, "")))
-        if reference is not None:
-            group = group.model_copy(update={key: f"file.py:{reference[1]}"})
-    return group
+    values: dict[str, Any] = {"metrics": ()}
+    if own_model:
+        values["model"] = Model(freeze=recipe.model.freeze)
+    return recipe.model_copy(update=values).training_hash
 
 
 def check_resumable(kept: Identity | None, now: Identity) -> None:

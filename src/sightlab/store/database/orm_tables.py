@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 # The steps of migrations/versions, oldest first. A database that holds the last one is opened without Alembic.
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -72,6 +72,8 @@ runs = Table(
     Column("reason", Text),
     Column("recipe", Text, nullable=False),
     Column("recipe_hash", Text, nullable=False),
+    Column("identity", Text),
+    Column("identity_but_seed", Text),
     Column("settings", PLAIN, nullable=False),
     Column("model", Text, nullable=False),
     Column("seed", BigInteger),
@@ -114,6 +116,7 @@ runs = Table(
     Column("binned_at", UtcTime),
     Index("ix_runs_started", "started"),
     Index("ix_runs_status", "status"),
+    Index("ix_runs_identity", "identity"),
 )
 
 epochs = Table(
@@ -131,6 +134,7 @@ epochs = Table(
     Column("best", Boolean),
     Column("dead_outputs", Integer),
     Column("last_batch_accuracy", Double),
+    Column("metrics", PLAIN),
 )
 
 # number: from 1, in the order of the file.

@@ -41,10 +41,12 @@ FIELDS: dict[str, Field] = {
     field.name: field
     for field in (
         Field("run", "text", "its id, which is the name of its folder", "id"),
-        Field("status", "text", "running, finished, interrupted or failed"),
+        Field("status", "text", "running, finished, trained (its test split is sealed), interrupted or failed"),
         Field("reason", "text", "why it failed"),
         Field("recipe", "text", "the recipe's name; `recipe.KEY` is one of its keys"),
         Field("recipe_hash", "text", "equal for recipes that describe the same result"),
+        Field("identity", "text", "equal for runs of one training, with its seed, data and parts"),
+        Field("identity_but_seed", "text", "equal for runs of one training with any seed"),
         Field("model", "text", "the network's name"),
         Field("seed", "number", "of the training"),
         Field("parameters", "number", "of the network"),

@@ -17,7 +17,7 @@ from sightlab.records import Epoch
 from sightlab.store.annotations import Labels, read_labels
 from sightlab.store.database import orm_tables
 from sightlab.store.liveness import alive
-from sightlab.store.run_folder import read_facts
+from sightlab.store.run_folder import identity_in, read_facts
 
 Row = dict[str, Any]
 
@@ -52,6 +52,7 @@ def rows_of(folder: Path, home: str, now: datetime, heard: datetime | None = Non
         "home": home,
         "id": folder.name,
         **training_of(facts, path, now, heard),
+        **identity_of(facts),
         **data_of(facts, path),
         **scores_of(facts, path),
         **machine_of(folder, facts, path),
@@ -94,6 +95,14 @@ def training_of(facts: Mapping[str, Any], path: Path, now: datetime, heard: date
         "process": process or None,
         "host": process.get("host"),
     }
+
+
+def identity_of(facts: Mapping[str, Any]) -> Row:
+    """By what runs of the same training are found; null where it is not whole, as of runs from before it was kept."""
+    known = identity_in(facts)
+    if known is None or not known.whole:
+        return {"identity": None, "identity_but_seed": None}
+    return {"identity": known.key, "identity_but_seed": known.key_but_seed}
 
 
 def data_of(facts: Mapping[str, Any], path: Path) -> Row:

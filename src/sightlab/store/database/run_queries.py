@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import Row, Table, select
 
-from sightlab.errors import RunError
 from sightlab.store.database import orm_tables
 from sightlab.store.database.engine import Place, Session, place_of, reading
 from sightlab.store.database.query_fields import field_named
@@ -17,7 +16,7 @@ from sightlab.store.database.query_filters import fields_in
 from sightlab.store.database.query_parser import parse
 from sightlab.store.database.query_sql import expression, order_by, sort_field
 from sightlab.store.database.reconcile import BIN, correct, folders_in, home_diff, home_of
-from sightlab.store.run_folder import LAST, home_folder
+from sightlab.store.run_folder import LAST, home_folder, the_one
 
 Say = Callable[[str], None]
 Plain = dict[str, Any]
@@ -27,7 +26,7 @@ KEY = ("home", "id", "binned_at")  # of these a run's folder is made up
 
 
 def runs(
-    home: Path | None = None,
+    home: str | Path | None = None,
     where: str | None = None,
     sort: str | None = None,
     limit: int | None = None,
@@ -49,7 +48,7 @@ def runs(
     """
     condition = parse(where) if where is not None else None
     order = sort_field(sort) if sort is not None else None
-    place = place_of(home or home_folder())
+    place = place_of(home_folder(home))
     if not refreshed(place, say):
         return []
     table = orm_tables.runs
@@ -67,51 +66,41 @@ def runs(
         return with_labels(session, found if order else found[::-1])
 
 
-def find(text: str, home: Path | None = None, *, say: Say = lambda _: None) -> Plain:
-    """Everything about one run: that of an id's beginning, `last`, or a run folder. Runs in the bin come last.
+def find(text: str, home: str | Path | None = None, *, say: Say = lambda _: None) -> Plain:
+    """Everything about one run: that of an id or its beginning, `last`, or a run folder. Runs in the bin come last.
 
     Beside what `runs` gives: `history`, its epochs, and `opened`, every opening of a labelled split.
     Raises RunError when there is none, or when a beginning means several.
     """
-    text, home = named(text, home)
-    everything = runs(home, binned=True, say=say)
+    text, place = named(text, home)
+    everything = runs(place, binned=True, say=say)
     kept = [run for run in everything if run["binned_at"] is None]
-    matches = matching(text, kept) or matching(text, [run for run in everything if run["binned_at"] is not None])
+    binned = [run for run in everything if run["binned_at"] is not None]
     last = ", ".join(run["run"] for run in kept[-5:])
     help_ = f"the last ones are {last}" if last else "there are none; `sightlab train` makes one"
-    return with_history(only(text, matches, home, help_), place_of(home or home_folder()))
+    here = any(text == LAST or run["run"].startswith(text) for run in kept)
+    return with_history(only(text, kept if here else binned, place, help_), place_of(home_folder(place)))
 
 
-def find_binned(text: str, home: Path | None = None) -> Plain:
+def find_binned(text: str, home: str | Path | None = None) -> Plain:
     """A run in the bin, as `find` gives it. Raises RunError."""
-    text, home = named(text, home)
-    binned = [run for run in runs(home, binned=True) if run["binned_at"] is not None]
+    text, place = named(text, home)
+    binned = [run for run in runs(place, binned=True) if run["binned_at"] is not None]
     help_ = f"in its bin are {', '.join(run['run'] for run in binned[-5:])}" if binned else "its bin is empty"
-    return with_history(only(text, matching(text, binned), home, help_), place_of(home or home_folder()))
+    return with_history(only(text, binned, place, help_), place_of(home_folder(place)))
 
 
-def named(text: str, home: Path | None) -> tuple[str, Path | None]:
+def named(text: str, home: str | Path | None) -> tuple[str, str | Path | None]:
     """What names a run, and its home: a run folder names both."""
     folder = Path(text).expanduser()
     return (folder.absolute().name, home_of(folder)) if (folder / "run.json").is_file() else (text, home)
 
 
-def only(text: str, matches: list[Plain], home: Path | None, help_: str) -> Plain:
+def only(text: str, found: list[Plain], home: str | Path | None, help_: str) -> Plain:
     """The one run that is meant. Raises RunError where it is none or several."""
-    if not matches:
-        raise RunError(f"no run {text!r} in {home or home_folder()}/; {help_}")
-    if len(matches) > 1:
-        folders = len({run["run"] for run in matches}) < len(matches)
-        names = ", ".join(run["folder" if folders else "run"] for run in matches[:5])
-        raise RunError(f"run {text!r} could be any of {names}; give more of its id")
-    return matches[0]
-
-
-def matching(text: str, found: list[Plain]) -> list[Plain]:
-    """The runs that a text means: the last one, the one of this id, or all whose id begins so."""
-    if text == LAST:
-        return found[-1:]
-    return [run for run in found if run["run"] == text] or [run for run in found if run["run"].startswith(text)]
+    ids = [run["run"] for run in found]
+    shown = [run["folder"] for run in found] if len(set(ids)) < len(ids) else ids
+    return found[the_one(text, ids, home_folder(home), help_, shown)]
 
 
 def chosen_on_test(where: str | None, sort: str | None) -> list[str]:
