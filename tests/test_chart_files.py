@@ -21,7 +21,7 @@ HOSTILE = "</script><script>alert(1)</script>"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-def curves() -> alt.HConcatChart:
+def curves() -> alt.ConcatChart:
     return learning_curves(
         [Epoch(e, 2 / e, 1 - 0.6 / e, 2.2 / e, 1 - 0.7 / e, 0.1, 9.0, 800.0, True) for e in (1, 2, 3)]
     )
@@ -88,7 +88,7 @@ def test_a_drawn_chart_is_saved_as_the_chart_itself(tmp_path: Path) -> None:
     save_svg(svg_of(matrix()), *(tmp_path / f"drawn{suffix}" for suffix in suffixes))
     for suffix in suffixes:
         assert (tmp_path / f"drawn{suffix}").read_bytes() == (tmp_path / f"chart{suffix}").read_bytes()
-    with pytest.raises(RunError, match=r"x\.html: a drawn chart is saved as \.png, \.svg or \.pdf, not \.html$"):
+    with pytest.raises(RunError, match=r"x\.html: a drawing is saved as \.png, \.svg or \.pdf, not \.html$"):
         save_svg(svg_of(curves()), tmp_path / "x.html")
 
 
@@ -133,20 +133,20 @@ def test_a_class_called_script_stays_a_name_in_a_page(pages: dict[str, Path]) ->
 def test_only_panels_with_numbers_on_both_axes_zoom(pages: dict[str, Path]) -> None:
     text = {name: path.read_text(encoding="utf-8") for name, path in pages.items()}
     assert text["curves"].count('"bind": "scales"') == 2
-    assert "wheel" in text["curves"]
+    assert "Scroll to zoom" in text["curves"]
     assert '"bind": "scales"' not in text["matrix"]
-    assert "Turn the wheel" not in text["matrix"]
+    assert "Scroll to zoom" not in text["matrix"]
 
 
 def test_in_a_zoomed_page_marks_end_at_the_panel_and_whole_ticks_stay_whole(pages: dict[str, Path]) -> None:
     text = Scripts(pages["curves"].read_text(encoding="utf-8")).texts["script"][1]
     spec = json.loads(re.search(r"const spec = (.*);\n", text)[1])  # type: ignore[index]
-    units = [unit for panel in spec["hconcat"] for unit in panel["layer"]]
+    units = [unit for panel in spec["concat"] for unit in panel["layer"]]
     # The label of the best epoch stands above the panel.
     assert {(unit["mark"]["type"], unit["mark"]["clip"]) for unit in units} == {
         ("line", True), ("point", True), ("rule", True), ("text", False),
     }  # fmt: skip
-    axis = spec["hconcat"][0]["encoding"]["x"]["axis"]
+    axis = spec["concat"][0]["encoding"]["x"]["axis"]
     assert "values" not in axis
     assert axis["tickMinStep"] == 1
 

@@ -5,6 +5,7 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from sightlab.charts import confusion, confusion_rows, curve_rows, learning_curv
 from sightlab.charts.learning_curves import best_row, epoch_ticks, log_ticks, needs_log
 from sightlab.errors import RunError
 from sightlab.records import Epoch
+from tests import drawings
+from tests.drawings import drawing, marks, outside, overlaps, told
 
 FASHION = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 ODD = ["<b>&amp;\"'</b>", "犬", "a\n\x00\ud800b", "العربية", "", "datum['x']", "{{7*7}}", "2026-01-01", "null", "🙂"]
@@ -135,6 +138,39 @@ def test_learning_curves_validate_and_name_the_best_epoch(count: int, tmp_path: 
     assert 1400 < picture.width < 1800
 
 
+def test_each_metric_has_a_panel_of_its_own_whatever_it_is_called() -> None:
+    kept = [{"macro_f1": 0.5, "own.py:A[0]: b": 2.0}, {"macro_f1": 0.75, "own.py:A[0]: b": math.nan}, {}]
+    epochs = [replace(epoch, metrics=metrics) for epoch, metrics in zip(trained(3, best=2), kept, strict=True)]
+    assert [(row["split"], row["metric0"], row["metric1"]) for row in curve_rows(epochs)] == [
+        ("train", None, None), ("validation", 0.5, 2.0),
+        ("train", None, None), ("validation", 0.75, None),
+        ("train", None, None), ("validation", None, None),
+    ]  # fmt: skip
+    svg = drawing(learning_curves(epochs))
+    words = drawings.texts(svg)
+    assert {"macro_f1", "own.py:A[0]: b", "best: epoch 2, 0.75"} <= set(words)
+    points = [told(point) for point in marks(svg, "point") if "split" in told(point)]
+    assert [(one["epoch"], one["macro_f1"], one["split"]) for one in points if "macro_f1" in one] == [
+        ("1", "0.5", "validation"),
+        ("2", "0.75", "validation"),
+    ]
+    assert not overlaps(svg)
+    assert not outside(svg)
+
+
+@pytest.mark.parametrize("value", [0.5333, 0.0, 1.0, 37.5, -2.0])
+def test_an_axis_of_one_value_has_labels_around_it(value: float) -> None:
+    epoch = Epoch(1, 0.7, value / 100, 0.7, value / 100, 0.1, 1.0, 1.0, True, metrics={"kappa": value})
+    svg = drawing(learning_curves([epoch]))
+    labels = [
+        float(text.replace("\N{MINUS SIGN}", "-"))
+        for text in drawings.texts(svg)
+        if re.match(r"[\d\N{MINUS SIGN}]", text)
+    ]
+    around = [label for label in labels if abs(label - value) <= 0.1 * abs(value) + 0.1]
+    assert len(set(around) - {1.0}) >= 2  # 1 is the epoch
+
+
 def test_one_epoch_shows_a_point_of_each_split_in_both_panels(tmp_path: Path) -> None:
     svg, _ = drawn(learning_curves(trained(1)), tmp_path)
     for colour in ("#d55e00", "#0072b2"):
@@ -170,7 +206,7 @@ def test_a_run_that_diverged_is_drawn_up_to_there(tmp_path: Path) -> None:
 
 def test_confusion_rows_are_the_cells_that_are_not_zero() -> None:
     rows = confusion_rows(np.array([[3, 1, 0], [0, 0, 0], [0, 5, 5]]), ["a", "b", "c"])
-    cells = [(r["true"], r["predicted"], r["count"], r["share"], r["right"]) for r in rows]
+    cells = [(r["true"], r["predicted"], r["count"], r["share"], r["correct"]) for r in rows]
     assert cells == [
         ("a", "a", 3, 0.75, True),
         ("a", "b", 1, 0.25, False),
@@ -191,7 +227,7 @@ def test_a_confusion_matrix_validates_and_carries_counts_up_to_20_classes(classe
     assert {"Run 7 on test", "true", "predicted", *names} <= set(said)
     assert said.count("class 1") == 2  # rows and columns
     right = int(np.trace(matrix))
-    summary = f"{right:,} of {matrix.sum():,} images right ({right / matrix.sum():.2%})"
+    summary = f"{right:,} of {matrix.sum():,} images correct ({right / matrix.sum():.2%})"
     assert any(text.startswith(summary) for text in said)
     assert picture.width < 2600
     assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 20
@@ -217,7 +253,7 @@ def test_counts_stand_in_the_ink_that_reads_better(tmp_path: Path) -> None:
     names = [f"class {i}" for i in range(len(shares))]
     svg, _ = drawn(confusion(matrix, names), tmp_path)
     cells = [p for p in svg.iter(f"{SVG}path") if "share" in (p.get("aria-label") or "")]
-    shade = {re.sub("; (share|right): [^;]+", "", p.attrib["aria-label"]): luminance(p.attrib["fill"]) for p in cells}
+    shade = {re.sub("; (share|correct): [^;]+", "", p.attrib["aria-label"]): luminance(p.attrib["fill"]) for p in cells}
     inks = {(r["true"], r["predicted"], r["count"]): luminance(r["ink"]) for r in confusion_rows(matrix, names)}
     assert len(shade) == len(inks) == 28
     for (true, said, count), ink in inks.items():

@@ -129,7 +129,7 @@ def test_reliability_rows_are_the_bins_with_answers_in_per_cent() -> None:
 
 @pytest.mark.parametrize("nothing", [[], [ReliabilityBin(0.0, 1.0, 0, None, None, None)]])
 def test_bins_without_answers_are_nothing_to_draw(nothing: Any) -> None:
-    with pytest.raises(ValueError, match="at least one answer"):
+    with pytest.raises(ValueError, match="at least one prediction"):
         reliability(nothing)
 
 
@@ -222,7 +222,7 @@ def test_change_rows_are_ordered_from_the_greatest_loss_to_the_greatest_gain() -
     )
     assert [(r["class"], r["first"], r["second"], r["change"], r["verdict"], r["text"]) for r in rows] == [
         ("down", 50.0, 25.0, -25.0, "worse", "\N{MINUS SIGN}25.0, n = 100"),
-        ("same", 100.0, 100.0, 0.0, "not told apart", "0.0, n = 100"),
+        ("same", 100.0, 100.0, 0.0, "not significant", "0.0, n = 100"),
         ("up", 50.0, 75.0, 25.0, "better", "+25.0, n = 100"),
     ]
 
@@ -246,14 +246,14 @@ def test_every_class_has_a_hollow_and_a_filled_mark(count: int) -> None:
     points = marks(svg, "point")
     assert sum(point.get("fill") == "white" for point in points) == count
     assert len(points) == 2 * count
-    colours = {"worse": "#d55e00", "not told apart": "#5f6b76", "better": "#0072b2"}
+    colours = {"worse": "#d55e00", "not significant": "#5f6b76", "better": "#0072b2"}
     assert all(point.get("stroke") == colours[told(point)["verdict"]] for point in points)
     assert any("hollow: run <a>; filled:" in text for text in texts(svg))
     assert not overlaps(svg)
     assert not outside(svg)
 
 
-# The first k answers
+# Top-k accuracy
 
 
 def said(images: int, count: int, seed: int = 0) -> Predictions:

@@ -1,4 +1,4 @@
-"""Charts of several contenders show all of them, tell them apart, and mark what is beyond noise."""
+"""Charts of several candidates show all of them, tell them apart, and mark what is beyond noise."""
 
 import math
 import re
@@ -22,8 +22,8 @@ from sightlab.charts import (
 )
 from sightlab.charts.axis_scales import Scale, spanning
 from sightlab.charts.point_labels import place_labels
-from sightlab.charts.shared_curves import mark_lone
-from sightlab.charts.theme import FONT, line_looks, text_width
+from sightlab.charts.shared_curves import mark_isolated
+from sightlab.charts.theme import FONT, line_styles, text_width
 from sightlab.records import Difference, Epoch, RankedCandidate, Spread
 from tests.drawings import SVG, drawing, marks, outside, overlaps, texts, told
 
@@ -49,7 +49,7 @@ def trained(count: int, seconds: float = 10.0, floor: float = 0.2, lost: int = 1
 
 
 def candidate(name: str, accuracy: float, first: tuple[str, float] | None = None, **facts: Any) -> RankedCandidate:
-    """A contender; first: (name, accuracy) of the one it is compared with."""
+    """A candidate; first: (name, accuracy) of the one it is compared with."""
     near = (max(0.0, accuracy - 0.006), min(1.0, accuracy + 0.006))
     difference = None
     if first:
@@ -70,7 +70,7 @@ def candidate(name: str, accuracy: float, first: tuple[str, float] | None = None
 
 @pytest.mark.parametrize("vision", VISIONS)
 def test_twelve_lines_are_told_apart_by_colour_or_dash_with_any_colour_vision(vision: str) -> None:
-    colours, dashes = line_looks(12)
+    colours, dashes = line_styles(12)
     seen = [lab(np.array(VISIONS[vision]) @ linear(colour)) for colour in colours]
     apart = [
         np.linalg.norm(seen[a] - seen[b]) for a, b in combinations(range(12), 2) if dashes[a] == dashes[b]
@@ -80,7 +80,7 @@ def test_twelve_lines_are_told_apart_by_colour_or_dash_with_any_colour_vision(vi
 
 
 def test_the_looks_of_36_lines_all_differ() -> None:
-    colours, dashes = line_looks(36)
+    colours, dashes = line_styles(36)
     assert len(set(zip(colours, map(tuple, dashes), strict=True))) == 36
 
 
@@ -131,7 +131,7 @@ def test_a_comparison_without_an_epoch_is_refused(runs: Any) -> None:
 @given(st.lists(st.lists(st.one_of(st.none(), st.just(1.0)), min_size=1, max_size=6), min_size=1, max_size=3))
 def test_a_value_is_alone_where_no_line_reaches_it(values: list[list[float | None]]) -> None:
     rows = [{"run": run, "split": "train", "loss": v} for run, line in enumerate(values) for v in line]
-    mark_lone(rows, "loss")
+    mark_isolated(rows, "loss")
     joined = [
         {place for pair in pairwise(range(len(line))) if None not in (line[pair[0]], line[pair[1]]) for place in pair}
         for line in values
@@ -139,10 +139,10 @@ def test_a_value_is_alone_where_no_line_reaches_it(values: list[list[float | Non
     expected = [
         v is not None and place not in joined[run] for run, line in enumerate(values) for place, v in enumerate(line)
     ]
-    assert [row["loss_alone"] for row in rows] == expected
+    assert [row["loss_isolated"] for row in rows] == expected
 
 
-def test_twelve_contenders_of_three_seeds_are_twelve_looks_in_four_panels() -> None:
+def test_twelve_candidates_of_three_seeds_are_twelve_looks_in_four_panels() -> None:
     names = [LONG.format(i) if i % 3 == 0 else f"v{i}" for i in range(12)]
     svg = drawing(comparison_curves([(name, trained(4 + i, 5)) for i, name in enumerate(names) for _ in range(3)]))
     said = texts(svg)
@@ -211,7 +211,7 @@ def test_pareto_rows_are_in_per_cent_and_leave_out_who_has_no_cost() -> None:
     ("candidates", "cost", "says"),
     [
         ([], "flops", "nothing to draw"),
-        ([candidate("a", 0.5, flops=None)], "flops", "no contender whose flops are known"),
+        ([candidate("a", 0.5, flops=None)], "flops", "no candidate with known flops"),
         ([candidate("a", 0.5)], "money", "unknown cost 'money'; known: flops, parameters, seconds"),
     ],
 )
@@ -221,7 +221,7 @@ def test_a_cost_that_nobody_has_is_refused(candidates: Any, cost: str, says: str
 
 
 @pytest.mark.parametrize("cost", COSTS)
-def test_every_contender_is_named_marked_and_has_its_interval(cost: str) -> None:
+def test_every_candidate_is_named_marked_and_has_its_interval(cost: str) -> None:
     rng = np.random.default_rng(7)
     facts = [(f"mini-resnet-v{i}", 0.9 + 0.05 * rng.random(), int(10 ** rng.uniform(5, 7))) for i in range(12)]
     candidates = [candidate(n, a, flops=f * 100, parameters=f, seconds=f / 1000) for n, a, f in facts]
@@ -237,7 +237,7 @@ def test_every_contender_is_named_marked_and_has_its_interval(cost: str) -> None
 
 
 @pytest.mark.parametrize("count", [1, 2, 12])
-def test_contenders_in_one_place_are_all_read(count: int) -> None:
+def test_candidates_in_one_place_are_all_read(count: int) -> None:
     svg = drawing(pareto([candidate(LONG.format(i), 0.9) for i in range(count)]))
     assert len([text for text in texts(svg) if text.startswith("a name")]) == 2 * count  # each with its white edge
     assert not overlaps(svg)
@@ -281,7 +281,7 @@ def test_a_scale_of_one_value_has_width_around_it() -> None:
 # Differences to the first
 
 
-def test_difference_rows_are_of_the_contender_less_the_first_whichever_way_it_was_told() -> None:
+def test_difference_rows_are_of_the_candidate_less_the_first_whichever_way_it_was_told() -> None:
     first = candidate("old", 0.9)
     plain = candidate("new", 0.92, ("old", 0.9))
     turned = candidate("bad", 0.88)
@@ -300,8 +300,8 @@ def test_difference_rows_are_of_the_contender_less_the_first_whichever_way_it_wa
 @pytest.mark.parametrize(
     ("candidates", "says"),
     [
-        ([], "beside the first"),
-        ([candidate("a", 0.5)], "beside the first"),
+        ([], "at least two candidates"),
+        ([candidate("a", 0.5)], "at least two candidates"),
         ([candidate("a", 0.5)] * 2, "'a' has no difference"),
     ],
 )
@@ -317,7 +317,7 @@ def test_differences_fill_what_is_told_apart_and_name_everybody(count: int) -> N
     said = texts(svg)
     assert len({text for text in said if text.startswith("a name")}) == count - 1
     assert {row["text"] for row in difference_rows([candidate("x", 0.9), *others])} <= set(said)
-    fills = [told(point)["verdict"] == "not told apart" for point in marks(svg, "point")]
+    fills = [told(point)["verdict"] == "not significant" for point in marks(svg, "point")]
     hollow = [point.get("fill") == "white" for point in marks(svg, "point")]
     assert fills == hollow
     assert len(hollow) == count - 1

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import altair as alt
@@ -30,7 +31,9 @@ CHARTS: dict[str, Callable[[], Any]] = {
         [charts.Cell(a, b, a * b, "x") for a in (1, 2) for b in (3, 4)], "x", "y", "v"
     ),
     "importances": lambda: charts.importances(dict.fromkeys(NAMES, 0.25), "PED-ANOVA"),
-    "learning_curves": lambda: charts.learning_curves(trained(4)),
+    "learning_curves": lambda: charts.learning_curves(
+        [replace(epoch, metrics=dict.fromkeys(NAMES, 0.5)) for epoch in trained(4)]
+    ),
     "learning_rates": lambda: charts.learning_rates([0.001, 0.01, 0.1], [2.0, 1.0, 1.5], 0.02),
     "parallel_coordinates": lambda: charts.parallel_coordinates(AXES, tried(9), "accuracy"),
     "pareto": lambda: charts.pareto(CONTENDERS),

@@ -279,7 +279,7 @@ def test_a_run_shows_its_filters_and_what_it_makes_of_a_picture(cli: Cli, small_
         (["cnn", "--input", "1x3x28"], "at least 4 x 4 pixels, not 3 x 28"),
         (["compact-resnet", "--input", "1x5x28"], "does not work on 1 x 5 x 28 images"),
         (["cnn", "--picture", "x.png"], "feature maps need a trained run, and cnn is a model"),
-        (["cnn", "-o", "net.gif"], "net.gif: a drawn chart is saved as .png, .svg or .pdf, not .gif"),
+        (["cnn", "-o", "net.gif"], "net.gif: a drawing is saved as .png, .svg or .pdf, not .gif"),
         (["nets/none.py:Net"], "nets/none.py cannot be read"),
     ],
 )

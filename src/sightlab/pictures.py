@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from sightlab.charts import printable, write_whole
+from sightlab.charts import printable, write_file
 from sightlab.charts.theme import FONT
 from sightlab.data.imageset import ImageSet
 from sightlab.errors import RunError
@@ -129,7 +129,7 @@ def save_picture(image: Image.Image, path: Path) -> None:
     mark = PngInfo()
     mark.add_text("Software", "sightlab")  # by which a contact sheet among data is known
     image.save(content, "PNG", optimize=True, pnginfo=mark)
-    write_whole(path, content.getvalue())
+    write_file(path, content.getvalue())
 
 
 def rgb(image: NDArray[np.uint8]) -> Image.Image:

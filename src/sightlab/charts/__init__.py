@@ -1,7 +1,7 @@
-"""Records into charts: one definition for PNG, SVG and HTML.
+"""Charts of records: one definition for PNG, SVG and HTML.
 
-Each chart is made in two steps: a function that collects its rows (plain values, easy to test) and one that draws
-them with Altair. Altair and vl-convert are imported when a chart is drawn, not with this room.
+Each chart is made in two steps: one function collects its rows (plain values, easy to test), another draws them with
+Altair. Altair and vl-convert are imported when a chart is drawn, not when this package is imported.
 """
 
 from sightlab.charts.accuracy_cost import COSTS, pareto, pareto_rows
@@ -11,10 +11,10 @@ from sightlab.charts.confusion import confusion, confusion_rows, confusion_share
 from sightlab.charts.differences import difference_rows, differences
 from sightlab.charts.heatmap import Cell, grid_heat, grid_rows
 from sightlab.charts.learning_curves import curve_rows, learning_curves
-from sightlab.charts.lr_curve import learning_rates, range_rows
+from sightlab.charts.lr_curve import learning_rates, lr_rows
 from sightlab.charts.parameter_importance import importance_rows, importances
 from sightlab.charts.reliability import reliability, reliability_rows
-from sightlab.charts.save import save_chart, save_svg, svg_of, write_whole
+from sightlab.charts.save import save_chart, save_svg, svg_of, write_file
 from sightlab.charts.shared_curves import comparison_curves, comparison_rows
 from sightlab.charts.theme import printable, short_names
 from sightlab.charts.topk import top_k_curve, top_k_rows
@@ -56,11 +56,11 @@ __all__ = [
     "learning_rates",
     "line_rows",
     "loss_rows",
+    "lr_rows",
     "parallel_coordinates",
     "pareto",
     "pareto_rows",
     "printable",
-    "range_rows",
     "reliability",
     "reliability_rows",
     "save_chart",
@@ -70,5 +70,5 @@ __all__ = [
     "top_k_curve",
     "top_k_rows",
     "trial_losses",
-    "write_whole",
+    "write_file",
 ]

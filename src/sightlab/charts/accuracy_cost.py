@@ -1,4 +1,4 @@
-"""What accuracy costs: contenders, and the front of those that none beats at their price."""
+"""Accuracy against cost: the candidates, and the Pareto front of those that no other dominates."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ COSTS: dict[str, tuple[str, Callable[[RankedCandidate], float | None]]] = {
     "parameters": ("parameters", lambda candidate: candidate.parameters),
     "seconds": ("training time", lambda candidate: candidate.seconds),
 }
-WIDTH, HEIGHT, ROOM = 580, 360, 18  # ROOM: pixels between the outermost point and the panel's edge
+WIDTH, HEIGHT, MARGIN = 580, 360, 18  # MARGIN: pixels between the outermost point and the panel's edge
 NAME_SIZE, NAME_LINE, POINT = 11, 13, 9
-SKY = COLOURS[5]  # the front's line, which must not pass for an interval
-WIDE = 8  # times the least cost, from which the axis has a log scale
+FRONT = COLOURS[5]  # the front's line, which must not look like an interval
+WIDE = 8  # the axis has a log scale if the largest cost is more than this times the smallest
 
 
 def pareto(candidates: Sequence[RankedCandidate], cost: str = "flops") -> alt.LayerChart:
-    """Accuracy with its 95 % interval against what it costs, and the front: the most that each cost buys.
+    """Accuracy with its 95 % interval against cost, and the Pareto front: the best accuracy at each cost.
 
-    cost: flops (of one image's forward pass), parameters or seconds (of training). Contenders of the front, which none
-    beats, are filled and joined by a step line. Those whose cost is unknown are left out, and the subtitle counts them.
+    cost: flops (of one image's forward pass), parameters or seconds (of training). Candidates on the front are filled
+    and joined by a step line. Those whose cost is unknown are left out; the subtitle counts them.
 
-    Raises ValueError for another cost, or when no contender's cost is known.
+    Raises ValueError for another cost, or when no candidate's cost is known.
     """
     import altair as alt
 
@@ -45,14 +45,14 @@ def pareto(candidates: Sequence[RankedCandidate], cost: str = "flops") -> alt.La
         title = f"{title} ({unit})"
         rows = [row | {"cost": row["cost"] / seconds} for row in rows]
     costs = [row["cost"] for row in rows]
-    x = spanning(costs, ROOM, WIDTH - ROOM, log=max(costs) > WIDE * min(costs))
-    y = spanning([row[end] for row in rows for end in ("low", "high")], HEIGHT - ROOM, ROOM)
+    x = spanning(costs, MARGIN, WIDTH - MARGIN, log=max(costs) > WIDE * min(costs))
+    y = spanning([row[end] for row in rows for end in ("low", "high")], HEIGHT - MARGIN, MARGIN)
     left_out = len(candidates) - len(rows)
-    subtitle = "bars: 95 % intervals; filled: no model is as accurate for less"
+    subtitle = "bars: 95 % intervals; filled: the Pareto front"
     subtitle += f"; not shown, cost unknown: {left_out}" if left_out else ""
     return alt.LayerChart(
         layer=[*_front(rows, x), *_points(rows), *_names(rows, x, y)],
-        encoding=alt.FacetedEncoding(x=_across(x, title), y=_up(y)),
+        encoding=alt.FacetedEncoding(x=_x_axis(x, title), y=_y_axis(y)),
         width=WIDTH,
         height=HEIGHT,
         title=alt.TitleParams("Accuracy and its cost", subtitle=subtitle),
@@ -61,18 +61,18 @@ def pareto(candidates: Sequence[RankedCandidate], cost: str = "flops") -> alt.La
 
 
 def pareto_rows(candidates: Sequence[RankedCandidate], cost: str = "flops") -> list[Row]:
-    """A row for each contender whose cost is known: {name, cost, accuracy, low, high in per cent, front}.
+    """A row for each candidate whose cost is known: {name, cost, accuracy, low, high in per cent, front}.
 
-    front: no other contender costs at most as much and is at least as accurate, one of the two strictly.
+    front: no other candidate costs at most as much and is at least as accurate, one of the two strictly.
 
-    Raises ValueError for an unknown kind of cost, or when no contender's cost is known.
+    Raises ValueError for an unknown kind of cost, or when no candidate's cost is known.
     """
     if cost not in COSTS:
         raise ValueError(f"unknown cost {cost!r}; known: {', '.join(COSTS)}")
     named = zip(short_names([candidate.name for candidate in candidates], most=28), candidates, strict=True)
     known = [(name, c, price) for name, c in named if (price := COSTS[cost][1](c)) is not None and price > 0]
     if not known:
-        raise ValueError(f"no contender whose {cost} are known, so that there is nothing to draw")
+        raise ValueError(f"no candidate with known {cost}, so there is nothing to draw")
     return [
         {
             "name": name,
@@ -80,18 +80,18 @@ def pareto_rows(candidates: Sequence[RankedCandidate], cost: str = "flops") -> l
             "accuracy": 100 * c.accuracy.mean,
             "low": 100 * c.interval[0],
             "high": 100 * c.interval[1],
-            "front": not any(_beats((o.accuracy.mean, other), (c.accuracy.mean, price)) for _, o, other in known),
+            "front": not any(_dominates((o.accuracy.mean, other), (c.accuracy.mean, price)) for _, o, other in known),
         }
         for name, c, price in known
     ]
 
 
-def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    """Whether (accuracy, cost) is at least as good in both, and not the same."""
+def _dominates(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether (accuracy, cost) is at least as good in both, and not equal."""
     return one[0] >= other[0] and one[1] <= other[1] and one != other
 
 
-def _across(x: Scale, title: str) -> alt.X:
+def _x_axis(x: Scale, title: str) -> alt.X:
     import altair as alt
 
     axis = (
@@ -101,14 +101,14 @@ def _across(x: Scale, title: str) -> alt.X:
     )
     # A log scale has no zero, and Vega-Lite would say so.
     kind = {"type": "log"} if x.log else {"zero": False}
-    scale = alt.Scale(domain=[x.low, x.high], nice=False, padding=ROOM, **kind)
+    scale = alt.Scale(domain=[x.low, x.high], nice=False, padding=MARGIN, **kind)
     return alt.X("cost:Q", title=f"{title}, log scale" if x.log else title, scale=scale, axis=axis)
 
 
-def _up(y: Scale) -> alt.Y:
+def _y_axis(y: Scale) -> alt.Y:
     import altair as alt
 
-    scale = alt.Scale(domain=[y.low, y.high], nice=False, zero=False, padding=ROOM)
+    scale = alt.Scale(domain=[y.low, y.high], nice=False, zero=False, padding=MARGIN)
     return alt.Y("accuracy:Q", title="test accuracy (%)", scale=scale, axis=alt.Axis(tickCount=7))
 
 
@@ -123,11 +123,11 @@ def _front(rows: list[Row], x: Scale) -> list[alt.Chart]:
 
     steps = [{"cost": cost, "accuracy": accuracy} for cost, accuracy in _steps(rows, x)]
     line = alt.Chart({"values": steps})
-    return [line.mark_line(interpolate="step-after", color=SKY, strokeWidth=2)]
+    return [line.mark_line(interpolate="step-after", color=FRONT, strokeWidth=2)]
 
 
 def _points(rows: list[Row]) -> list[alt.Chart]:
-    """Filled where on the front, hollow where beaten, with their intervals."""
+    """Points, filled on the front and hollow elsewhere, with their intervals."""
     import altair as alt
 
     tips = [alt.Tooltip("name:N"), alt.Tooltip("cost:Q", format=".4s")]
@@ -143,7 +143,7 @@ def _points(rows: list[Row]) -> list[alt.Chart]:
 
 
 def _names(rows: list[Row], x: Scale, y: Scale) -> list[alt.Chart]:
-    """Each name near its point, and a thin line to it where it had to go farther away."""
+    """Each name near its point, with a thin leader line where it is farther away."""
     import altair as alt
 
     points = [(x.pixel(row["cost"]), y.pixel(row["accuracy"])) for row in rows]
@@ -165,15 +165,15 @@ def _names(rows: list[Row], x: Scale, y: Scale) -> list[alt.Chart]:
             if label.align == align
         ]
         words = alt.Chart({"values": texts}).encode(text=alt.Text("name:N"))
-        looks: dict[str, Any] = {"align": align, "baseline": "middle", "fontSize": NAME_SIZE}
-        # White round the letters keeps them readable where they had to cross a line.
-        layers.append(words.mark_text(stroke="white", strokeWidth=3, strokeJoin="round", opacity=0.85, **looks))
-        layers.append(words.mark_text(color=INK, **looks))
+        style: dict[str, Any] = {"align": align, "baseline": "middle", "fontSize": NAME_SIZE}
+        # A white halo keeps the letters readable where they cross a line.
+        layers.append(words.mark_text(stroke="white", strokeWidth=3, strokeJoin="round", opacity=0.85, **style))
+        layers.append(words.mark_text(color=INK, **style))
     return layers
 
 
 def _marks(rows: list[Row], x: Scale, y: Scale) -> list[Box]:
-    """What names should not cover: points, intervals and the front's steps, in pixels."""
+    """What names should not cover: points, intervals and the steps of the front, in pixels."""
     boxes = []
     for row in rows:
         across, up = x.pixel(row["cost"]), y.pixel(row["accuracy"])

@@ -1,4 +1,4 @@
-"""Units of time, and an axis's scale as Vega lays it out, for what has to know where a value stands."""
+"""Units of time, and an axis's scale as Vega lays it out, to place labels by pixel."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 UNITS = (("seconds", 1), ("minutes", 60), ("hours", 3600))
-ENOUGH = 180  # of a unit of time, before the next is taken
+ENOUGH = 180  # up to this many of a unit of time the next one is not used
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Values to pixels and back. start, end: the pixels where low and high stand; log: a logarithmic scale.
+    """Maps values to pixels and back. start, end: the pixels of low and high; log: a logarithmic scale.
 
     >>> scale = Scale(1.0, 100.0, 20.0, 220.0, log=True)
     >>> scale.pixel(10.0), round(scale.value(120.0), 9)
@@ -26,12 +26,12 @@ class Scale:
     log: bool = False
 
     def pixel(self, value: float) -> float:
-        """Where a value stands."""
+        """The pixel of a value."""
         low, high, here = self._along(self.low), self._along(self.high), self._along(value)
         return self.start + (here - low) / (high - low) * (self.end - self.start)
 
     def value(self, pixel: float) -> float:
-        """What stands at a pixel."""
+        """The value at a pixel."""
         low, high = self._along(self.low), self._along(self.high)
         here = low + (pixel - self.start) / (self.end - self.start) * (high - low)
         return math.exp(here) if self.log else here
@@ -41,7 +41,7 @@ class Scale:
 
 
 def spanning(values: Iterable[float], start: float, end: float, *, log: bool = False) -> Scale:
-    """A scale from the least to the greatest value; where they are one, it gets some width around it."""
+    """A scale from the smallest to the largest value; with some width around it where they are equal."""
     known = list(values)
     low, high = min(known), max(known)
     if low == high:

@@ -1,4 +1,4 @@
-"""The accuracy on each class."""
+"""Accuracy per class."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 WIDTH = 430
-ROOMY, TIGHT, LEAST = 22.0, 12.0, 4.0  # pixels of a row: of up to 30 classes, of up to 200, of any number
+ROOMY, TIGHT, LEAST = 22.0, 12.0, 4.0  # pixels of a row: for up to 30 classes, up to 200, any number
 FEW, MANY = 30, 200
-NAME = 9.0  # pixels, the least size of a name; rows that are lower have every second one, or third, ...
+NAME = 9.0  # pixels, the smallest font size; lower rows show every second name, or third, ...
 
-# How a class stands to the accuracy over all images: it is told apart where its whole interval lies on one side.
+# How a class compares with the accuracy over all images: below or above where its whole interval is.
 STANDINGS = (("below", VERMILION), ("near", QUIET), ("above", BLUE))
 
 
 def class_bars(classes: Sequence[ClassScore], title: str | None = None) -> alt.LayerChart:
-    """The accuracy on each class (its recall) with its 95 % interval, the worst first; a rule at that of all images.
+    """Accuracy per class (its recall) with its 95 % interval, the worst first; a rule marks the overall accuracy.
 
-    Classes whose whole interval lies below the accuracy of all images are orange, above it blue. The axis begins where
-    the lowest interval does. Classes without images are left out, and the subtitle counts them.
+    Classes whose whole interval is below the overall accuracy are orange, above it blue. The axis begins at the lowest
+    interval. Classes without images are left out; the subtitle counts them.
 
     Raises ValueError when no class has images.
     """
@@ -39,9 +39,9 @@ def class_bars(classes: Sequence[ClassScore], title: str | None = None) -> alt.L
     height = row_height(len(rows))
     x = accuracy_axis("accuracy", min(row["low"] for row in rows), len(rows))
     empty = len(classes) - len(rows)
-    subtitle = f"rule: all images, {overall:.2f}%; bars: 95 % intervals; orange, blue: wholly below, above the rule"
+    subtitle = f"rule: all images, {overall:.2f}%; bars: 95 % intervals; orange, blue: interval below, above the rule"
     subtitle += f"; without images: {empty}" if empty else ""
-    heading = alt.TitleParams(title or "Accuracy on each class", subtitle=subtitle)
+    heading = alt.TitleParams(title or "Accuracy per class", subtitle=subtitle)
     layers = [*_overall(overall), *_intervals(rows, height)]
     if height >= TIGHT:
         text = alt.Chart().mark_text(align="left", baseline="middle", fontSize=min(11.0, 0.8 * height), color=INK)
@@ -58,10 +58,10 @@ def class_bars(classes: Sequence[ClassScore], title: str | None = None) -> alt.L
 
 
 def class_rows(classes: Sequence[ClassScore]) -> list[Row]:
-    """A row for each class with images, the least accuracy first: {class, accuracy, low, high, images, standing, text}.
+    """A row for each class with images, the worst first: {class, accuracy, low, high, images, standing, text}.
 
-    Accuracy and the ends of its interval in per cent. standing: below, near or above the accuracy of all images, as
-    the whole interval is. Equal accuracies keep the order of the classes.
+    Accuracy and the ends of its interval in per cent. standing: below or above the overall accuracy if the whole
+    interval is, else near. Equal accuracies keep the order of the classes.
 
     Raises ValueError when no class has images.
     """
@@ -82,14 +82,14 @@ def class_rows(classes: Sequence[ClassScore]) -> list[Row]:
 
 
 def row_height(rows: int) -> float:
-    """Pixels of a row: roomy for a few classes, a picture of bounded size for a thousand."""
+    """Pixels of a row: roomy for a few classes, a chart of bounded size for a thousand."""
     if rows <= FEW:
         return ROOMY
     return TIGHT if rows <= MANY else max(LEAST, TIGHT * MANY / rows)
 
 
 def accuracy_axis(field: str, lowest: float, rows: int) -> alt.X:
-    """The axis of per cent from the ten below the lowest value to 100; above the panel where it is tall."""
+    """The axis of per cent, from the multiple of ten below the lowest value to 100; at the top of a tall panel."""
     import altair as alt
 
     scale = alt.Scale(domain=[min(90, 10 * math.floor(lowest / 10)), 100], nice=False, zero=False, padding=6)
@@ -98,7 +98,7 @@ def accuracy_axis(field: str, lowest: float, rows: int) -> alt.X:
 
 
 def names_axis(names: Sequence[str], height: float) -> alt.Y:
-    """The axis of classes from top to bottom, with as many names as can be read."""
+    """The axis of classes from top to bottom, with as many names as are legible."""
     import altair as alt
 
     size = min(12.0, max(NAME, 0.78 * height))
@@ -116,7 +116,7 @@ def names_axis(names: Sequence[str], height: float) -> alt.Y:
 
 
 def _overall(overall: float) -> list[alt.Chart]:
-    """The rule at the accuracy of all images."""
+    """The rule at the overall accuracy."""
     import altair as alt
 
     rule = alt.Chart({"values": [{"accuracy": overall}]}).mark_rule(color=INK, strokeWidth=1, strokeDash=[4, 3])
@@ -124,7 +124,7 @@ def _overall(overall: float) -> list[alt.Chart]:
 
 
 def _intervals(rows: list[Row], height: float) -> list[alt.Chart]:
-    """A hairline to each class's name, the interval, and the accuracy as a point."""
+    """For each class a hairline to its name, the interval, and the accuracy as a point."""
     import altair as alt
 
     tips = [alt.Tooltip("class:N"), alt.Tooltip("images:Q", format=",d")]

@@ -1,4 +1,4 @@
-"""How each class fares in two runs."""
+"""Accuracy per class in two runs."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-# What a change may be, and its colour.
-VERDICTS = (("worse", VERMILION), ("not told apart", QUIET), ("better", BLUE))
+# Verdicts on a change, with their colours.
+VERDICTS = (("worse", VERMILION), ("not significant", QUIET), ("better", BLUE))
 
 
 def class_changes(changes: Sequence[ClassChange], names: tuple[str, str] = ("first", "second")) -> alt.LayerChart:
-    """The accuracy on each class in two runs, joined by a line, the greatest loss first and the greatest gain last.
+    """Accuracy per class in two runs, joined by a line, the largest decrease first and the largest increase last.
 
-    names: what the two runs are called. A hollow mark is the first run, a filled one the second; changes beyond noise
-    (ClassChange.told_apart) are coloured. Classes without images are left out.
+    names: of the two runs. A hollow mark is the first run, a filled one the second; significant changes
+    (`ClassChange.significant`) are coloured. Classes without images are left out.
 
     Raises ValueError when no class has images.
     """
@@ -33,7 +33,7 @@ def class_changes(changes: Sequence[ClassChange], names: tuple[str, str] = ("fir
     height = row_height(len(rows))
     x = accuracy_axis("second", min(min(row["first"], row["second"]) for row in rows), len(rows))
     first, second = short_names(names, most=32)
-    subtitle = [f"hollow: {first}; filled: {second}", "blue, orange: told apart (p < 0.05, corrected by Holm)"]
+    subtitle = [f"hollow: {first}; filled: {second}", "blue, orange: significant (p < 0.05, Holm-corrected)"]
     layers = _dumbbells(rows, height)
     if height >= TIGHT:
         text = alt.Chart().mark_text(align="left", baseline="middle", fontSize=min(11.0, 0.8 * height), color=INK)
@@ -44,7 +44,7 @@ def class_changes(changes: Sequence[ClassChange], names: tuple[str, str] = ("fir
         data={"values": rows},
         width=WIDTH,
         height=height * len(rows),
-        title=alt.TitleParams("Accuracy on each class, compared", subtitle=subtitle),
+        title=alt.TitleParams("Change of accuracy per class", subtitle=subtitle),
         **TOP_LEVEL,
     )
 
@@ -62,7 +62,7 @@ def change_rows(changes: Sequence[ClassChange]) -> list[Row]:
         raise ValueError(f"{len(changes)} classes without images; at least one image is needed")
     rows = []
     for name, one in sorted(known, key=lambda row: row[1].difference):
-        verdict = ("better" if one.difference > 0 else "worse") if one.significant else "not told apart"
+        verdict = ("better" if one.difference > 0 else "worse") if one.significant else "not significant"
         shares = {"first": 100 * one.first, "second": 100 * one.second, "change": 100 * one.difference}
         text = f"{signed(100 * one.difference, digits=1)}, n = {one.images:,}"
         rows.append({"class": name, **shares, "images": one.images, "verdict": verdict, "text": text})
@@ -70,7 +70,7 @@ def change_rows(changes: Sequence[ClassChange]) -> list[Row]:
 
 
 def _dumbbells(rows: list[Row], height: float) -> list[alt.Chart]:
-    """A hairline to each class's name; the two accuracies and the line between them."""
+    """For each class a hairline to its name, the two accuracies and the line between them."""
     import altair as alt
 
     tips = [alt.Tooltip("class:N"), alt.Tooltip("images:Q", format=",d"), alt.Tooltip("verdict:N")]

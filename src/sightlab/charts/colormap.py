@@ -1,33 +1,33 @@
-"""Shades for the cells of a table, and the ink that reads on them."""
+"""A sequential colormap for the cells of a heat map, and the text colour that is readable on it."""
 
 from __future__ import annotations
 
 from sightlab.charts.theme import INK
 
-# Light to dark, evenly in lightness; even the lightest stands off from white, so that a single one shows.
+# Light to dark, evenly in lightness; even the lightest differs from white, so that a single cell shows.
 BLUES = ("#dcebf7", "#6fa8d6", "#0b3c6f")
 
-EVEN_CONTRAST = 0.213  # luminance on which white and INK read equally well (a contrast of 4 to 1)
+EVEN_CONTRAST = 0.213  # luminance on which white and INK have the same contrast (4 to 1)
 
 Colour = tuple[float, float, float]
 
 
-def mixed(shades: tuple[str, str, str], along: float) -> Colour:
-    """The colour of a scale of three shades: along 0 the first, at 0.5 the second, at 1 the third; parts in [0, 1]."""
-    low, middle, high = (_parts(shade) for shade in shades)
-    start, end, share = (low, middle, 2 * along) if along <= 0.5 else (middle, high, 2 * along - 1)
+def interpolate(colormap: tuple[str, str, str], position: float) -> Colour:
+    """The colour at a position in [0, 1] of a colormap of three colours, which stand at 0, 0.5 and 1; RGB in [0, 1]."""
+    low, middle, high = (_from_hex(colour) for colour in colormap)
+    start, end, share = (low, middle, 2 * position) if position <= 0.5 else (middle, high, 2 * position - 1)
     red, green, blue = (a + (b - a) * share for a, b in zip(start, end, strict=True))
     return red, green, blue
 
 
-def written(colour: Colour) -> str:
+def to_hex(colour: Colour) -> str:
     """A colour as #rrggbb."""
     return "#" + "".join(f"{round(255 * part):02x}" for part in colour)
 
 
-def ink_on(colour: Colour) -> str:
-    """White or near black, whichever has more contrast with the colour."""
-    return "#ffffff" if luminance(colour) < EVEN_CONTRAST else INK
+def text_colour(background: Colour) -> str:
+    """White or near black, whichever has more contrast with the background."""
+    return "#ffffff" if luminance(background) < EVEN_CONTRAST else INK
 
 
 def luminance(colour: Colour) -> float:
@@ -36,6 +36,6 @@ def luminance(colour: Colour) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def _parts(shade: str) -> Colour:
-    red, green, blue = (int(shade[i : i + 2], 16) / 255 for i in (1, 3, 5))
+def _from_hex(colour: str) -> Colour:
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     return red, green, blue

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sightlab.charts.colormap import BLUES, ink_on, mixed
+from sightlab.charts.colormap import BLUES, interpolate, text_colour
 from sightlab.charts.theme import INK, LINE, TOP_LEVEL, printable, short_names
 from sightlab.metrics import check_matrix
 
 if TYPE_CHECKING:
     import altair as alt
 
-# Blue and orange are told apart with any colour vision.
-RIGHT_SHADES = BLUES
-WRONG_SHADES = ("#fde3cd", "#f08c3a", "#8a3000")
+# Blue and orange differ with any colour vision.
+CORRECT_COLOURS = BLUES
+WRONG_COLOURS = ("#fde3cd", "#f08c3a", "#8a3000")
 MIDDLE_SHARE = 0.25  # half way up a square-root scale
 
 FEW_CLASSES = 20  # up to which the cells carry their counts or shares
@@ -30,8 +30,8 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], title: str | No
     """A confusion matrix as a heatmap: rows the true class, columns the predicted one.
 
     matrix: int64 [C, C]. Colour is the share of the row, on a square-root scale, so that classes of any size compare
-    and rare mistakes show; right answers are blue, mistakes orange; what never happened stays white. Up to 20 classes
-    the cells carry their counts. The three most frequent mistakes are framed where there are more.
+    and rare mistakes show; correct predictions are blue, mistakes orange, empty cells white. Up to 20 classes the cells
+    carry their counts. If there are more than three kinds of mistakes, the three most frequent are framed.
 
     Raises ValueError when the matrix is not C x C for the C classes, or holds a negative count.
     """
@@ -43,7 +43,7 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], title: str | No
 def confusion_shares(matrix: NDArray[np.int64], classes: Sequence[str], title: str | None = None) -> alt.LayerChart:
     """A confusion matrix as `confusion` draws it, but with the share of its row, in per cent, in each cell.
 
-    The mistakes that take the three greatest shares of their class are framed where there are more.
+    If there are more than three kinds of mistakes, those with the three greatest shares of their class are framed.
 
     Raises ValueError when the matrix is not C x C for the C classes, or holds a negative count.
     """
@@ -56,13 +56,13 @@ def confusion_shares(matrix: NDArray[np.int64], classes: Sequence[str], title: s
 def worst_cells(rows: Sequence[Row], field: str, most: int = 3) -> list[Row]:
     """The rows of the greatest mistakes by count or share, the greatest first; equal ones keep their order.
 
-    None where there are no more mistakes than that: to mark them all would mark none.
+    Empty if there are no more mistakes than that: a frame around each would highlight nothing.
 
-    >>> cells = [{"right": True, "count": 9}, {"right": False, "count": 2}, {"right": False, "count": 3}]
+    >>> cells = [{"correct": True, "count": 9}, {"correct": False, "count": 2}, {"correct": False, "count": 3}]
     >>> [cell["count"] for cell in worst_cells(cells, "count", most=1)], worst_cells(cells, "count", most=2)
     ([3], [])
     """
-    mistakes = sorted((row for row in rows if not row["right"]), key=lambda row: -row[field])
+    mistakes = sorted((row for row in rows if not row["correct"]), key=lambda row: -row[field])
     return mistakes[:most] if len(mistakes) > most else []
 
 
@@ -71,27 +71,27 @@ def _heatmap(
     classes: Sequence[str],
     title: str,
     rows: list[Row],
-    words: str,
+    text_field: str,
     framed: list[Row],
     frames: str,
 ) -> alt.LayerChart:
-    """The picture. words: the field written into the cells; framed: the rows of cells in a frame, frames: which."""
+    """The chart. text_field: of the text in the cells; framed: rows of the framed cells; frames: what these are."""
     import altair as alt
 
     cell = _cell_size(len(classes))
     side = cell * len(classes)
     layers = _cells(min(110, max(45, (side - 90) / 2)))
     if len(classes) <= FEW_CLASSES:
-        digits = max((len(str(row[words])) for row in rows), default=1)
+        digits = max((len(str(row[text_field])) for row in rows), default=1)
         text = alt.Chart().mark_text(fontSize=min(12.0, 1.5 * cell / digits), baseline="middle")
-        layers.append(text.encode(text=alt.Text(f"{words}:N"), color=alt.Color("ink:N", scale=None)))
+        layers.append(text.encode(text=alt.Text(f"{text_field}:N"), color=alt.Color("ink:N", scale=None)))
     if framed:
         frame = alt.Chart({"values": [{name: row[name] for name in ("true", "predicted")} for row in framed]})
         layers.append(frame.mark_rect(filled=False, stroke=INK, strokeWidth=2 if cell > 12 else 1.5))
     subtitle = [_summary(matrix), *([f"framed: {frames}"] if framed else [])]
     return alt.LayerChart(
         layer=layers,
-        encoding=alt.FacetedEncoding(**_places(classes, cell)),
+        encoding=alt.FacetedEncoding(**_axes(classes, cell)),
         data={"values": rows},
         resolve={"scale": {"color": "independent"}},
         view=alt.ViewBackground(stroke=LINE),
@@ -103,27 +103,27 @@ def _heatmap(
 
 
 def _cells(legend_length: float) -> list[alt.Chart]:
-    """The coloured cells, right answers and mistakes, each with a legend of that length in pixels."""
+    """The coloured cells, correct predictions and mistakes, each with a legend of that length in pixels."""
     import altair as alt
 
     layers = []
-    for right, shades, name in (("true", RIGHT_SHADES, "right"), ("false", WRONG_SHADES, "mistaken")):
+    for correct, colours, name in (("true", CORRECT_COLOURS, "correct"), ("false", WRONG_COLOURS, "wrong")):
         scale = alt.Scale(
-            type="pow", exponent=0.5, domain=[0, MIDDLE_SHARE, 1], range=list(shades), interpolate="rgb", clamp=True
+            type="pow", exponent=0.5, domain=[0, MIDDLE_SHARE, 1], range=list(colours), interpolate="rgb", clamp=True
         )
         legend = alt.Legend(
             title=[name, "share of row"], format=".0%", values=[0.01, 0.1, 0.25, 0.5, 1], gradientLength=legend_length
         )
-        cells = alt.Chart().transform_filter(f"datum.right === {right}").mark_rect()
+        cells = alt.Chart().transform_filter(f"datum.correct === {correct}").mark_rect()
         layers.append(cells.encode(color=alt.Color("share:Q", scale=scale, legend=legend), tooltip=_tips()))
     return layers
 
 
 def confusion_rows(matrix: NDArray[np.int64], classes: Sequence[str]) -> list[Row]:
-    """A row for each cell that is not zero: {true, predicted, count, share, per_cent, right, ink}.
+    """A row for each cell that is not zero: {true, predicted, count, share, per_cent, correct, ink}.
 
-    true, predicted: short names. share: of its row, in (0, 1]; per_cent: the same in words. right: on the diagonal.
-    ink: white or near black, whichever reads better on the cell's colour.
+    true, predicted: short names. share: of its row, in (0, 1]; per_cent: the same as text. correct: on the diagonal.
+    ink: white or near black, whichever has more contrast with the cell.
 
     Raises ValueError when the matrix is not C x C for the C classes, or holds a negative count.
     """
@@ -133,17 +133,17 @@ def confusion_rows(matrix: NDArray[np.int64], classes: Sequence[str]) -> list[Ro
     names = short_names(classes)
     sums = matrix.sum(axis=1).tolist()
     rows = []
-    for true, said in np.argwhere(matrix).tolist():
-        count, right = int(matrix[true, said]), true == said
+    for true, predicted in np.argwhere(matrix).tolist():
+        count, correct = int(matrix[true, predicted]), true == predicted
         share = count / sums[true]
-        along = 0.5 * math.sqrt(share / MIDDLE_SHARE)  # the root of a quarter is the middle of the scale
-        ink = ink_on(mixed(RIGHT_SHADES if right else WRONG_SHADES, along))
-        names_count = {"true": names[true], "predicted": names[said], "count": count}
-        rows.append(names_count | {"share": share, "per_cent": _per_cent(share), "right": right, "ink": ink})
+        position = 0.5 * math.sqrt(share / MIDDLE_SHARE)  # the root of a quarter is the middle of the scale
+        ink = text_colour(interpolate(CORRECT_COLOURS if correct else WRONG_COLOURS, position))
+        cell = {"true": names[true], "predicted": names[predicted], "count": count}
+        rows.append(cell | {"share": share, "per_cent": _per_cent(share), "correct": correct, "ink": ink})
     return rows
 
 
-def _places(classes: Sequence[str], cell: float) -> dict[str, Any]:
+def _axes(classes: Sequence[str], cell: float) -> dict[str, Any]:
     """Both axes."""
     import altair as alt
 
@@ -186,8 +186,8 @@ def _cell_size(classes: int) -> float:
 
 
 def _summary(matrix: NDArray[np.int64]) -> str:
-    total, right = int(matrix.sum()), int(np.trace(matrix))
-    return f"{right:,} of {total:,} images right ({right / total:.2%})" if total else "no images"
+    total, correct = int(matrix.sum()), int(np.trace(matrix))
+    return f"{correct:,} of {total:,} images correct ({correct / total:.2%})" if total else "no images"
 
 
 def _per_cent(share: float) -> str:

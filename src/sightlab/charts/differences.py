@@ -1,4 +1,4 @@
-"""Differences to the first contender, with what is beyond noise marked: a forest plot."""
+"""Differences to the first candidate, significant ones marked: a forest plot."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 WIDTH, ROW = 420, 28
-# What a difference may be, its colour and its fill: better and worse differ in colour, told apart or not in fill.
-VERDICTS = (("better", BLUE, BLUE), ("worse", VERMILION, VERMILION), ("not told apart", QUIET, "white"))
+# Verdicts on a difference, with stroke and fill: better and worse differ in colour, significant or not in fill.
+VERDICTS = (("better", BLUE, BLUE), ("worse", VERMILION, VERMILION), ("not significant", QUIET, "white"))
 
 
 def differences(candidates: Sequence[RankedCandidate]) -> alt.LayerChart:
-    """The difference of each contender's accuracy to the first one's, with its 95 % interval, in percentage points.
+    """The difference of each candidate's accuracy to the first one's, with its 95 % interval, in percentage points.
 
-    Filled marks are told apart from the first contender (Gain.told_apart); at the right the numbers.
+    Marks of significant differences (`Difference.significant`) are filled; the numbers are at the right.
 
-    Raises ValueError when there is no contender beside the first.
+    Raises ValueError when there is only one candidate.
     """
     import altair as alt
 
     rows = difference_rows(candidates)
     ends = [0.0, *(row[end] for row in rows for end in ("low", "high"))]
-    # A little room at both ends, so that no bar seems cut off.
-    room = 0.04 * (max(ends) - min(ends)) or 0.1
-    scale = alt.Scale(domain=[min(ends) - room, max(ends) + room], nice=False, zero=False)
+    # A margin at both ends, so that no bar looks cut off.
+    margin = 0.04 * (max(ends) - min(ends)) or 0.1
+    scale = alt.Scale(domain=[min(ends) - margin, max(ends) + margin], nice=False, zero=False)
     axis = alt.Axis(tickCount=7, format="+~g", labelExpr="datum.value === 0 ? '0' : datum.label")
     x = alt.X("difference:Q", title="difference in test accuracy (percentage points)", scale=scale, axis=axis)
     names = alt.Axis(labelLimit=0, labelFontSize=12, labelPadding=8, domain=False, ticks=False, grid=False)
     y = alt.Y("name:N", title=None, scale=alt.Scale(domain=[row["name"] for row in rows]), axis=names)
     adjusted = any(c.difference is not None and c.difference.adjusted is not None for c in candidates)
-    told = "told apart (p < 0.05, corrected by Holm)" if adjusted else "told apart (p < 0.05)"
+    filled = "significant (p < 0.05, Holm-corrected)" if adjusted else "significant (p < 0.05)"
     first = printable(candidates[0].name)
     return alt.LayerChart(
         layer=[*_zero(), *_marks(rows), *_numbers()],
@@ -46,21 +46,21 @@ def differences(candidates: Sequence[RankedCandidate]) -> alt.LayerChart:
         data={"values": rows},
         width=WIDTH,
         height=ROW * len(rows),
-        title=alt.TitleParams(f"Accuracy, compared with {first}", subtitle=f"bars: 95 % intervals; filled: {told}"),
+        title=alt.TitleParams(f"Accuracy compared with {first}", subtitle=f"bars: 95 % intervals; filled: {filled}"),
         **TOP_LEVEL,
     )
 
 
 def difference_rows(candidates: Sequence[RankedCandidate]) -> list[Row]:
-    """A row for each contender beside the first: {name, difference, low, high in points, verdict, text}.
+    """A row for each candidate after the first: {name, difference, low, high in points, verdict, text}.
 
-    difference: of the contender less the first, whichever way round its gain is told. verdict: one of VERDICTS.
+    difference: candidate less first, whichever of the two its record names as the better. verdict: one of VERDICTS.
 
-    Raises ValueError when there is no contender beside the first, or one of them has no gain.
+    Raises ValueError when there is only one candidate, or one of them has no difference.
     """
     others = candidates[1:]
     if not others:
-        raise ValueError("differences need a contender beside the first")
+        raise ValueError("differences need at least two candidates")
     rows = []
     for name, candidate in zip(short_names([c.name for c in candidates], most=36)[1:], others, strict=True):
         against = candidate.difference
@@ -68,9 +68,9 @@ def difference_rows(candidates: Sequence[RankedCandidate]) -> list[Row]:
             raise ValueError(f"candidate {candidate.name!r} has no difference to the first")
         low, high = against.interval
         points = 100 * against.difference
-        if against.worse == candidate.name:  # told the other way round
+        if against.worse == candidate.name:  # recorded the other way round
             points, low, high = -points, -high, -low
-        verdict = ("better" if points > 0 else "worse") if against.significant else "not told apart"
+        verdict = ("better" if points > 0 else "worse") if against.significant else "not significant"
         p = against.p if against.adjusted is None else against.adjusted
         text = f"{signed(points)} ({signed(100 * low)} to {signed(100 * high)}), {p_value(p)}"
         row = {"name": name, "difference": points, "low": 100 * low, "high": 100 * high}
@@ -79,7 +79,7 @@ def difference_rows(candidates: Sequence[RankedCandidate]) -> list[Row]:
 
 
 def _zero() -> list[alt.Chart]:
-    """The line of no difference, from top to bottom."""
+    """The line at zero, from top to bottom."""
     import altair as alt
 
     rule = alt.Chart({"values": [{"difference": 0}]}).mark_rule(color=INK, strokeWidth=1)

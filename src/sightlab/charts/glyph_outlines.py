@@ -1,7 +1,7 @@
-"""Text to outlines: names in scripts that the charts' font lacks become shapes before a PNG or PDF is made of an SVG.
+"""Text to outlines: names in scripts that the charts' font lacks become shapes before an SVG is rendered as PNG or PDF.
 
-vl-convert looks for another font too, but takes one of any weight, shapes names of two scripts wrongly, cannot put
-emoji into a PDF, and draws boxes where it finds no font.
+vl-convert has a font fallback too, but picks any weight, shapes names of two scripts wrongly, cannot put emoji into a
+PDF, and draws boxes where it finds no font.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SVG = "http://www.w3.org/2000/svg"
 SPACES = f'xmlns="{SVG}" xmlns:xlink="http://www.w3.org/1999/xlink"'
 WORDS = re.compile(r">([^<>]*)<")
 
-# What a group takes over from the text that it stands in for.
+# Attributes that a group takes over from the text it replaces.
 KEPT = ("transform", "fill", "opacity", "fill-opacity", "style", "class")
 
 
@@ -26,14 +26,14 @@ def outline_text(svg: str) -> str:
         return svg
     root = ElementTree.fromstring(svg)  # noqa: S314  the SVG is our own
     for parent in list(root.iter()):
-        for place, child in enumerate(parent):
+        for index, child in enumerate(parent):
             if child.tag == f"{{{SVG}}}text" and not in_default_font("".join(child.itertext())):
-                parent[place] = _group(child)
+                parent[index] = _group(child)
     return ElementTree.tostring(root, encoding="unicode")
 
 
 def _group(text: ElementTree.Element) -> ElementTree.Element:
-    """A group of shapes in place of a text element and the lines (tspan) in it."""
+    """A group of shapes that replaces a text element and the lines (tspan) in it."""
     size = float(text.get("font-size", "16").removesuffix("px"))
     family, weight = text.get("font-family", FONT), text.get("font-weight", "normal")
     x, y = float(text.get("x", 0)), float(text.get("y", 0))

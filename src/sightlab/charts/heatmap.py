@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sightlab.charts.colormap import BLUES, ink_on, mixed, written
+from sightlab.charts.colormap import BLUES, interpolate, text_colour, to_hex
 from sightlab.charts.theme import HAIRLINE, QUIET, TOP_LEVEL, VERMILION, printable, text_width
 
 if TYPE_CHECKING:
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-NARROWEST, HEIGHT, GAP = 58.0, 44.0, 2  # pixels of a cell; GAP: of paper between two
+NARROWEST, HEIGHT, GAP = 58.0, 44.0, 2  # pixels of a cell; GAP: between two cells
 VALUE_SIZE, NOTE_SIZE, LONGEST_NOTE = 12, 9, 24
-SPAN = 4.0  # times the distance from the best value to the median: what is worse than that has the lightest shade
+SPAN = 4.0  # times the distance from the best value to the median: anything worse has the lightest colour
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a grid: the values of two keys, what came out, and a note such as the number of epochs.
+    """One run of a grid: the values of two keys, the result, and a note such as the number of epochs.
 
-    x, y: numbers or texts. value: None for a run that was stopped or failed, which the note should say.
+    x, y: numbers or texts. value: None for a run that was stopped or failed, as the note should say.
 
     >>> Cell(64, 0.1, 92.31, "12 epochs").value
     92.31
@@ -44,18 +44,18 @@ def grid_heat(
     best: Callable[[Iterable[float]], float] = max,
     digits: int = 2,
 ) -> alt.LayerChart:
-    """A heat map of a grid: a cell for each pair of values, with what came out and its note; the best is framed.
+    """A heat map of a grid: a cell for each pair of values, with the result and its note; the best is framed.
 
-    x, y, value: titles, units with them. best: max or min. digits: after the point. Numbers are in order, the greatest
-    y on top; texts as they come. The better a value, the darker its cell; runs without one are grey, pairs that were
-    never run are blank.
+    x, y, value: titles with their units. best: max or min. digits: after the decimal point. Numbers are sorted, the
+    greatest y on top; texts keep their order. The better a value, the darker its cell; runs without a value are grey,
+    pairs that were never run are blank.
 
-    Raises ValueError when there is no cell, or two have the same place.
+    Raises ValueError when there is no cell, or two have the same x and y.
     """
     import altair as alt
 
     rows = grid_rows(cells, best, digits)
-    columns, lines = _in_order(cell.x for cell in cells), _in_order(cell.y for cell in cells)
+    columns, lines = _ordered(cell.x for cell in cells), _ordered(cell.y for cell in cells)
     if all(isinstance(cell.y, int | float) for cell in cells):
         lines.reverse()
     wide = [text_width(row["text"], VALUE_SIZE) for row in rows] + [text_width(row["note"], NOTE_SIZE) for row in rows]
@@ -76,14 +76,14 @@ def grid_heat(
 
 
 def grid_rows(cells: Sequence[Cell], best: Callable[[Iterable[float]], float] = max, digits: int = 2) -> list[Row]:
-    """A row a cell: {x, y, text, note: as written, fill, ink: colours, best: whether no value is better}.
+    """A row a cell: {x, y, text, note: as drawn, fill, ink: colours, best: whether no value is better}.
 
-    Values that are not finite count as None. Raises ValueError when there is no cell, or two have the same place.
+    Values that are not finite count as None. Raises ValueError when there is no cell, or two have the same x and y.
     """
     if not cells:
         raise ValueError("a grid needs at least one cell")
-    places = [(_named(cell.x), _named(cell.y)) for cell in cells]
-    twice = next((place for number, place in enumerate(places) if place in places[:number]), None)
+    pairs = [(_label(cell.x), _label(cell.y)) for cell in cells]
+    twice = next((pair for number, pair in enumerate(pairs) if pair in pairs[:number]), None)
     if twice:
         raise ValueError(f"two cells of the grid have x {twice[0]} and y {twice[1]}; each pair has one")
     values = [float(c.value) if c.value is not None and math.isfinite(c.value) else None for c in cells]
@@ -93,7 +93,7 @@ def grid_rows(cells: Sequence[Cell], best: Callable[[Iterable[float]], float] = 
     farthest = max((abs(top - v) for v in known), default=0.0)
     span = min(farthest, reach) or farthest or 1.0
     rows = []
-    for (x, y), cell, value in zip(places, cells, values, strict=True):
+    for (x, y), cell, value in zip(pairs, cells, values, strict=True):
         row: Row = {
             "x": x,
             "y": y,
@@ -104,8 +104,9 @@ def grid_rows(cells: Sequence[Cell], best: Callable[[Iterable[float]], float] = 
             "best": False,
         }
         if value is not None:
-            colour = mixed(BLUES, 1 - min(1.0, abs(top - value) / span))
-            row |= {"text": f"{value:.{digits}f}", "fill": written(colour), "ink": ink_on(colour), "best": value == top}
+            colour = interpolate(BLUES, 1 - min(1.0, abs(top - value) / span))
+            row |= {"text": f"{value:.{digits}f}", "fill": to_hex(colour), "ink": text_colour(colour)}
+            row["best"] = value == top
         rows.append(row)
     return rows
 
@@ -117,7 +118,7 @@ def _cells(rows: list[Row]) -> list[alt.Chart]:
     base = alt.Chart().encode(tooltip=[alt.Tooltip(f"{of}:N") for of in ("x", "y", "text", "note")])
     ink = alt.Color("ink:N", scale=None)
     layers = [base.mark_rect().encode(color=alt.Color("fill:N", scale=None))]
-    # A cell's only line stands in its middle, two stand above each other.
+    # A single line is centred in its cell; two are stacked.
     for of, other, size, shift in (("text", "note", VALUE_SIZE, -7), ("note", "text", NOTE_SIZE, 9)):
         for test, dy in ((f"datum.{of} && datum.{other}", shift), (f"datum.{of} && !datum.{other}", 0)):
             chosen = [row for row in rows if row[of] and bool(row[other]) == bool(dy)]
@@ -137,15 +138,15 @@ def _bands(names: list[str], size: float) -> alt.Scale:
     return alt.Scale(domain=names, paddingInner=GAP / size, paddingOuter=GAP / size, round=False)
 
 
-def _in_order(values: Iterable[float | str]) -> list[str]:
-    """The names of the different values: numbers by size, texts as they come."""
-    found = list(dict.fromkeys(values))
-    if all(isinstance(value, int | float) for value in found):
-        found.sort()
-    return list(dict.fromkeys(map(_named, found)))
+def _ordered(values: Iterable[float | str]) -> list[str]:
+    """The labels of the distinct values: numbers sorted, texts in their order."""
+    distinct = list(dict.fromkeys(values))
+    if all(isinstance(value, int | float) for value in distinct):
+        distinct.sort()
+    return list(dict.fromkeys(map(_label, distinct)))
 
 
-def _named(value: float | str) -> str:
+def _label(value: float | str) -> str:
     return printable(value) if isinstance(value, str) else f"{value:g}"
 
 
@@ -156,11 +157,11 @@ def _short(note: str) -> str:
 
 def _summary(rows: list[Row]) -> str:
     """Which cell is the best, and how many have no value."""
-    lost = sum(not row["text"] for row in rows)
-    frames = [row for row in rows if row["best"]]
-    said = (
-        [f"best, framed: {frames[0]['text']}" + (f" ({len(frames)} times)" if len(frames) > 1 else "")]
-        if frames
-        else []
-    )
-    return "; ".join([*said, *([f"without a value, grey: {lost}"] if lost else [])])
+    parts = []
+    best = [row["text"] for row in rows if row["best"]]
+    if best:
+        parts.append(f"best, framed: {best[0]}" + (f" ({len(best)} times)" if len(best) > 1 else ""))
+    missing = sum(not row["text"] for row in rows)
+    if missing:
+        parts.append(f"without a value, grey: {missing}")
+    return "; ".join(parts)

@@ -1,4 +1,4 @@
-"""A chart as a page of its own, to zoom and to point at, offline."""
+"""A chart as a self-contained interactive page: zoom, tooltips, offline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 Spec = dict[str, Any]
 
-# The policy lets the page run what it carries and fetch nothing. Vega compiles its expressions, hence unsafe-eval.
+# The policy lets the page run its own scripts and fetch nothing. Vega compiles expressions, hence unsafe-eval.
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -35,13 +35,13 @@ vegaEmbed("#chart", spec, {{renderer: "svg", actions: {{export: true, source: fa
 </body>
 </html>
 """
-POINTING, ZOOMING = "Point at a mark for its values.", "Turn the wheel to zoom, drag to move, double-click to go back."
+POINTING, ZOOMING = "Hover over a mark for its values.", "Scroll to zoom, drag to pan, double-click to reset."
 
 
-def page_of(spec: Spec) -> str:
-    """The page of a chart: its Vega-Lite specification and the libraries that draw it (0.9 MB), nothing to fetch.
+def html_page(spec: Spec) -> str:
+    """The page of a chart: its Vega-Lite specification and the JavaScript that draws it (0.9 MB), nothing to fetch.
 
-    Panels with numbers on both axes can be zoomed and moved.
+    Panels with numbers on both axes can be zoomed and panned.
     """
     zoomed, number = _zoomable(spec)
     # A class may be called </script>: in a script, < is written so that no HTML begins.
@@ -52,7 +52,7 @@ def page_of(spec: Spec) -> str:
 
 @cache
 def _library() -> str:
-    """The scripts that draw: to bundle them takes a second."""
+    """The JavaScript bundle: building it takes a second."""
     import vl_convert
 
     library: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
@@ -68,7 +68,7 @@ def _title(spec: Spec) -> str:
 def _zoomable(spec: Spec) -> tuple[Spec, int]:
     """A copy whose panels with numbers on both axes can be zoomed, and how many those are.
 
-    Where one axis holds names, the wheel is left to turn the page, which may be long.
+    Where one axis holds names, the wheel still scrolls the page, which may be long.
     """
     changed = copy.deepcopy(spec)
     zoomed = 0
@@ -87,7 +87,7 @@ def _zoomable(spec: Spec) -> tuple[Spec, int]:
 
 
 def _panels(spec: Spec) -> Iterator[Spec]:
-    """The single views of a chart: what stands beside or below each other."""
+    """The single views of a chart, through its concatenations."""
     inner = spec.get("hconcat") or spec.get("vconcat") or spec.get("concat")
     if inner is None:
         yield spec
@@ -103,14 +103,14 @@ def _is_number(part: Spec, axis: str) -> bool:
 
 
 def _end_at_edge(unit: Spec) -> None:
-    """Marks end at the panel's edge when it is zoomed, but for words that stand outside it from the first."""
+    """Clip marks at the panel's edge, except for text that is placed outside it."""
     mark = unit["mark"] if isinstance(unit["mark"], dict) else {"type": unit["mark"]}
     placed = any("value" in unit.get("encoding", {}).get(axis, {}) for axis in ("x", "y"))
     unit["mark"] = mark | {"clip": not (mark["type"] == "text" and placed)}
 
 
 def _free_ticks(part: Spec) -> None:
-    """An axis that moves chooses its ticks, whole ones where they were whole."""
+    """Let a zoomable axis choose its own ticks; integers stay integers."""
     for name in ("x", "y"):
         axis = part.get("encoding", {}).get(name, {}).get("axis")
         if axis and axis.pop("values", None) and axis.get("format") == "d":

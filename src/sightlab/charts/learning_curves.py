@@ -1,4 +1,4 @@
-"""Loss and accuracy over the epochs of a training."""
+"""Learning curves: loss, accuracy and the recipe's metrics over the epochs of a training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sightlab.charts.theme import BLUE, INK, QUIET, TOP_LEVEL, VERMILION
+from sightlab.charts.axis_scales import spanning
+from sightlab.charts.theme import BLUE, INK, QUIET, TOP_LEVEL, VERMILION, short_names
 from sightlab.records import Epoch
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-# The splits differ in dash and marker too, for print in grey.
+# The splits also differ in dash and marker, for greyscale print.
 SPLITS = ["train", "validation"]
 COLOURS, DASHES, SHAPES = (VERMILION, BLUE), ([5, 3], [1, 0]), ("circle", "diamond")
 
@@ -24,8 +25,8 @@ FEW_EPOCHS = 40  # up to which every epoch has a marker
 WIDTH, HEIGHT = 330, 230
 
 
-def learning_curves(epochs: Sequence[Epoch]) -> alt.HConcatChart:
-    """Loss and accuracy of each epoch, train and validation, with the best epoch marked.
+def learning_curves(epochs: Sequence[Epoch]) -> alt.ConcatChart:
+    """Loss and accuracy of each epoch, train and validation, and a panel for each metric; the best epoch is marked.
 
     The best epoch is the last that is marked best. A loss whose range would flatten its curve is drawn on a log
     scale; values that are not finite are left out.
@@ -36,30 +37,48 @@ def learning_curves(epochs: Sequence[Epoch]) -> alt.HConcatChart:
 
     rows = curve_rows(epochs)
     best = best_row(epochs)
-    loss, accuracy = _panel(rows, best, "loss", "loss (nats)"), _panel(rows, best, "accuracy", "accuracy (%)")
+    names = metric_names(epochs)
+    titles = zip(map(_metric_field, range(len(names))), short_names(names, most=36), strict=True)
+    fields = [("loss", "loss (nats)"), ("accuracy", "accuracy (%)"), *titles]
+    panels = [_panel(rows, best, field, title) for field, title in fields]
     # The rows are given once, to the whole: Altair copies a panel's data with every change of the panel.
-    return alt.HConcatChart(hconcat=[loss, accuracy], data={"values": rows}, spacing=36, **TOP_LEVEL)
+    return alt.ConcatChart(concat=panels, columns=2, data={"values": rows}, spacing=36, **TOP_LEVEL)
 
 
 def curve_rows(epochs: Sequence[Epoch]) -> list[Row]:
-    """Two rows an epoch: {epoch, split: train or validation, loss in nats, accuracy in per cent}.
+    """Two rows an epoch: {epoch, split: train or validation, loss in nats, accuracy in per cent, metric0, ...}.
 
-    A value that is not finite is None. Raises ValueError when there is no epoch.
+    The metrics are those of `metric_names`, in its order; they are of validation, so None for train. A value that is
+    missing or not finite is None. Raises ValueError when there is no epoch.
     """
     if not epochs:
         raise ValueError("learning curves need at least one epoch")
+    names = metric_names(epochs)
     rows = []
     for e in epochs:
         train, validation = (e.train_loss, e.train_accuracy), (e.validation_loss, e.validation_accuracy)
         for split, (loss, accuracy) in zip(SPLITS, (train, validation), strict=True):
-            rows.append({"epoch": e.epoch, "split": split, "loss": finite(loss), "accuracy": finite(100 * accuracy)})
+            row: Row = {"epoch": e.epoch, "split": split, "loss": finite(loss), "accuracy": finite(100 * accuracy)}
+            known = e.metrics if split == "validation" else {}
+            row |= {_metric_field(n): finite(known.get(name, math.nan)) for n, name in enumerate(names)}
+            rows.append(row)
     return rows
+
+
+def metric_names(epochs: Sequence[Epoch]) -> list[str]:
+    """The names of the metrics that any epoch has, in the order in which they first occur."""
+    return list(dict.fromkeys(name for epoch in epochs for name in epoch.metrics))
+
+
+def _metric_field(number: int) -> str:
+    # A metric's own name may hold what means something to Vega-Lite: dots, colons, brackets.
+    return f"metric{number}"
 
 
 def best_row(epochs: Sequence[Epoch]) -> Row | None:
     """The validation row of the last epoch marked best; None when no epoch is."""
-    best = [e for e in epochs if e.best]
-    return curve_rows(best)[-1] if best else None
+    best = [number for number, epoch in enumerate(epochs) if epoch.best]
+    return curve_rows(epochs)[2 * best[-1] + 1] if best else None
 
 
 def epoch_ticks(first: int, last: int, most: int = 8) -> list[int]:
@@ -70,7 +89,7 @@ def epoch_ticks(first: int, last: int, most: int = 8) -> list[int]:
     """
     steps = (base * 10**power for power in range(20) for base in (1, 2, 5))
     step = next(step for step in steps if last - first <= step * (most - 1))
-    # A round number right beside the first epoch would be printed over it.
+    # A round number right beside the first epoch would overlap it.
     return [first, *(tick for tick in range(0, last + 1, step) if tick - first > step / 2)]
 
 
@@ -103,13 +122,13 @@ def _panel(rows: list[Row], best: Row | None, field: str, title: str) -> alt.Lay
     import altair as alt
 
     first, last = rows[0]["epoch"], rows[-1]["epoch"]
-    domain = [first, last] if last > first else [first - 0.5, last + 0.5]  # of one epoch it would have no width
+    domain = [first, last] if last > first else [first - 0.5, last + 0.5]  # one epoch alone would give it no width
     ticks = alt.Axis(values=epoch_ticks(first, last), format="d", grid=False)
     x = alt.X("epoch:Q", title="epoch", scale=alt.Scale(domain=domain, nice=False, padding=8), axis=ticks)
     y = value_axis(rows, field, title)
-    # Channels are spelt out: Altair takes four times as long to make one of a bare string.
-    tips = [alt.Tooltip("split:N"), alt.Tooltip("epoch:Q"), alt.Tooltip(f"{field}:Q", format=_digits(field))]
-    base = alt.Chart().encode(tooltip=tips)
+    # Channels are spelt out: parsing a shorthand string takes Altair four times as long.
+    value = alt.Tooltip(f"{field}:Q", title=title, format=_digits(field))
+    base = alt.Chart().encode(tooltip=[alt.Tooltip("split:N"), alt.Tooltip("epoch:Q"), value])
     layers = [*(_lines(base, last - first) if last > first else _lone_points(base))]
     if best is not None and best[field] is not None:
         layers += _best_marks(best, field, (best["epoch"] - domain[0]) / (domain[1] - domain[0]))
@@ -117,7 +136,7 @@ def _panel(rows: list[Row], best: Row | None, field: str, title: str) -> alt.Lay
 
 
 def _lines(base: alt.Chart, span: int) -> list[alt.Chart]:
-    """The lines, which the legend shows, and markers on them where there is room."""
+    """The lines, which the legend shows, with markers if there is room."""
     import altair as alt
 
     legend = alt.Legend(title=None, orient="top", columnPadding=18, offset=24, symbolType="stroke", symbolSize=700)
@@ -138,7 +157,7 @@ def _lines(base: alt.Chart, span: int) -> list[alt.Chart]:
 
 
 def _lone_points(base: alt.Chart) -> list[alt.Chart]:
-    """One epoch has no line; the legend shows the markers."""
+    """A single epoch has no line; the legend shows the markers."""
     import altair as alt
 
     legend = alt.Legend(title=None, orient="top", columnPadding=18, offset=24, symbolSize=70)
@@ -148,25 +167,29 @@ def _lone_points(base: alt.Chart) -> list[alt.Chart]:
 
 
 def value_axis(rows: list[Row], field: str, title: str) -> alt.Y:
-    """The axis of loss or accuracy: a log scale for a loss that a linear one would flatten, never beyond 100 %."""
+    """The axis of a panel: a log scale for a loss that a linear one would flatten; accuracy never beyond 100 %."""
     import altair as alt
 
-    # Rounding the ends to ticks could take the axis of accuracy beyond 100 %; eight pixels keep markers whole.
-    room: dict[str, Any] = {"nice": False, "padding": 8}
+    # Rounding the ends to ticks could take the axis of accuracy beyond 100 %; the padding keeps markers whole.
+    bounds: dict[str, Any] = {"nice": False, "padding": 8}
     values = [row[field] for row in rows if row[field] is not None]
-    if not values:  # nothing finite to show: an empty axis, where Vega would write NaN
+    if not values:  # nothing finite to show: an empty axis, where Vega would draw NaN
         empty = alt.Scale(domain=[0, 1])
         return alt.Y(f"{field}:Q", title=title, scale=empty, axis=alt.Axis(values=[]))
     if field == "loss" and needs_log(values):
         axis = alt.Axis(values=log_ticks(min(values), max(values)), format="~r")
-        return alt.Y(f"{field}:Q", title=f"{title}, log scale", scale=alt.Scale(type="log", **room), axis=axis)
-    return alt.Y(f"{field}:Q", title=title, scale=alt.Scale(zero=False, **room), axis=alt.Axis(tickCount=6))
+        return alt.Y(f"{field}:Q", title=f"{title}, log scale", scale=alt.Scale(type="log", **bounds), axis=axis)
+    if min(values) == max(values):  # of a single value Vega would label whole numbers alone, which are not it
+        around = spanning(values, 0, HEIGHT)
+        top = min(around.high, 100.0) if field == "accuracy" else around.high
+        bounds["domain"] = [around.low, max(top, values[0])]
+    return alt.Y(f"{field}:Q", title=title, scale=alt.Scale(zero=False, **bounds), axis=alt.Axis(tickCount=6))
 
 
 def _best_marks(best: Row, field: str, along: float) -> list[alt.Chart]:
-    """A rule through the best epoch, a ring round its value and, above the panel where no curve runs, its label.
+    """A rule at the best epoch, a ring around its value and a label above the panel.
 
-    along: where on the axis the epoch stands, in [0, 1].
+    along: the position of the epoch on the axis, in [0, 1].
     """
     import altair as alt
 
@@ -183,7 +206,7 @@ def _best_marks(best: Row, field: str, along: float) -> list[alt.Chart]:
 
 
 def _digits(field: str) -> str:
-    return ".4f" if field == "loss" else ".2f"
+    return {"loss": ".4f", "accuracy": ".2f"}.get(field, ".4g")
 
 
 def finite(value: float) -> float | None:

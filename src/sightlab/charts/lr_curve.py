@@ -1,4 +1,4 @@
-"""The loss against the learning rate, from a range test."""
+"""The loss against the learning rate, from an LR range test."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     import altair as alt
 
 WIDTH, HEIGHT = 520, 260
-HIGHEST = 2.0  # the axis ends at this times the first loss: what comes after has run away
+HIGHEST = 2.0  # the axis ends at this multiple of the first loss: anything above has diverged
 
 
-def range_rows(lrs: Sequence[float], losses: Sequence[float]) -> list[dict[str, float]]:
+def lr_rows(lrs: Sequence[float], losses: Sequence[float]) -> list[dict[str, float]]:
     """A row a step: {lr, loss}. Raises ValueError when there is no step, or not a loss for each learning rate."""
     if not lrs or len(lrs) != len(losses):
         raise ValueError(f"{len(lrs)} learning rates and {len(losses)} losses; each step needs both, and there is one")
@@ -23,13 +23,13 @@ def range_rows(lrs: Sequence[float], losses: Sequence[float]) -> list[dict[str, 
 
 
 def learning_rates(lrs: Sequence[float], losses: Sequence[float], suggestion: float) -> alt.LayerChart:
-    """The loss (a running mean) at each learning rate, which has a log scale, with the suggestion marked.
+    """The loss (a running mean) at each learning rate, on a log scale, with the suggestion marked.
 
     Raises ValueError when there is nothing to draw.
     """
     import altair as alt
 
-    rows = range_rows(lrs, losses)
+    rows = lr_rows(lrs, losses)
     top = max(min(max(losses), HIGHEST * losses[0]), losses[0] * 1.02)
     x = alt.X(
         "lr:Q",

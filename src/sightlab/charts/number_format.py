@@ -1,4 +1,4 @@
-"""Numbers as short words, for the labels of charts."""
+"""Short number formats for the labels of charts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def compact(count: int) -> str:
     ('999', '1.2k', '100k', '2.5M')
     """
     for unit, letter in ((1_000_000, "M"), (1_000, "k")):
-        # What would round up to a thousand of a unit is told in the next.
+        # A count that would round up to 1000 of a unit is written in the next.
         if count >= 0.9995 * unit:
             value = count / unit
             return f"{value:.1f}{letter}" if value < 9.95 else f"{value:.0f}{letter}"
@@ -18,7 +18,7 @@ def compact(count: int) -> str:
 
 
 def signed(points: float, digits: int = 2) -> str:
-    """A number of points with its sign; what rounds to nothing has none.
+    """A number of points with its sign; without one if it rounds to zero.
 
     >>> signed(0.42), signed(0.001), signed(3, digits=0)
     ('+0.42', '0.00', '+3')
@@ -28,7 +28,7 @@ def signed(points: float, digits: int = 2) -> str:
 
 
 def p_value(p: float) -> str:
-    """A p-value with as many digits as are of use.
+    """A p-value with as many digits as are useful.
 
     >>> p_value(0.00002), p_value(0.0312), p_value(0.71)
     ('p < 0.001', 'p = 0.031', 'p = 0.71')

@@ -1,4 +1,4 @@
-"""How much each parameter of a search matters."""
+"""Parameter importance of a search, as bars."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Row = dict[str, Any]
 
 
 def importances(shares: Mapping[str, float], how: str) -> alt.LayerChart:
-    """How much each parameter matters, as bars. shares: by its name, in [0, 1]. how: they were estimated, in words.
+    """The importance of each parameter, as bars. shares: {name: in [0, 1]}. how: the estimator, in words.
 
-    Raises ValueError where there is none.
+    Raises ValueError when there is no parameter.
     """
     import altair as alt
 
@@ -41,7 +41,7 @@ def importances(shares: Mapping[str, float], how: str) -> alt.LayerChart:
         data={"values": rows},
         width=360,
         height=30 * len(rows),
-        title=alt.TitleParams("What matters", subtitle=how),
+        title=alt.TitleParams("Parameter importance", subtitle=how),
         **TOP_LEVEL,
     )
 

@@ -1,4 +1,4 @@
-"""Names beside points, placed so that none is printed over another."""
+"""Label placement: names beside points, so that none overlaps another."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ GAP = 8.0  # pixels between a point and its name
 RINGS = 9  # how many lines of text away a name may stand from its point
 MOST_SWEEPS = 30
 
-# What a name would rather not do, in pixels of area: be printed over another or beyond the panel, stand far away,
-# cover a point or cross a line.
+# Penalties per pixel of area: for overlapping another name, leaving the panel, covering a point or line; and for each
+# line of text of distance.
 OVER_NAME, OUTSIDE, OVER_MARK, FARTHER = 1000.0, 1000.0, 20.0, 300.0
 
 
@@ -24,7 +24,7 @@ class Box(NamedTuple):
     bottom: float
 
     def overlap(self, other: Box) -> float:
-        """The area that two boxes share."""
+        """The area of the intersection of two boxes."""
         across = min(self.right, other.right) - max(self.left, other.left)
         down = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(0.0, across) * max(0.0, down)
@@ -32,7 +32,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Label:
-    """Where a name stands: (x, y) is the middle of its left or right end, or of its whole, as align says.
+    """Where a name is placed: (x, y) is the middle of its left or right end, or its centre, as align says.
 
     ring: how many lines away from its point, 0 for right beside it. box: what it covers.
     """
@@ -51,13 +51,12 @@ def place_labels(
     panel: tuple[float, float],
     marks: Sequence[Box],
 ) -> list[Label]:
-    """A place for each name near its point: right, left, above or below where it is free, else farther away.
+    """A position for each name near its point: right, left, above or below where it is free, else farther away.
 
     points: (x, y) in pixels of the panel. widths: of the names; line: the height of each. panel: (width, height).
-    marks: what else is drawn, which names cover only where they must.
+    marks: what else is drawn; names avoid covering it.
 
-    Each name in turn takes the best place that the others leave, again until none moves: the same points give the
-    same places.
+    Coordinate descent: each name in turn takes its best position given the others, until none moves. Deterministic.
     """
     choices = [list(_choices(*point, width, line)) for point, width in zip(points, widths, strict=True)]
     paper = Box(0, 0, *panel)
@@ -66,8 +65,8 @@ def place_labels(
             OUTSIDE * (_area(label.box) - label.box.overlap(paper))
             + OVER_MARK * sum(label.box.overlap(mark) for mark in marks)
             + FARTHER * label.ring
-            + place
-            for place, label in enumerate(labels)
+            + index
+            for index, label in enumerate(labels)
         ]
         for labels in choices
     ]
@@ -75,7 +74,7 @@ def place_labels(
     for _ in range(MOST_SWEEPS):
         before = list(chosen)
         for name, labels in enumerate(choices):
-            others = [choices[other][place].box for other, place in enumerate(chosen) if other != name]
+            others = [choices[other][index].box for other, index in enumerate(chosen) if other != name]
             costs = [
                 cost + OVER_NAME * sum(label.box.overlap(box) for box in others)
                 for cost, label in zip(own[name], labels, strict=True)
@@ -83,11 +82,11 @@ def place_labels(
             chosen[name] = min(range(len(costs)), key=costs.__getitem__)
         if chosen == before:
             break
-    return [labels[place] for labels, place in zip(choices, chosen, strict=True)]
+    return [labels[index] for labels, index in zip(choices, chosen, strict=True)]
 
 
 def _choices(x: float, y: float, width: float, line: float) -> Iterator[Label]:
-    """The places a name may take, the best first: beside, above, below and at the corners, ring by ring."""
+    """The positions a name may take, the best first: beside, above, below and at the corners, ring by ring."""
     half = line / 2
     for ring in range(RINGS):
         far = GAP + ring * line

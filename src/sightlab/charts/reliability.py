@@ -1,4 +1,4 @@
-"""Reliability diagrams: how sure a model is, and how often it is right then."""
+"""Reliability diagrams: accuracy against confidence."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 WIDTH, HEIGHT, BELOW = 390, 300, 84
-PALE = "#bcd9ee"  # the bars, light enough for intervals and gaps to stand out on them
-NARROW = 20  # bins, up to which a bar of counts carries its number
+PALE = "#bcd9ee"  # the bars, light enough for intervals and gaps to stand out
+NARROW = 20  # up to this many bins the bars carry their counts
 
 
 def reliability(bins: Sequence[ReliabilityBin], error: float | None = None) -> alt.VConcatChart:
-    """Accuracy against confidence in bins, and below how many answers each bin holds.
+    """Accuracy against confidence in bins, and below it the number of predictions in each bin.
 
-    A bar shows a bin's accuracy, a point stands at its mean confidence with the 95 % Wilson interval, and a broad line
-    joins the point to the diagonal of perfect calibration: the gap. Guo, Pleiss, Sun & Weinberger 2017, "On calibration
-    of modern neural networks", figure 1.
+    A bar shows a bin's accuracy, a point its mean confidence and accuracy with the 95 % Wilson interval, and a broad
+    line the gap between the point and the diagonal of perfect calibration. Guo, Pleiss, Sun & Weinberger 2017, "On
+    calibration of modern neural networks", figure 1.
 
-    error: the expected calibration error for the title, in [0, 1]; computed of the bins if None.
+    error: the expected calibration error for the title, in [0, 1]; computed from the bins if None.
 
-    Raises ValueError when no bin holds an answer.
+    Raises ValueError when no bin holds a prediction.
     """
     import altair as alt
 
@@ -36,11 +36,11 @@ def reliability(bins: Sequence[ReliabilityBin], error: float | None = None) -> a
     total = sum(row["count"] for row in rows)
     if error is None:
         error = sum(row["count"] * abs(row["gap"]) for row in rows) / (100 * total)
-    sure, right = (sum(row["count"] * row[of] for row in rows) / total for of in ("confidence", "accuracy"))
+    confidence, accuracy = (sum(row["count"] * row[of] for row in rows) / total for of in ("confidence", "accuracy"))
     heading = alt.TitleParams(
         f"Reliability: expected calibration error {error:.2%}",
         subtitle=[
-            f"mean confidence {sure:.1f}%, accuracy {right:.1f}%, {total:,} image{'s' if total > 1 else ''}",
+            f"mean confidence {confidence:.1f}%, accuracy {accuracy:.1f}%, {total:,} image{'s' if total > 1 else ''}",
             "thin lines: 95 % intervals; orange: the gap between confidence and accuracy",
         ],
     )
@@ -49,11 +49,11 @@ def reliability(bins: Sequence[ReliabilityBin], error: float | None = None) -> a
 
 
 def reliability_rows(bins: Sequence[ReliabilityBin]) -> list[Row]:
-    """A row for each bin with answers: {low, high, confidence, accuracy, least, most, gap in per cent, count, label}.
+    """A row for each bin with predictions: {low, high, confidence, accuracy, least, most, gap in %, count, label}.
 
-    least, most: the interval of the accuracy. gap: confidence less accuracy, above 0 where the model is too sure.
+    least, most: the interval of the accuracy. gap: confidence less accuracy, above 0 where the model is overconfident.
 
-    Raises ValueError when no bin holds an answer.
+    Raises ValueError when no bin holds a prediction.
     """
     rows = []
     for one in bins:
@@ -64,7 +64,7 @@ def reliability_rows(bins: Sequence[ReliabilityBin]) -> list[Row]:
         per_cent = {name: 100 * share for name, share in shares.items()}
         rows.append(per_cent | {"count": one.count, "label": compact(one.count)})
     if not rows:
-        raise ValueError(f"{len(bins)} bins without answers; a reliability diagram needs at least one answer")
+        raise ValueError(f"{len(bins)} bins without predictions; a reliability diagram needs at least one prediction")
     return rows
 
 

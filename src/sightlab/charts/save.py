@@ -1,4 +1,4 @@
-"""Charts and pictures onto the disk: whole or not at all."""
+"""Saving charts: atomically, as PNG, SVG, PDF or HTML."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sightlab.charts.glyph_outlines import outline_text
-from sightlab.charts.html_page import page_of
+from sightlab.charts.html_page import html_page
 from sightlab.errors import RunError, one_line
 from sightlab.files import write_bytes
 
 if TYPE_CHECKING:
     import altair as alt
 
-SHARPNESS = 2  # pixels of a PNG for each of the chart's, for sharp screens
+SCALE = 2  # pixels of a PNG for each of the chart's, for high-resolution screens
 
 # PNG and PDF are made from the SVG, to the same bytes: compiling a chart is what takes the time.
 DRAWN, PAGE = (".png", ".svg", ".pdf"), ".html"
@@ -26,29 +26,29 @@ NAMED = re.compile(r'(\bid="|url\(#|href="#)([^")]+)')
 
 
 def save_chart(chart: alt.TopLevelMixin, *paths: Path) -> None:
-    """Writes the chart to each path as its suffix says: .png, .svg, .pdf, or .html, a page to zoom and point at.
+    """Save the chart to each path, in the format of its suffix: .png, .svg, .pdf, or .html, an interactive page.
 
-    A PNG has twice the chart's size. A page carries all it needs and opens offline. Everything is drawn before
-    anything is written, and each file appears whole or not at all.
+    A PNG has twice the chart's size. A page is self-contained and opens offline. Everything is rendered before
+    anything is written, and each file is written atomically.
 
     Raises RunError for another suffix, or when a file cannot be written.
     """
     suffixes = _suffixes(paths, (*DRAWN, PAGE), "a chart")
-    contents = _painted(svg_of(chart), suffixes) if suffixes - {PAGE} else {}
+    contents = _render(svg_of(chart), suffixes) if suffixes - {PAGE} else {}
     if PAGE in suffixes:
-        contents[PAGE] = page_of(chart.to_dict(validate=False)).encode()
+        contents[PAGE] = html_page(chart.to_dict(validate=False)).encode()
     for path in paths:
-        write_whole(path, contents[path.suffix.lower()])
+        write_file(path, contents[path.suffix.lower()])
 
 
 def save_svg(svg: str, *paths: Path) -> None:
-    """Writes a chart that `svg_of` has drawn to each path, .svg, .png or .pdf, without drawing it again.
+    """Save a chart that `svg_of` has rendered to each path, .svg, .png or .pdf, without rendering it again.
 
     Raises RunError for another suffix, or when a file cannot be written.
     """
-    contents = _painted(svg, _suffixes(paths, DRAWN, "a drawn chart"))
+    contents = _render(svg, _suffixes(paths, DRAWN, "a drawing"))
     for path in paths:
-        write_whole(path, contents[path.suffix.lower()])
+        write_file(path, contents[path.suffix.lower()])
 
 
 def svg_of(chart: alt.TopLevelMixin) -> str:
@@ -62,17 +62,17 @@ def svg_of(chart: alt.TopLevelMixin) -> str:
     """
     import vl_convert
 
-    # Altair checks a chart against its schema by default, which takes as long as building it; the tests do that.
+    # Validating a chart against its schema takes as long as building it; the tests do that instead.
     svg: str = vl_convert.vegalite_to_svg(chart.to_dict(validate=False))
     # Vega numbers its ids through the whole life of the process.
-    numbers = {name: place for place, name in enumerate(dict.fromkeys(name for _, name in NAMED.findall(svg)))}
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(name for _, name in NAMED.findall(svg)))}
     numbered = NAMED.sub(lambda found: f"{found[1]}{numbers[found[2]]}", svg)
     mark = hashlib.sha256(numbered.encode()).hexdigest()[:10]
     return NAMED.sub(rf"\1c{mark}-\2", numbered)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file that appears whole or not at all, in place of any that was there; makes its folder.
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file atomically, replacing any that exists; creates its folder.
 
     Raises RunError naming the file when it cannot be written.
     """
@@ -83,7 +83,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _suffixes(paths: tuple[Path, ...], known: tuple[str, ...], what: str) -> set[str]:
-    """The suffixes of the paths, in small letters. Raises RunError for one that is not known."""
+    """The suffixes of the paths, in lower case. Raises RunError for an unknown one."""
     for path in paths:
         if path.suffix.lower() not in known:
             kinds = f"{', '.join(known[:-1])} or {known[-1]}"
@@ -91,14 +91,14 @@ def _suffixes(paths: tuple[Path, ...], known: tuple[str, ...], what: str) -> set
     return {path.suffix.lower() for path in paths}
 
 
-def _painted(svg: str, suffixes: set[str]) -> dict[str, bytes]:
+def _render(svg: str, suffixes: set[str]) -> dict[str, bytes]:
     """The content of a file of each suffix in DRAWN."""
     import vl_convert
 
     shapes = outline_text(svg) if suffixes - {".svg"} else svg
-    painters: dict[str, Callable[[str], bytes]] = {
+    renderers: dict[str, Callable[[str], bytes]] = {
         ".svg": lambda _: svg.encode(),
-        ".png": partial(vl_convert.svg_to_png, scale=SHARPNESS),
+        ".png": partial(vl_convert.svg_to_png, scale=SCALE),
         ".pdf": vl_convert.svg_to_pdf,
     }
-    return {suffix: paint(shapes) for suffix, paint in painters.items() if suffix in suffixes}
+    return {suffix: render(shapes) for suffix, render in renderers.items() if suffix in suffixes}

@@ -1,4 +1,4 @@
-"""What all charts share: font, colours, margins, and names that fit."""
+"""The theme of all charts: font, colours, margins, and names that fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 INK, QUIET, LINE, HAIRLINE = "#222222", "#5f6b76", "#9aa3ab", "#e4e7ea"
 
 # Okabe & Ito 2008, "Color universal design", without the yellow that white paper swallows; from the eighth on five of
-# the "muted" scheme of Tol 2021, "Colour schemes", dashed: one look, told apart with any colour vision and in grey.
+# the "muted" scheme of Tol 2021, "Colour schemes", dashed: distinguishable with any colour vision and in grey.
 BLUE, VERMILION = "#0072b2", "#d55e00"
 COLOURS = (
     BLUE, VERMILION, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", INK,
@@ -31,7 +31,7 @@ TITLE = {
     "font": FONT, "fontSize": 14, "color": INK, "subtitleFont": FONT, "subtitleFontSize": 12, "subtitleColor": QUIET,
     "anchor": "start", "frame": "bounds", "offset": 12,
 }  # fmt: skip
-LOOKS: dict[str, Any] = {
+VEGA_CONFIG: dict[str, Any] = {
     "font": FONT,
     "view": {"stroke": None},
     "axis": TEXT
@@ -42,23 +42,23 @@ LOOKS: dict[str, Any] = {
 }
 """Vega-Lite's configuration, set on each chart: no theme is enabled for the whole process."""
 
-TOP_LEVEL: dict[str, Any] = {"background": "white", "padding": 14, "config": LOOKS}
-"""Properties of every finished chart."""
+TOP_LEVEL: dict[str, Any] = {"background": "white", "padding": 14, "config": VEGA_CONFIG}
+"""Top-level properties of every chart."""
 
 
-def line_looks(count: int) -> tuple[list[str], list[list[int]]]:
+def line_styles(count: int) -> tuple[list[str], list[list[int]]]:
     """A colour and a dash for each of `count` lines; the first 12 differ in colour, the others in dash too.
 
-    >>> line_looks(2)
+    >>> line_styles(2)
     (['#0072b2', '#d55e00'], [[1, 0], [1, 0]])
     """
-    colours = [COLOURS[place % len(COLOURS)] for place in range(count)]
-    turns = [place // len(COLOURS) + (place % len(COLOURS) >= OKABE_ITO) for place in range(count)]
-    return colours, [DASHES[turn % len(DASHES)] for turn in turns]
+    colours = [COLOURS[line % len(COLOURS)] for line in range(count)]
+    dashes = [line // len(COLOURS) + (line % len(COLOURS) >= OKABE_ITO) for line in range(count)]
+    return colours, [DASHES[dash % len(DASHES)] for dash in dashes]
 
 
 def text_width(text: str, size: float) -> float:
-    """About the width in pixels of a line of text in the charts' font at `size` pixels.
+    """The approximate width in pixels of a line of text in the charts' font at `size` pixels.
 
     Exact for ASCII; other letters count as 0.6 of the size, and the full-width ones of East Asia as the whole.
 
@@ -69,9 +69,9 @@ def text_width(text: str, size: float) -> float:
 
 
 def short_names(classes: Sequence[str], most: int = 22) -> list[str]:
-    """The class names ready for an axis: printable, at most about `most` characters, and still all different.
+    """The class names ready for an axis: printable, at most about `most` characters, and still distinct.
 
-    A longer name loses its end or, where two would then look alike, its middle; the last resort is a number.
+    A longer name loses its end or, where two would then be equal, its middle; the last resort is a number.
 
     >>> short_names(["cat", "a very long name: 1", "a very long name: 2"], most=12)
     ['cat', 'a very…me: 1', 'a very…me: 2']
@@ -94,12 +94,12 @@ def short_names(classes: Sequence[str], most: int = 22) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """The text on one line in characters that can be drawn; others, and what XML cannot hold, as codes like U+4E2D.
+    """The text on one line in drawable characters; others, and those that XML cannot hold, as codes like U+4E2D.
 
     >>> printable("a\\tb\\x00\\ud800")
     'a b U+0000 U+D800'
     """
-    # Joiners, direction marks and choices between variants have no shape of their own, so they leave no trace.
+    # Joiners, direction marks and variation selectors have no shape of their own and are dropped.
     kept = (c for c in one_line(text) if unicodedata.category(c) != "Cf" and not VARIANTS.match(c))
     return escape_missing(unicodedata.normalize("NFC", "".join(kept))) or "(no name)"
 
@@ -110,7 +110,7 @@ VARIANTS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 def _shortened(text: str, most: int, back: int) -> str:
     """The text with … for its end, or for its middle where `back` is above 0: at most `most` characters.
 
-    back: how many of them are kept from the end. No character is parted from its marks, and no code is cut.
+    back: how many of them are kept from the end. No character is separated from its marks, and no code is cut.
     """
     parts = clusters(text)
     start = "".join(_fitting(parts, most - 1 - back)).rstrip()
@@ -135,7 +135,7 @@ WIDTHS = (
 
 
 def _em(character: str) -> int:
-    place = ord(character) - 32
-    if 0 <= place < len(WIDTHS):
-        return WIDTHS[place]
+    index = ord(character) - 32
+    if 0 <= index < len(WIDTHS):
+        return WIDTHS[index]
     return 1000 if unicodedata.east_asian_width(character) in "WF" or character == "…" else 600

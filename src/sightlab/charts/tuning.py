@@ -1,4 +1,4 @@
-"""A search in pictures: its trials over the epochs, their parameters beside each other, what they cost."""
+"""Charts of a hyperparameter search: trials over epochs, parallel coordinates, score against cost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sightlab.charts.axis_scales import Scale, spanning, time_unit
-from sightlab.charts.colormap import BLUES, mixed, written
+from sightlab.charts.colormap import BLUES, interpolate, to_hex
 from sightlab.charts.learning_curves import epoch_ticks, finite, log_ticks
 from sightlab.charts.theme import (
     BLUE,
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-WIDTH, HEIGHT, ROOM = 560, 320, 16
+WIDTH, HEIGHT, MARGIN = 560, 320, 16
 AXIS_HEIGHT, TICK_SIZE, NAME_SIZE = 280, 10, 11
-WIDE = 8  # times the least value, from which an axis has a log scale
+WIDE = 8  # an axis has a log scale if its largest value is more than this times the smallest
 
 
 @dataclass(frozen=True)
 class Tried:
-    """One trial of a search, as its pictures show it.
+    """One trial of a search, as its charts show it.
 
-    name: how a tooltip calls it. score: None where it failed. better: the rank of its score, 1 for the best; None
-    without one. ended: "complete", "pruned" (early) or "failed". seconds: of training. epochs: validation and training
-    of each. shares: how far along each axis its values lie, in [0, 1].
+    name: shown in tooltips. score: None if it failed. better: the rank of its score, 1 for the best; None without a
+    score. ended: "complete", "pruned" or "failed". seconds: of training. shares: the positions of its values along the
+    axes, in [0, 1].
     """
 
     name: str
@@ -53,14 +53,14 @@ class Tried:
 
 @dataclass(frozen=True)
 class ParameterAxis:
-    """An axis of parallel coordinates. name: of the parameter. ticks: (share in [0, 1], label), from the lowest."""
+    """An axis of parallel coordinates. name: of the parameter. ticks: (position in [0, 1], label), from the lowest."""
 
     name: str
     ticks: tuple[tuple[float, str], ...]
 
 
 def trial_losses(trials: Sequence[Tried], best: int = 5) -> alt.LayerChart:
-    """Validation loss of every trial over the epochs: the best in blue, those ended early in orange, the others grey.
+    """Validation loss of every trial over the epochs: the best in blue, pruned ones in orange, the others grey.
 
     Raises ValueError when no trial has an epoch.
     """
@@ -79,7 +79,7 @@ def trial_losses(trials: Sequence[Tried], best: int = 5) -> alt.LayerChart:
         layers.append(own.mark_line(strokeWidth=width, opacity=0.9, strokeJoin="round"))
         layers.append(own.transform_filter("datum.last").mark_point(size=28, filled=True, opacity=1))
     count = sum(trial.ended == "pruned" for trial in trials)
-    subtitle = f"blue: the best {best}; orange: ended early ({count}); grey: the others" if len(trials) > best else ""
+    subtitle = f"blue: the best {best}; orange: pruned ({count}); grey: the others" if len(trials) > best else ""
     return alt.LayerChart(
         layer=layers,
         encoding=alt.FacetedEncoding(x=x, y=y),
@@ -92,7 +92,7 @@ def trial_losses(trials: Sequence[Tried], best: int = 5) -> alt.LayerChart:
 
 
 def _losses(losses: Sequence[float]) -> alt.Y:
-    """The axis of losses, in the logarithm where one learning rate too large would press the others flat."""
+    """The axis of losses, on a log scale where one diverging trial would flatten the others."""
     import altair as alt
 
     title = "validation loss (nats)"
@@ -105,17 +105,17 @@ def _losses(losses: Sequence[float]) -> alt.Y:
 
 
 def loss_rows(trials: Sequence[Tried], best: int) -> list[Row]:
-    """A row an epoch of a trial: {trial: its place, name, epoch, loss: None where not finite, kind, colour, last}.
+    """A row for each epoch of a trial: {trial: its index, name, epoch, loss: None if not finite, kind, colour, last}.
 
     Raises ValueError when no trial has an epoch.
     """
     colours = {"best": BLUE, "pruned": VERMILION, "other": LINE}
     rows = []
-    for place, trial in enumerate(trials):
-        among = trial.better is not None and trial.better <= best
-        kind = "best" if among else "pruned" if trial.ended == "pruned" else "other"
+    for number, trial in enumerate(trials):
+        among_best = trial.better is not None and trial.better <= best
+        kind = "best" if among_best else "pruned" if trial.ended == "pruned" else "other"
         for epoch in trial.epochs:
-            row = {"trial": place, "name": printable(trial.name), "epoch": epoch.epoch, "kind": kind}
+            row = {"trial": number, "name": printable(trial.name), "epoch": epoch.epoch, "kind": kind}
             last = epoch is trial.epochs[-1]
             rows.append(row | {"loss": finite(epoch.validation_loss), "colour": colours[kind], "last": last})
     if not rows:
@@ -124,11 +124,11 @@ def loss_rows(trials: Sequence[Tried], best: int) -> list[Row]:
 
 
 def parallel_coordinates(axes: Sequence[ParameterAxis], trials: Sequence[Tried], score: str) -> alt.LayerChart:
-    """A line a trial across the parameters' axes, the better the darker; those ended early dashed, failed left out.
+    """A line for each trial across the parameters' axes, the better the darker; pruned trials dashed, failed left out.
 
-    On one axis alone there are no lines: a dot a trial, hollow where it was ended early.
+    With a single axis each trial is a dot, hollow if it was pruned.
 
-    score: what they are ordered by. Raises ValueError for no axis, or no trial with a score.
+    score: the name of the score. Raises ValueError for no axis, or no trial with a score.
     """
     import altair as alt
 
@@ -139,35 +139,35 @@ def parallel_coordinates(axes: Sequence[ParameterAxis], trials: Sequence[Tried],
     top = alt.Axis(orient="top", labelAngle=0, labelLimit=0, domain=False, ticks=False, labelPadding=10, title=None)
     x = alt.X("axis:N", scale=alt.Scale(domain=names, type="point", padding=0.5), axis=top)
     y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=None)
-    early = "dashed" if len(names) > 1 else "hollow"
+    pruned = "dashed" if len(names) > 1 else "hollow"
     return alt.LayerChart(
-        layer=[_poles(names), *_trials(rows, len(names) == 1), *_ticks(axes, names)],
+        layer=[_axis_lines(names), *_trials(rows, len(names) == 1), *_ticks(axes, names)],
         encoding=alt.FacetedEncoding(x=x, y=y),
         width=step * len(names),
         height=AXIS_HEIGHT,
         title=alt.TitleParams(
-            "Parameters of the trials", subtitle=f"darker: better {score}; orange: the best; {early}: ended early"
+            "Parameters of the trials", subtitle=f"darker: better {score}; orange: the best; {pruned}: pruned"
         ),
         **TOP_LEVEL,
     )
 
 
-def _poles(names: Sequence[str]) -> alt.Chart:
+def _axis_lines(names: Sequence[str]) -> alt.Chart:
     """The parameters' axes."""
     import altair as alt
 
     ends = [{"axis": name, "share": 0.0, "end": 1.0} for name in names]
     rule = alt.Chart({"values": ends}).mark_rule(color=HAIRLINE, strokeWidth=2)
-    poles: alt.Chart = rule.encode(y2=alt.Y2(field="end"))
-    return poles
+    lines: alt.Chart = rule.encode(y2=alt.Y2(field="end"))
+    return lines
 
 
 def _trials(rows: list[Row], alone: bool) -> list[alt.Chart]:
-    """The trials' lines, the best above all; dots where the axis is alone."""
+    """The trials' lines, the best on top; dots where there is a single axis."""
     import altair as alt
 
     base = alt.Chart({"values": rows}).encode(
-        color=alt.Color("colour:N", scale=None), detail=alt.Detail("trial:N"), tooltip=["name:N"], order="place:Q"
+        color=alt.Color("colour:N", scale=None), detail=alt.Detail("trial:N"), tooltip=["name:N"], order="position:Q"
     )
     layers = []
     for ended, dash in (("pruned", [3, 3]), ("complete", [1, 0])):
@@ -180,26 +180,26 @@ def _trials(rows: list[Row], alone: bool) -> list[alt.Chart]:
 
 
 def _ticks(axes: Sequence[ParameterAxis], names: Sequence[str]) -> list[alt.Chart]:
-    """The values along each axis, outside of the first and the last, where no line goes."""
+    """The values along each axis; at the last axis to its right, where there are no lines."""
     import altair as alt
 
     layers = []
-    for place, (name, axis) in enumerate(zip(names, axes, strict=True)):
-        side = 1 if 0 < place == len(names) - 1 else -1
+    for number, (name, axis) in enumerate(zip(names, axes, strict=True)):
+        side = 1 if 0 < number == len(names) - 1 else -1
         ticks = [{"axis": name, "share": share, "text": printable(text)} for share, text in axis.ticks]
         words = alt.Chart({"values": ticks}).encode(text="text:N")
-        looks: dict[str, Any] = {"align": "left" if side > 0 else "right", "dx": 6 * side}
-        looks |= {"baseline": "middle", "fontSize": TICK_SIZE}
-        # White round the letters keeps them readable where lines cross them.
-        layers.append(words.mark_text(stroke="white", strokeWidth=3, strokeJoin="round", opacity=0.85, **looks))
-        layers.append(words.mark_text(color=INK, **looks))
+        style: dict[str, Any] = {"align": "left" if side > 0 else "right", "dx": 6 * side}
+        style |= {"baseline": "middle", "fontSize": TICK_SIZE}
+        # A white halo keeps the letters readable where lines cross them.
+        layers.append(words.mark_text(stroke="white", strokeWidth=3, strokeJoin="round", opacity=0.85, **style))
+        layers.append(words.mark_text(color=INK, **style))
     return layers
 
 
 def line_rows(axes: Sequence[ParameterAxis], trials: Sequence[Tried]) -> list[Row]:
-    """A row for each trial with a score at each axis: {trial, name, axis, place, share, colour, ended, best}.
+    """A row for each trial with a score at each axis: {trial, name, axis, position, share, colour, ended, best}.
 
-    The worst trial comes first, so that better ones lie above it. Raises ValueError for no axis, or no trial.
+    The worst trial comes first, so that better ones are drawn above it. Raises ValueError for no axis, or no trial.
     """
     ranked = sorted((one for one in trials if one.better is not None), key=lambda one: -(one.better or 0))
     if not axes or not ranked:
@@ -207,16 +207,16 @@ def line_rows(axes: Sequence[ParameterAxis], trials: Sequence[Tried]) -> list[Ro
     names = short_names([axis.name for axis in axes])
     rows: list[Row] = []
     for number, trial in enumerate(ranked):
-        shade = written(mixed(BLUES, (number + 1) / len(ranked)))
+        shade = to_hex(interpolate(BLUES, (number + 1) / len(ranked)))
         row = {"trial": number, "name": printable(trial.name), "colour": shade, "ended": trial.ended}
         row |= {"best": trial.better == 1}
-        for place, (name, share) in enumerate(zip(names, trial.shares, strict=True)):
-            rows.append(row | {"axis": name, "place": place, "share": share})
+        for position, (name, share) in enumerate(zip(names, trial.shares, strict=True)):
+            rows.append(row | {"axis": name, "position": position, "share": share})
     return rows
 
 
 def cost_scores(trials: Sequence[Tried], score: str) -> alt.LayerChart:
-    """The score of each trial against the time it was trained: filled where it had all its epochs, hollow where not.
+    """The score of each trial against its training time: filled if it ran all its epochs, else hollow.
 
     score: its title, with the unit. Raises ValueError where no trial has a score and a time.
     """
@@ -226,8 +226,8 @@ def cost_scores(trials: Sequence[Tried], score: str) -> alt.LayerChart:
     unit, seconds = time_unit(max(row["seconds"] for row in rows))
     times = [row["seconds"] / seconds for row in rows]
     rows = [row | {"time": time} for row, time in zip(rows, times, strict=True)]
-    across = spanning(times, ROOM, WIDTH - ROOM, log=max(times) > WIDE * min(times))
-    up = spanning([row["score"] for row in rows], HEIGHT - ROOM, ROOM)
+    across = spanning(times, MARGIN, WIDTH - MARGIN, log=max(times) > WIDE * min(times))
+    up = spanning([row["score"] for row in rows], HEIGHT - MARGIN, MARGIN)
     y = alt.Y("score:Q", title=score, scale=_scale(up), axis=alt.Axis(tickCount=6))
     layers = []
     for kind, fill, stroke in (("early", "white", VERMILION), ("complete", QUIET, QUIET), ("best", BLUE, BLUE)):
@@ -240,7 +240,7 @@ def cost_scores(trials: Sequence[Tried], score: str) -> alt.LayerChart:
         width=WIDTH,
         height=HEIGHT,
         title=alt.TitleParams(
-            "Score and its cost", subtitle="blue: the best; grey: the others; orange, hollow: with fewer epochs"
+            "Score against cost", subtitle="blue: the best; grey: the others; orange, hollow: pruned"
         ),
         **TOP_LEVEL,
     )
@@ -269,7 +269,7 @@ def cost_rows(trials: Sequence[Tried]) -> list[Row]:
 def _scale(found: Scale) -> alt.Scale:
     import altair as alt
 
-    return alt.Scale(domain=[found.low, found.high], nice=False, zero=False, padding=ROOM)
+    return alt.Scale(domain=[found.low, found.high], nice=False, zero=False, padding=MARGIN)
 
 
 def _times(found: Scale, unit: str) -> alt.X:
@@ -277,8 +277,8 @@ def _times(found: Scale, unit: str) -> alt.X:
 
     if not found.log:
         return alt.X(
-            "time:Q", title=f"time of training ({unit})", scale=_scale(found), axis=alt.Axis(tickCount=6, grid=False)
+            "time:Q", title=f"training time ({unit})", scale=_scale(found), axis=alt.Axis(tickCount=6, grid=False)
         )
     axis = alt.Axis(values=log_ticks(found.low, found.high), format="~g", grid=False)
-    scale = alt.Scale(domain=[found.low, found.high], type="log", nice=False, padding=ROOM)
-    return alt.X("time:Q", title=f"time of training ({unit}), log scale", scale=scale, axis=axis)
+    scale = alt.Scale(domain=[found.low, found.high], type="log", nice=False, padding=MARGIN)
+    return alt.X("time:Q", title=f"training time ({unit}), log scale", scale=scale, axis=axis)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightlab.charts import Cell, grid_heat, grid_rows
-from sightlab.charts.colormap import BLUES, ink_on, luminance, mixed, written
+from sightlab.charts.colormap import BLUES, interpolate, luminance, text_colour, to_hex
 from tests.drawings import drawing, marks, outside, overlaps, texts, told
 
 VERMILION = "#d55e00"
@@ -100,10 +100,10 @@ def test_a_grid_of_lost_runs_says_so() -> None:
 
 @given(st.floats(0, 1))
 def test_ink_has_contrast_on_every_shade(along: float) -> None:
-    colour = mixed(BLUES, along)
-    one, other = sorted((luminance(colour), {"#ffffff": 1.0, "#222222": 0.0160}[ink_on(colour)]))
+    colour = interpolate(BLUES, along)
+    one, other = sorted((luminance(colour), {"#ffffff": 1.0, "#222222": 0.0160}[text_colour(colour)]))
     assert (other + 0.05) / (one + 0.05) > 3.9
 
 
 def test_a_scale_of_shades_passes_through_all_three() -> None:
-    assert [written(mixed(BLUES, along)) for along in (0, 0.5, 1)] == list(BLUES)
+    assert [to_hex(interpolate(BLUES, along)) for along in (0, 0.5, 1)] == list(BLUES)
