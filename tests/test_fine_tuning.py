@@ -17,8 +17,9 @@ import sightlab
 from sightlab.errors import ModelError, RunError
 from sightlab.models import build, freeze_parts, load_weights
 from sightlab.models.pretrained import fit_published, load_published, positions_for
-from sightlab.optim.optimizers import OPTIMIZERS, build_optimizer
+from sightlab.optim.optimizers import build_optimizer
 from sightlab.optim.param_groups import layer_numbers
+from sightlab.recipes.part_groups import OPTIMIZERS
 from sightlab.recipes.schema import Recipe
 from sightlab.runs.resolve_weights import with_weights_of_run
 from sightlab.training.prepare import prepare
@@ -30,9 +31,14 @@ def network(name: str = "resnet18", **given: Any) -> nn.Module:
     return build(name, **({"channels": 1, "classes": 4, "height": 16, "width": 16} | given))
 
 
+def optimizer_of(net: nn.Module, name: str, **settings: object) -> torch.optim.Optimizer:
+    """The optimizer of this name that ships, by these keys of a recipe."""
+    return build_optimizer(net, OPTIMIZERS[name](**settings))
+
+
 def steps(net: nn.Module, count: int = 3) -> None:
     """A few steps of training on noise."""
-    optimizer = build_optimizer(net.train(), "sgd", lr=0.1, weight_decay=0.1)
+    optimizer = optimizer_of(net.train(), "sgd", lr=0.1, weight_decay=0.1)
     for step in range(count):
         torch.manual_seed(step)
         optimizer.zero_grad()
@@ -150,13 +156,13 @@ def test_a_vision_transformers_layers_are_those_of_timm() -> None:
 def test_each_layer_moves_at_the_rate_of_the_next_times_the_decay(name: str) -> None:
     with torch.device("meta"):
         net = network("resnet18")
-    optimizer = build_optimizer(net, name, lr=0.1, weight_decay=0.01, layer_lr_decay=0.5)
+    optimizer = optimizer_of(net, name, lr=0.1, weight_decay=0.01, layer_lr_decay=0.5)
     rate = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     found = {key.partition(".")[0]: rate[id(p)] for key, p in net.named_parameters()}
     order = ["fc", "layer4", "layer3", "layer2", "layer1", "conv1"]
     assert found == pytest.approx({part: 0.1 * 0.5**n for n, part in enumerate(order)} | {"bn1": 0.1 * 0.5**5})
     assert optimizer.param_groups[0]["lr"] == 0.1
-    plain = build_optimizer(net, name, lr=0.1, weight_decay=0.01)
+    plain = optimizer_of(net, name, lr=0.1, weight_decay=0.01)
     decays = [{id(p): g["weight_decay"] for g in o.param_groups for p in g["params"]} for o in (optimizer, plain)]
     assert decays[0] == decays[1]
 
@@ -164,7 +170,7 @@ def test_each_layer_moves_at_the_rate_of_the_next_times_the_decay(name: str) -> 
 def test_a_decay_of_one_leaves_the_groups_as_they_are() -> None:
     with torch.device("meta"):
         net = network("resnet18")
-    plain, same = (build_optimizer(net, "sgd", lr=0.1, **more).param_groups for more in ({}, {"layer_lr_decay": 1.0}))
+    plain, same = (optimizer_of(net, "sgd", lr=0.1, **more).param_groups for more in ({}, {"layer_lr_decay": 1.0}))
     assert [[id(p) for p in g["params"]] for g in plain] == [[id(p) for p in g["params"]] for g in same]
 
 

@@ -13,8 +13,14 @@ from sightlab.optim.lion import Lion
 from sightlab.optim.muon import ITERATIONS, A, B, C, Muon, orthogonal
 from sightlab.optim.optimizers import build_optimizer
 from sightlab.optim.param_groups import hidden_matrices
+from sightlab.recipes.part_groups import OPTIMIZERS
 
 SHAPES = [(6, 4), (4, 6), (5, 5), (7,), ()]
+
+
+def optimizer_of(net: nn.Module, name: str, **settings: object) -> torch.optim.Optimizer:
+    """The optimizer of this name that ships, by these keys of a recipe."""
+    return build_optimizer(net, OPTIMIZERS[name](**settings))
 
 
 def weights_of(shapes: list[tuple[int, ...]], dtype: torch.dtype = torch.float32) -> list[nn.Parameter]:
@@ -95,7 +101,7 @@ def test_lamb_moves_norms_and_biases_as_adam_unless_they_decay() -> None:
         torch.manual_seed(0)
         net = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
         nn.init.constant_(net[1].bias, 0.5)
-        optimizer = build_optimizer(net, name, lr=0.1, eps=1e-6, **settings)
+        optimizer = optimizer_of(net, name, lr=0.1, eps=1e-6, **settings)
         for parameter in net.parameters():
             parameter.grad = torch.ones_like(parameter)
         optimizer.step()
@@ -194,7 +200,7 @@ def test_muon_takes_hidden_matrices_and_adamw_the_rest() -> None:
         nn.Linear(8, 6),
         nn.Linear(6, 2),
     )
-    optimizer = build_optimizer(net, "muon", lr=0.1, weight_decay=0.01, adamw_lr_factor=0.5)
+    optimizer = optimizer_of(net, "muon", lr=0.1, weight_decay=0.01, adamw_lr_factor=0.5)
     facts = [(group["rule"], group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
     assert facts == [("muon", 0.1, 0.01), ("adamw", 0.05, 0.01), ("adamw", 0.05, 0.0)]
     assert [id(p) for p in optimizer.param_groups[0]["params"]] == [id(net[2].weight), id(net[5].weight)]

@@ -146,7 +146,14 @@ def test_yaml_may_use_the_short_forms() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["name=other"], ["notes=nothing"], ["warmup_factor=0.5"], ["momentum=0.9"], ["nesterov=off"], ["callbacks=mlflow"]],
+    [
+        ["name=other"],
+        ["notes=nothing"],
+        ["warmup_factor=0.5"],
+        ["momentum=0.9"],
+        ["nesterov=off"],
+        ["callbacks=mlflow"],
+    ],
 )
 def test_the_hash_leaves_out_what_cannot_change_the_result(words: list[str]) -> None:
     base = changed(Recipe(), parse_changes(["schedule=cosine"]))

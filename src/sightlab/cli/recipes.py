@@ -13,6 +13,7 @@ Examples:
   sightlab recipes
   sightlab recipes mini-resnet-v4
   sightlab recipes mini-resnet-v4 > my-recipe.yaml
+  sightlab recipes --schema > recipe.schema.json
 """
 MODEL_EXAMPLES = """\b
 Examples:
@@ -25,11 +26,21 @@ LARGEST = 4096
 
 def recipes(
     name: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="Print the YAML of this recipe.")] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of recipes, for editors that check YAML.")
+    ] = False,
     json: bool = JSON_OPTION,
 ) -> None:
-    """List the built-in recipes, or show one."""
+    """List the built-in recipes, show one, or print the JSON Schema of recipes."""
+    from sightlab.errors import RecipeError
+    from sightlab.recipes.json_schema import recipe_schema
     from sightlab.recipes.loader import parse_recipe, shipped_recipes, shipped_text
 
+    if schema:
+        if name is not None:
+            raise RecipeError(f"--schema prints the schema of every recipe; leave out {name!r}")
+        as_json(recipe_schema())
+        return
     if name is not None:
         text = shipped_text(name)
         if json:

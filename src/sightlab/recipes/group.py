@@ -37,13 +37,11 @@ class Group(BaseModel):
 
 
 class Part(Group):
-    """A group whose keys depend on its name: the settings of one optimizer, schedule, loss or average of weights.
-
-    Null stands for the part's own default. once_shared: keys that all parts of the group held before each had its own,
-    with their defaults then; recipes written at that time still name them.
-    """
+    """A group whose keys depend on its name, such as the settings of one optimizer. Null is a key's own default."""
 
     short_for = "name"
+    # Keys that every part of the group held before each had its own, with their defaults then: recipes written at that
+    # time still name them.
     once_shared: ClassVar[Mapping[str, Any]] = {}
     name: str
 

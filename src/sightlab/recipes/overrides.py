@@ -109,7 +109,8 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
 
     changes: dotted paths, short forms or unique leaf names, as `full_key` takes them. Where a part's name changes, what
     was set for the part before and the new one reads too is kept, and the rest dropped. Raises RecipeError for a value
-    that does not fit its key, or for a key that the chosen part does not read; null is always taken as its default.
+    that does not fit its key, or for a key that the chosen part does not read. Null, and what such a key was by default
+    when all parts held it, change nothing.
 
     >>> changed(Recipe(), {"lr": 0.03, "model": "cnn"}).optimizer.lr
     0.03
@@ -128,12 +129,12 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     for path, value in paths.items():
         *groups, leaf = path.split(".")
         if groups and groups[0] in PARTS and not is_read(values, groups[0], (*groups[1:], leaf)[0]):
-            if value is None:
+            if value is None or value == once_default(groups[0], leaf):
                 continue
-            raise RecipeError(f"{recipe.name}: {unread(groups[0], values[groups[0]]['name'], leaf)}")
+            raise RecipeError(f"{recipe.name}: {unread(groups[0], values[groups[0]]['name'], (*groups[1:], leaf)[0])}")
         holder = values
         for group in groups:
-            holder = holder[group]
+            holder = holder.setdefault(group, {})
         holder[leaf] = value
     # What the recipe named before is not looked up again: a run's recipe may name parts that are not installed here.
     names = {f"{group}.name" for group in PARTS} | {"augment.custom", "metrics", "select_by", "callbacks"}
@@ -158,6 +159,11 @@ def is_read(values: Mapping[str, Any], group: str, leaf: str) -> bool:
     """Whether the part that these values name reads a key."""
     name = values[group]["name"]
     return not isinstance(name, str) or leaf in part_type(group, name).model_fields
+
+
+def once_default(group: str, leaf: str) -> Any:
+    """The default of a key from before each part had keys of its own; None for others."""
+    return next(iter(PARTS[group].values())).once_shared.get(leaf)
 
 
 def changed_keys(before: Recipe, after: Recipe) -> dict[str, tuple[Any, Any]]:

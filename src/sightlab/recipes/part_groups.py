@@ -89,7 +89,10 @@ class Lamb(OptimizerKeys):
 
 
 class Muon(OptimizerKeys):
-    """Orthogonalised momentum for hidden matrices, AdamW (betas, eps) at lr times adamw_lr_factor for all else."""
+    """Orthogonalised momentum for hidden matrices, AdamW with betas and eps for all else.
+
+    adamw_lr_factor: what is left to AdamW moves at lr times this.
+    """
 
     name: Literal["muon"] = "muon"
     momentum: BelowOne = 0.95
@@ -139,7 +142,10 @@ class ScheduleKeys(Part):
 
 
 class WarmedUp(ScheduleKeys):
-    """Schedules that a warm-up may precede: a linear rise from warmup_factor during warmup_epochs."""
+    """Schedules that a warm-up may precede.
+
+    warmup_epochs: how long lr rises linearly at first; need not be whole. warmup_factor: where the rise starts.
+    """
 
     warmup_epochs: NotNegative = 0.0
     warmup_factor: Share = 0.0
@@ -157,7 +163,10 @@ class Constant(WarmedUp):
 
 
 class Step(WarmedUp):
-    """Times gamma every step_epochs."""
+    """Times gamma every so many epochs.
+
+    step_epochs: how many epochs. gamma: the factor.
+    """
 
     name: Literal["step"] = "step"
     step_epochs: Annotated[int, Field(ge=1)] = 10
@@ -165,21 +174,30 @@ class Step(WarmedUp):
 
 
 class Exponential(WarmedUp):
-    """Times gamma each epoch."""
+    """Times a factor each epoch.
+
+    gamma: the factor.
+    """
 
     name: Literal["exponential"] = "exponential"
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
 
 
 class Cosine(WarmedUp):
-    """Half a cosine from 1 down to final_factor."""
+    """Half a cosine down.
+
+    final_factor: where it ends, as a share of lr.
+    """
 
     name: Literal["cosine"] = "cosine"
     final_factor: Share = 0.0
 
 
 class OneCycle(ScheduleKeys):
-    """Up to lr at the share peak_at of the training, then down to final_factor."""
+    """Up to lr, then down, each along half a cosine.
+
+    peak_at: the share of the training after which lr is reached. final_factor: where it ends, as a share of lr.
+    """
 
     name: Literal["one-cycle"] = "one-cycle"
     final_factor: Share = 0.0
@@ -278,7 +296,10 @@ class EMA(AveragingKeys):
 
 
 class Lookahead(AveragingKeys):
-    """Lookahead: every so many steps, by alpha, a share or `falling` as in airbench (Jordan 2024)."""
+    """Lookahead: slow weights move towards the fast ones, which then start from there.
+
+    every: steps between two moves. alpha: how far, a share, or `falling` as in airbench (Jordan 2024).
+    """
 
     name: Literal["lookahead"] = "lookahead"
     every: Annotated[int, Field(ge=1)] = 5
