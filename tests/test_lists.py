@@ -264,7 +264,7 @@ def test_rows_without_a_picture_or_a_label_are_left_out_and_counted_when_asked(t
 
 def test_rows_that_say_the_same_again_are_counted_once(tmp_path: Path) -> None:
     parts = read_source(spread(tmp_path, {**FOUR, "l.csv": b"1.png,a\n2.png,b\n1.png,a\n3.png,a\n4.png,b\n"}))
-    assert len(parts.splits["all"]) == 4 and parts.notes == ("l.csv: 1 row said again counted once",)
+    assert len(parts.splits["all"]) == 4 and parts.notes == ("l.csv: 1 row repeated, counted once",)
 
 
 def test_a_file_that_is_neither_picture_set_nor_list_is_refused(tmp_path: Path) -> None:

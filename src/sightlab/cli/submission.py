@@ -116,7 +116,7 @@ def rows_of(path: Path) -> list[list[str]]:
 
 
 def sample_notes(sample: Sample | None, ids: Sequence[str]) -> list[str]:
-    """What is to be said of the sample that was followed."""
+    """Notes on the sample that was followed."""
     if sample is None:
         return []
     notes = [f"headings {', '.join(sample.heading)} as in {sample.path}"]
@@ -131,7 +131,7 @@ def sample_notes(sample: Sample | None, ids: Sequence[str]) -> list[str]:
 
 
 def escape_notes(ids: Sequence[str]) -> list[str]:
-    """What is to be said of ids that are not written as they are."""
+    """Notes on ids that are not written as they are."""
     from sightlab.store.predictions import plain_cell
 
     changed = [own for own in ids if plain_cell(own) != own]

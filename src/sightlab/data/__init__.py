@@ -1,1 +1,1 @@
-"""Pictures with labels, from whatever holds them to batches."""
+"""The data room: reading labelled images from any layout, splitting, caching and batching them."""

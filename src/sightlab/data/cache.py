@@ -1,4 +1,4 @@
-"""Decoded pixels kept on disk as memory-mapped arrays, each under a key made from the content of its source."""
+"""The cache of decoded images: memory-mapped arrays on disk, keyed by the content hash of their source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Class names in one spelling: Unicode normal form, case and blanks aside where nothing else tells two apart."""
+"""Normalising class names: Unicode NFC, and case and blanks where nothing else distinguishes two names."""
 
 from __future__ import annotations
 

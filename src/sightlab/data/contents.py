@@ -1,4 +1,4 @@
-"""What a source holds, as one hash, and a memory of hashes so that unchanged files are not read again."""
+"""Content hashes of files and folders, memoised by size and times so that unchanged files are not read again."""
 
 from __future__ import annotations
 

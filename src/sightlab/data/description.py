@@ -1,4 +1,4 @@
-"""data.yaml: how a folder is read, stated once in a file, so that no layout needs code."""
+"""data.yaml: the options for reading a folder, stated once in a file."""
 
 from __future__ import annotations
 

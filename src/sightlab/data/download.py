@@ -1,4 +1,4 @@
-"""Downloads that can be cut off at any moment: resumed, checked, and only then given their name."""
+"""Downloads that survive interruption: resumed, verified by checksum, renamed only when complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images with labels, as every room of sightlab sees them: one array of bytes, one of class numbers."""
+"""ImageSet: labelled images as one byte array and one array of class indices."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class Inventory:
 
 
 def look(path: Path, encoding: str | None = None) -> Inventory:
-    """What lies at a path. encoding: of text and of names in old archives, as the user has said it.
+    """What lies at a path. encoding: of text and of names in old archives, as the user gives it.
 
     Archives inside are looked into where the source holds no pictures or arrays beside them. Raises DataError.
     """

@@ -1,4 +1,4 @@
-"""Labelled images of a source in the shape that a model takes: what a test reads."""
+"""Labelled images in the input shape of a model, for evaluation."""
 
 from __future__ import annotations
 

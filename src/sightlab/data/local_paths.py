@@ -1,4 +1,4 @@
-"""Paths as users give them: `~`, and file:// addresses of files on this machine."""
+"""Parsing paths as users type them: `~` and file:// URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names and counts as messages show them."""
+"""Formatting names and counts for messages."""
 
 from __future__ import annotations
 

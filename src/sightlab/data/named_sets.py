@@ -1,4 +1,4 @@
-"""The data sets known by name: their classes, files, checksums and addresses. Facts only."""
+"""The registry of data sets known by name: classes, files, checksums and URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an image set's pixels are, and what is told from them: held in one array, or decoded when asked for."""
+"""Storage of an image set's pixels: one array, in memory or memory-mapped, or decoded on demand."""
 
 from __future__ import annotations
 

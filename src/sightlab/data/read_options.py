@@ -1,4 +1,4 @@
-"""The words by which a user says how a source is read, as Python, recipes and the command line take them."""
+"""The options for reading data, as Python, recipes and the command line take them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what a user calls a data set to where its files are: found on this machine, or downloaded and verified."""
+"""Resolving a data source: from a name or path to files, found on this machine or downloaded and verified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column of a table holds pictures, and which their labels: by type, by name, by elimination."""
+"""Column detection in Parquet and Arrow tables: images and labels, by type, by name, by elimination."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Columns:
     """What was found in a schema.
 
     kind: of the pictures: "bytes", "paths" of files, "lists" of pixels, or "pixels" in a column each. pictures: their
-    column, or the pixel columns in order. label: the label column. note: what is to be said of the choice, or "".
+    column, or the pixel columns in order. label: the label column. note: on the choice, or "".
     """
 
     kind: str
@@ -140,9 +140,9 @@ def label_column(
     few_values: Callable[[str], bool],
     shown: str,
 ) -> tuple[str, str]:
-    """(the label column, what is to be said of the choice).
+    """(the label column, a note on the choice).
 
-    names: class names by column, where they are known. asked: the column's name or number, as the user has said it.
+    names: class names by column, where they are known. asked: the column's name or number, as the user gives it.
     few_values: whether a column has few different values for its rows. Raises DataError where no column, or more
     than one, can be meant.
     """
@@ -203,6 +203,6 @@ def one_of(named: Sequence[str], shown: str) -> str:
 
 
 def coarse_note(column: str, able: Sequence[str]) -> str:
-    """What is to be said where a coarser label stands beside."""
+    """The note where a coarser label stands beside."""
     coarse = [name for name in able if name != column and COARSE.fullmatch(name)]
     return f"labels are column `{column}`; `label={coarse[0]}` reads the coarser ones" if coarse else ""

@@ -1,4 +1,4 @@
-"""One Parquet or Arrow file, opened where it lies: its schema, its rows, some of its columns a batch at a time."""
+"""Reader of one Parquet or Arrow file: its schema, its row count, and batches of some of its columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of labels -> class numbers by split: class names in order, rows without a label, splits without any."""
+"""Label encoding of Parquet and Arrow columns: class names in order, rows without a label, unlabelled splits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pixels that lie in a table as numbers, a column each or a list a row, read into arrays."""
+"""Decoding of pixels that Parquet and Arrow tables hold as numbers: one column each, or one list per row."""
 
 from __future__ import annotations
 

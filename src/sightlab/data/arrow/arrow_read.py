@@ -1,4 +1,4 @@
-"""Tables of pictures -> Parts: picture files streamed to the decoder, pixels copied."""
+"""Reader of Parquet and Arrow tables: encoded images go to the decoder, raw pixels are copied."""
 
 from __future__ import annotations
 

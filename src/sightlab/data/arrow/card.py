@@ -1,4 +1,4 @@
-"""What a Hugging Face repository says of itself: the YAML at the head of README.md, and dataset_info.json files."""
+"""Hugging Face metadata: the YAML header of README.md, and dataset_info.json."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class Card:
                 splits.setdefault(split_in(split)[0] or "all", []).extend(own)
             if any(splits.values()):
                 configs[config] = ordered_splits(splits)
-        told = {name for splits in configs.values() for own in splits.values() for name in own}
-        return Grouping(configs) if configs and told == set(names) else None
+        named_files = {name for splits in configs.values() for own in splits.values() for name in own}
+        return Grouping(configs) if configs and named_files == set(names) else None
 
 
 def fits(name: str, pattern: str) -> bool:

@@ -1,4 +1,4 @@
-"""Tables of pictures, told by split -> what would be read of them."""
+"""What the layouts of Parquet and Arrow tables share: files by split become a claim."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def table_claim(
         raise DataError(f"{inventory.shown(found.first)}: holds no rows")
     ordered = {split: found.pieces[split] for split in (*SPLITS, UNDIVIDED) if split in found.pieces}
     labels = numbered_labels(ordered, found.columns.label, found.class_names, options, inventory.label)
-    said = (*notes, *filter(None, (found.columns.note,)), *aside_note(found), *labels.notes)
+    all_notes = (*notes, *filter(None, (found.columns.note,)), *aside_note(found), *labels.notes)
     if found.columns.kind == "paths":
-        return claim_of_paths(found, layout, labels, said)
-    said = (*inventory.notes, *said)
+        return claim_of_paths(found, layout, labels, all_notes)
+    all_notes = (*inventory.notes, *all_notes)
     if options.shape and found.columns.kind == "bytes":
         raise DataError(
             f"{inventory.label}: `shape` is for pixels in columns or lists; these tables hold picture files"
@@ -89,13 +89,13 @@ def table_claim(
     beside = len(inventory.pictures) * 10 >= found.rows
     return Claim(
         layout,
-        reader(Source(inventory, options.decoding, found.columns, found.form, labels, said)),
+        reader(Source(inventory, options.decoding, found.columns, found.form, labels, all_notes)),
         KNOWN if known else STRUCTURE if beside else STATED,
         {split: len(own) for split, own in labels.numbers.items()},
         f"column {found.columns.label}",
         labels.classes,
         unused=left_pictures(inventory, {}, "beside the tables"),
-        notes=said,
+        notes=all_notes,
         identity={
             "tables": {split: list(own) for split, own in splits.items()},
             "columns": [*found.columns.pictures, found.columns.label, found.split_column],
@@ -156,9 +156,9 @@ def take(table: Table, split: str, label: str, found: Found) -> None:
     if not found.split_column:
         found.pieces.setdefault(split, []).append(piece)
         return
-    told = piece_of(table.column(found.split_column), found.split_column, table.file)
-    for code, text in [*enumerate(told.texts), (-1, "")]:
-        rows = told.codes == code
+    split_piece = piece_of(table.column(found.split_column), found.split_column, table.file)
+    for code, text in [*enumerate(split_piece.texts), (-1, "")]:
+        rows = split_piece.codes == code
         row_split = exact_split(text)
         if rows.any() and row_split is None:
             raise DataError(

@@ -1,1 +1,1 @@
-"""Where many files lie: a folder, a zip, a tar, and archives inside any of them; nothing is unpacked for good."""
+"""Containers of files: folders, zip and tar archives, and archives inside them, all read in place."""

@@ -1,4 +1,4 @@
-"""What folders and archives have in common: files with names and sizes, whose bytes can be streamed or opened."""
+"""The container interface: files with names and sizes, whose bytes can be streamed or opened."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Container(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be said of how the names were read, a line each."""
+        """Notes on how the names were read, a line each."""
 
     def shown(self, name: str) -> str:
         """What messages call one of its files."""

@@ -1,4 +1,4 @@
-"""File names of zip archives that were packed in an old code page: told from the bytes."""
+"""Code page detection for file names in zip archives that are not UTF-8."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGES = ("gb18030", "cp932", "big5", "cp949", "cp1251", "cp866", "cp1252", "cp43
 def in_code_page(names: Sequence[bytes], encoding: str | None, label: str) -> tuple[str, list[str]]:
     """The code page of these names and the names in it: UTF-8 where it fits, else the one that reads most plausibly.
 
-    encoding: the code page, where the user has said it. Raises DataError where that one does not fit.
+    encoding: the code page, where the user gives it. Raises DataError where that one does not fit.
 
     >>> in_code_page(["猫猫".encode("gbk"), "狗狗".encode("gbk")], None, "pets.zip")
     ('gb18030', ['猫猫', '狗狗'])

@@ -1,4 +1,4 @@
-"""A real folder as a container: links followed, circles not."""
+"""A folder as a container: symbolic links are followed, cycles are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Archives inside a folder or an archive, seen as the folders they would unpack to."""
+"""Archives inside a folder or an archive, read as the folders they would unpack to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a path to the container of what lies there."""
+"""Opening a path as a container."""
 
 from __future__ import annotations
 

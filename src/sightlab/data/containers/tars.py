@@ -1,4 +1,4 @@
-"""Tar archives, plain or compressed, read in place: members are sought by their offset, nothing is unpacked."""
+"""Tar archives, plain or compressed, read in place by member offset."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Data sets whose pixels lie bare in a file: idx, CSV, npz and npy, CIFAR's records."""
+"""File formats that hold raw pixels: idx, CSV, npy and npz, MATLAB, HDF5, CIFAR records."""

@@ -1,4 +1,4 @@
-"""Labels of arrays as class numbers under one list of classes, in the order that the source states."""
+"""Label encoding of arrays: class indices under one class list, in the order that the source states."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ClassWords:
 @dataclass(frozen=True, eq=False)
 class Classified:
     """Class numbers, int64 [N] by split, -1 for classes that are not asked for; the classes; whether the source numbers
-    them so; what is to be said.
+    them so; notes.
     """
 
     numbers: Mapping[str, NDArray[np.int64]]

@@ -1,4 +1,4 @@
-"""Arrays with what their names say, and the data sets that they are of where a source holds several."""
+"""Grouping of arrays into data sets, where a source holds several."""
 
 from __future__ import annotations
 

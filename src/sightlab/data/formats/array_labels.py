@@ -1,4 +1,4 @@
-"""Arrays of labels: numbers, truth values, text, one-hot rows; what says several things of a picture is refused."""
+"""Label arrays: integers, booleans, text or one-hot rows; multi-label arrays are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an array's name says: its split, whether it holds images, labels or class names, and what else is in it."""
+"""Parsing array names: split, role (images, labels or class names), and the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which arrays of a source are images and which are their labels, split by split, from names and shapes alone."""
+"""Pairing arrays of images with arrays of labels, split by split, from names and shapes alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays of images and labels, read: pixels as bytes on one scale, labels as class numbers, one list of classes."""
+"""Reader of image and label arrays: pixels scaled to bytes, labels encoded under one class list."""
 
 from __future__ import annotations
 
@@ -130,12 +130,12 @@ def as_pixels(pictures: Array, scale: Scale) -> NDArray[np.uint8]:
 
 
 def picture_notes(pictures: Mapping[str, Array], scale: Scale) -> tuple[str, ...]:
-    """What is to be said of the pictures' values and channels. pictures: by what notes call them."""
+    """Notes on the pictures' values and channels. pictures: by what notes call them."""
     name, first = next(iter(pictures.items()))
     channels = first.shape[3]
-    said = [scale.note]
+    notes = [scale.note]
     if channels in COLOURS_OF_ALPHA:
-        said.append(f"the last of {channels} channels is taken for alpha: pictures are laid on white")
+        notes.append(f"the last of {channels} channels is taken for alpha: pictures are laid on white")
     if channels > MOST_COLOURS:
-        said.append(f"pictures have {channels} bands; `sightlab predict` takes arrays of as many, and no picture files")
-    return tuple(f"{name}: {text}" for text in said if text)
+        notes.append(f"pictures have {channels} bands; `sightlab predict` takes arrays of as many, not picture files")
+    return tuple(f"{name}: {text}" for text in notes if text)

@@ -1,4 +1,4 @@
-"""The axes of arrays of pictures: whatever their order, or flattened, they become [N, H, W, C]."""
+"""Axis detection of image arrays: any axis order, or flattened, becomes [N, H, W, C]."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def as_pictures(
     """An array's pictures as [N, H, W, C], a view where that is possible; its type stays.
 
     count: how many pictures there are, where labels say so. shape: height, width and, if need be, channels of each, as
-    the user has said; `3x32x32` has its channels first. by_column: whether flattened pictures run down the columns, as
+    the user gives; `3x32x32` has its channels first. by_column: whether flattened pictures run down the columns, as
     MATLAB's do. Raises DataError where the shape is no pictures', or can be read in two ways.
     """
     array = pictures_first(where, array, count)
@@ -66,7 +66,7 @@ def channels_last(where: str, array: Array) -> Array:
 
 
 def stated(where: str, array: Array, shape: tuple[int, ...]) -> Array:
-    """[N, H, W, C] from an array of four axes, of the shape that the user has said. Raises DataError."""
+    """[N, H, W, C] from an array of four axes, of the shape that the user gives. Raises DataError."""
     if not shape:
         return array
     own = array.shape[1:]

@@ -1,4 +1,4 @@
-"""The values of arrays of pictures as bytes: one range for all splits, so that train and test are scaled alike."""
+"""Scaling of array values to bytes: one range for all splits, so that train and test are scaled alike."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def eps(values: Values) -> float:
 
 
 def exact_scale(where: str, kind: str, values: Values, bit_depth: int | None) -> Scale:
-    """The scale with what is to be said of it."""
+    """The scale with its note."""
     near, high = WHITE * eps(values), values.high
     if kind == "truth":
         return Scale(factor=WHITE)

@@ -1,4 +1,4 @@
-"""Sets of images written as numpy's .npz."""
+"""Writer of image sets as numpy .npz files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 in their binary version: records of label bytes and 3,072 pixels, channels first."""
+"""The binary version of CIFAR-10 and CIFAR-100: records of label bytes and 3,072 pixels, channels first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Class names that stand in an array or in a file beside arrays, for labels that are numbers."""
+"""Class name lists, in an array or in a file beside arrays, for labels that are numbers."""
 
 from __future__ import annotations
 

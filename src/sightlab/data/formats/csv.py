@@ -1,4 +1,4 @@
-"""Tables of pictures as text: a row a picture, with its label and its pixels, row by row and channels last."""
+"""Reader and writer of pixel tables: one picture per row with its label, row-major, channels last."""
 
 from __future__ import annotations
 

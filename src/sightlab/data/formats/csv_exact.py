@@ -1,4 +1,4 @@
-"""The exact road from CSV text to numbers: row by row, with quotes and fractions, and every mistake by its line."""
+"""The exact CSV parser: row by row, with quotes and fractions, naming the line of every mistake."""
 
 from __future__ import annotations
 

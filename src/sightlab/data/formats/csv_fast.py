@@ -1,7 +1,7 @@
-"""The fast road from CSV text to bytes: whole blocks of plain numbers parsed by vectorised byte arithmetic.
+"""The fast CSV parser: whole blocks of plain numbers parsed by vectorised byte arithmetic.
 
 It takes what most files are, unquoted numbers of 0 to 255 in lines of equal length (other columns may hold words, or
-one column all pixels), and gives None for everything else: `rows.py` then reads the file row by row, exactly, and
+one column all pixels), and gives None for everything else: `csv_exact.py` then reads the file row by row, exactly, and
 finds the mistakes.
 """
 

@@ -1,4 +1,4 @@
-"""The fields of a CSV file's lines: which hold pixels, and taking those that hold none out of plain lines."""
+"""CSV fields: which of them hold pixels, and stripping the others from plain lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening files of data, plain or gzip, told by their first bytes; what goes wrong becomes a DataError of one line."""
+"""Opening data files, plain or gzip by magic number; failures become a DataError of one line."""
 
 from __future__ import annotations
 

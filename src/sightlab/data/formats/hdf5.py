@@ -1,4 +1,4 @@
-"""HDF5 files by h5py, MATLAB's version 7.3 among them: each data set is an array, called by its path."""
+"""HDF5 files, read with h5py, MATLAB 7.3 files among them: each data set is an array named by its path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""idx files, the form of MNIST: a magic number, the dimensions in big-endian 32 bits, then the values."""
+"""The idx format of MNIST: magic number, big-endian 32-bit dimensions, then the values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels of a table of pixels that stand in a text of their own, a line each or beside ids."""
+"""Labels of a pixel table in a file of their own: one per line, or beside ids."""
 
 from __future__ import annotations
 

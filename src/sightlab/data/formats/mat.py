@@ -1,4 +1,4 @@
-"""MATLAB's .mat files to version 7: their variables, and the fields of structs, as arrays."""
+"""MATLAB .mat files of versions 5 to 7: variables and struct fields as arrays."""
 
 from __future__ import annotations
 

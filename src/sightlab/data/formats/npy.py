@@ -1,4 +1,4 @@
-"""numpy's files: .npy arrays in folders and archives, and .npz archives of them. Nothing is ever unpickled."""
+"""numpy files: .npy in folders and archives, and .npz. Nothing is ever unpickled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the numbers that stand for pixels to bytes: which range they have, told from all of them, and its scale."""
+"""Scaling of a pixel table's values to bytes, by the range that all of them have."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Scale:
 def scale_of(seen: Seen, bit_depth: int | None = None) -> Scale:
     """How the values of a table, or of several that belong together, become bytes.
 
-    bit_depth: as the user has said it. Raises DataError, with the line and the column, where a value is a mistake, or
+    bit_depth: as the user gives it. Raises DataError, with the line and the column, where a value is a mistake, or
     the range says nothing.
     """
     if bit_depth is not None:

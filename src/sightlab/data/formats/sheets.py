@@ -1,4 +1,4 @@
-"""A table of pixels, its columns known: read by the fast road where it can be taken, else row by row."""
+"""Reader of one pixel table whose columns are known: the fast parser where it applies, else the exact one."""
 
 from __future__ import annotations
 

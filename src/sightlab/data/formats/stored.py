@@ -1,4 +1,4 @@
-"""An array that lies in a file: its name and its head are known, its values are read when they are called for."""
+"""A lazily loaded array in a file: name, shape and dtype are known, values are read on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The labels of a table of pixels: cells of one column, or of several that are one-hot, each different one but once."""
+"""Label encoding of pixel tables: one column, or several that are one-hot."""
 
 from __future__ import annotations
 

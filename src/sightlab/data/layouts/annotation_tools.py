@@ -1,4 +1,4 @@
-"""Exports of annotation tools in JSON and XML: COCO, Label Studio, CVAT. One class a picture, else they are refused."""
+"""Layouts of annotation tools: COCO, Label Studio and CVAT exports with one class per picture."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def exported(
         return None
     place = replace(place_of(name, split_of_list(name)), column="image")
     sheet = Sheet(name, inventory.shown(name), rows[0], HEADING, "entry", notes=rows[2])
-    said = read_sheet(inventory, sheet, place, replace(options, label="label", split=None), chosen=True)
-    return None if said is None else replace(said, order=rows[1])
+    listed = read_sheet(inventory, sheet, place, replace(options, label="label", split=None), chosen=True)
+    return None if listed is None else replace(listed, order=rows[1])
 
 
 class MeaningError(DataError):
@@ -120,8 +120,8 @@ def coco_rows(document: Any, shown: str) -> Rows | None:
     for one in annotations:
         image, category = one.get("image_id"), one.get("category_id")
         if not (is_id(image) and is_id(category) and category in names):
-            said = f"image {one_line(image)[:40]} has category_id {one_line(category)[:40]}"
-            raise MeaningError(f"{shown}: an annotation of {said}, which is none")
+            ids = f"image {one_line(image)[:40]} has category_id {one_line(category)[:40]}"
+            raise MeaningError(f"{shown}: an annotation of {ids}, which is none")
         if image in files and found.setdefault(image, names[category]) != names[category]:
             raise MeaningError(several(shown, files[image], found[image], names[category]))
     rows: list[Row] = [(place, (files[image], found[image])) for place, image in enumerate(files, 1) if image in found]

@@ -102,7 +102,7 @@ def array_set(
 
 
 def unfit_word(options: ReadOptions) -> str:
-    """Why a word that the user has said does not apply to arrays; "" where all do."""
+    """Why a word that the user gives does not apply to arrays; "" where all do."""
     for word, value in (("list", options.list), ("label_from", options.label_from)):
         if value is not None:
             return f"`{word}={value}` is for picture files, and these pictures lie in arrays; leave it out"
@@ -130,9 +130,9 @@ def left_arrays(arrays: Sequence[StoredArray]) -> tuple[str, ...]:
 
 def left_files(inventory: Inventory, kinds: Sequence[str]) -> tuple[str, ...]:
     """The lines on files of other kinds that hold data too."""
-    said = [f"{counted(inventory.pictures, 'picture file', 'picture files')} left aside"] if inventory.pictures else []
+    notes = [f"{counted(inventory.pictures, 'picture file', 'picture files')} left aside"] if inventory.pictures else []
     others = [name for kind, names in inventory.kinds.items() if kind not in (*NO_DATA, *kinds) for name in names]
-    return (*said, *([f"{counted(others, 'other file', 'other files')} left aside"] if others else ()))
+    return (*notes, *([f"{counted(others, 'other file', 'other files')} left aside"] if others else ()))
 
 
 def dataset_of(inventory: Inventory, images: StoredArray) -> str:

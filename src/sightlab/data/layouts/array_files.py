@@ -1,4 +1,4 @@
-"""Arrays of numpy, MATLAB and HDF5 that hold images and labels, told apart by their names and shapes."""
+"""Layout: image and label arrays in numpy, MATLAB and HDF5 files, recognised by names and shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One array a class, called by the class: the bitmaps of Quick, Draw!, as in full_numpy_bitmap_apple.npy."""
+"""Layout: one array per class, named after it, as in Quick, Draw! (full_numpy_bitmap_apple.npy)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Caltech-101 and Caltech-256: class folders, one of which holds pictures of no class."""
+"""Layout: Caltech-101 and Caltech-256, class folders of which one holds background pictures."""
 
 from __future__ import annotations
 

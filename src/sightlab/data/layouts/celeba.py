@@ -1,4 +1,4 @@
-"""CelebA: forty attributes a picture, one of which `label` takes for the classes, and the official partition."""
+"""Layout: CelebA, forty attributes per picture (`label` selects one) and the official partition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 in their binary version, as a folder or in the official archive."""
+"""Layout: CIFAR-10 and CIFAR-100 in their binary version, as a folder or the official archive."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class Layout:
 
     name: what `layout=` takes. title: what it is, in a few words. drawing: the folder as people have it, for the
     documentation. matches: what it would read of a source, or None where the source is of another form. It decodes
-    nothing, and raises DataError only for what the user has said wrongly.
+    nothing, and raises DataError only for options that cannot be meant.
     """
 
     name: str

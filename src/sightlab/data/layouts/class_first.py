@@ -1,4 +1,4 @@
-"""A folder for each class, with folders for training and test in it."""
+"""Layout: a folder for each class, with train and test folders in it."""
 
 from __future__ import annotations
 

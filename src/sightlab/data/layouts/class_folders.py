@@ -1,4 +1,4 @@
-"""Class folders alone: a folder a class, at any depth below folders that hold nothing else."""
+"""Layout: one folder per class, at any depth below folders that hold nothing else."""
 
 from __future__ import annotations
 

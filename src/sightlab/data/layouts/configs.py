@@ -1,4 +1,4 @@
-"""Which files of a source are read, and of which split each is: by their names, or the user's words."""
+"""Split and configuration of each file of a source, by file names or by the user's options."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def chosen_splits(
     grouping: Grouping | None = None,
     preferred: str = "",
 ) -> tuple[str, Splits, tuple[str, ...]]:
-    """(configuration, its files by split, what is to be said).
+    """(configuration, its files by split, notes).
 
     grouping: of the files, where more than their names says it. preferred: the configuration that is read where none
     is asked for. Raises DataError where several configurations could be meant, a shard is missing, or a file says no
@@ -59,7 +59,7 @@ def check_not_empty(inventory: Inventory, suffixes: tuple[str, ...]) -> None:
 def chosen_config(
     inventory: Inventory, options: ReadOptions, grouping: Grouping, preferred: str
 ) -> tuple[str, tuple[str, ...]]:
-    """The configuration that is read, and what is to be said of the others. Raises DataError where none is clear."""
+    """The configuration that is read, and notes on the others. Raises DataError where none is clear."""
     known = list(grouping.configs)
     label = shortened(inventory.label, 120)
     if options.config is not None:
@@ -97,7 +97,7 @@ def placed(inventory: Inventory, options: ReadOptions, names: Sequence[str]) -> 
 
 
 def part_note(name: str) -> tuple[str, ...]:
-    """What is to be said of a lone file that is one shard of several; () for others.
+    """Notes on a lone file that is one shard of several; () for others.
 
     >>> part_note("train-00000-of-00002.parquet")
     ('train-00000-of-00002.parquet is one of 2 shards; give the folder to read them all',)

@@ -1,4 +1,4 @@
-"""Folders that hold the same pictures once more, as badly packed archives do: left aside, or doubted."""
+"""Duplicate folders, as badly packed archives have them: left out, or reported as a doubt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Caltech-UCSD Birds and NABirds: images.txt, image_class_labels.txt, train_test_split.txt and classes.txt."""
+"""Layout: Caltech-UCSD Birds and NABirds (images.txt, image_class_labels.txt, train_test_split.txt, classes.txt)."""
 
 from __future__ import annotations
 

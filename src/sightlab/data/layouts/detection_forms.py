@@ -1,4 +1,4 @@
-"""Public sets of several objects or findings a picture: known, and refused with the way out."""
+"""Layouts of public multi-label and detection sets: recognised, and refused with the way out."""
 
 from __future__ import annotations
 

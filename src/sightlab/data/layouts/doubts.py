@@ -1,4 +1,4 @@
-"""Why folders that could be classes may be something else: parts of a store, variants, copies, masks."""
+"""Reasons why folders may not be classes: parts of a store, variants, copies, masks."""
 
 from __future__ import annotations
 

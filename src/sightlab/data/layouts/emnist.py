@@ -1,4 +1,4 @@
-"""EMNIST: which of its six sets idx files or arrays are, the names of its labels, and that its pictures lie on side."""
+"""EMNIST: which of its six sets the files are, their class names, and that pictures are stored transposed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FGVC-Aircraft: images_variant_train.txt and its like, lines of a picture's number and its class."""
+"""Layout: FGVC-Aircraft, images_variant_train.txt and its like."""
 
 from __future__ import annotations
 

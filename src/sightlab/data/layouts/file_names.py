@@ -1,4 +1,4 @@
-"""Labels in the pictures' own names, as in cat.0.jpg: read by a pattern that the user gives, offered where one fits."""
+"""Layout: labels in file names, as in cat.0.jpg, by the user's pattern; a pattern that fits is suggested."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def claim_by(inventory: Inventory, options: ReadOptions, pattern: str) -> Claim:
 
 
 def left_note(left: Sequence[str]) -> tuple[str, ...]:
-    """What is said of pictures in folders where no name fits."""
+    """Notes on pictures in folders where no name fits."""
     if not left:
         return ()
     return (
@@ -96,9 +96,9 @@ def compiled(pattern: str) -> re.Pattern[str]:
     names = FIELD.findall(pattern)
     wrong = [name for name in names if name not in FIELDS]
     if wrong or names.count("label") != 1 or names.count("split") > 1:
-        said = f"`{{{wrong[0][:20]}}}` is no field" if wrong else "it takes one `{label}`"
+        problem = f"`{{{wrong[0][:20]}}}` is no field" if wrong else "it takes one `{label}`"
         raise DataError(
-            f"label_from={one_line(pattern)[:80]}: {said}; a pattern is like `label_from={{label}}.{{number}}.jpg`, "
+            f"label_from={one_line(pattern)[:80]}: {problem}; a pattern is like `label_from={{label}}.{{number}}.jpg`, "
             "fields are {label}, {number}, {id}, {split}, {any}"
         )
     pieces = FIELD.split(pattern)
@@ -184,9 +184,9 @@ def leading_split(labels: Iterable[str]) -> str:
     ('{split}_', '')
     """
     fits = [re.fullmatch(r"([^\W\d_]+)([-_. ])(.+)", label) for label in labels]
-    told = {(fit[2], exact_split(fit[1])) for fit in fits if fit}
-    marks = {mark for mark, _ in told}
-    return f"{{split}}{marks.pop()}" if all(fits) and len(marks) == 1 and all(split for _, split in told) else ""
+    marked = {(fit[2], exact_split(fit[1])) for fit in fits if fit}
+    marks = {mark for mark, _ in marked}
+    return f"{{split}}{marks.pop()}" if all(fits) and len(marks) == 1 and all(split for _, split in marked) else ""
 
 
 def lie_apart(inventory: Inventory, labels: Mapping[str, object]) -> bool:

@@ -1,4 +1,4 @@
-"""Labels of pictures that lie in no class folder, from a table that names them and classes that are known already."""
+"""Labels of pictures outside class folders, from a table that names them and the classes of other splits."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def flat_labels(
 ) -> FlatLabels | None:
     """The labels that a table gives these pictures; None where none does.
 
-    names: class by each spelling of it. label: the column, as the user has said it.
+    names: class by each spelling of it. label: the column, as the user gives it.
     """
     finder = Finder(pictures)
     tables = {name: table for name, table in inventory.tables.items() if table.width <= MOST_COLUMNS}
@@ -48,8 +48,8 @@ def flat_labels(
     found: list[FlatLabels] = []
     for name, table in tables.items():
         rows, heading = named_rows(table, name, finder)
-        said = from_rows(inventory, name, rows, heading, classes, label) if 2 * len(rows) > len(pictures) else None
-        found += [said] if said else []
+        own = from_rows(inventory, name, rows, heading, classes, label) if 2 * len(rows) > len(pictures) else None
+        found += [own] if own else []
     best = max(found, key=lambda one: len(one.pairs), default=None)
     other = next((one for one in found if best and contradicts(best, one)), None)
     if best is None or other is None:

@@ -1,4 +1,4 @@
-"""What Hugging Face datasets keep on the disk: folders of `save_to_disk`, and the Arrow files of its cache."""
+"""Layout: Hugging Face `save_to_disk` folders, and Arrow files of its cache."""
 
 from __future__ import annotations
 

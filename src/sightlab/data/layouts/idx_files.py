@@ -1,4 +1,4 @@
-"""idx files, the form of MNIST, Fashion-MNIST, KMNIST and EMNIST, as their makers and torchvision lay them out."""
+"""Layout: idx files, as of MNIST, Fashion-MNIST, KMNIST and EMNIST, and as torchvision stores them."""
 
 from __future__ import annotations
 

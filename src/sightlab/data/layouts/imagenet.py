@@ -1,4 +1,4 @@
-"""ImageNet 2012 as its tars unpack: class folders for training, validation labelled by the development kit."""
+"""Layout: ImageNet 2012 unpacked, its validation split labelled by the development kit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classes that folders have told, found again in a table: by name, by number, by the lists that number them."""
+"""Matching table cells to the classes of folders: by name, by number, by lists that number the classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels of arrays that stand in a text: Labels.csv beside images.npy, one label a line in the arrays' order."""
+"""Labels of arrays in a text file: one per line, in the order of the arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classes in groups: each picture's class is the folder that it lies in, whatever the folders around that one are."""
+"""Layout: grouped classes; the innermost folder is the class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Class folders that are filed under their first letters, as in a/airfield and b/barn."""
+"""Layout: class folders filed under their first letter, as in a/airfield and b/barn."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def flat_beside(tree: Tree, root: str) -> dict[str, list[str]]:
     """The flat pictures of other splits."""
     others = [folder for folder in tree.inner(tree.top) if folder != root]
     return {
-        said[0]: [name for name in tree.inventory.pictures if name.startswith(f"{folder}/")]
+        match[0]: [name for name in tree.inventory.pictures if name.startswith(f"{folder}/")]
         for folder in others
-        if (said := parsed(last(folder))) is not None and said[0] != "train"
+        if (match := parsed(last(folder))) is not None and match[0] != "train"
     }
 
 

@@ -1,4 +1,4 @@
-"""Which of several lists are meant: those for the splits of one set together, else the one that the user names."""
+"""Choosing among several lists: those of one data set's splits together, else the one that the user names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WITHIN = 0.9
 
 @dataclass(eq=False)
 class Choice:
-    """The lists that are read together, each with its split, and what is said of the others.
+    """The lists that are read together, each with its split, and notes on the others.
 
     refusal: the line that says why it cannot be told which are meant.
     """
@@ -167,15 +167,15 @@ def drop_covered(choice: Choice, group: list[Listed]) -> None:
                 leave_aside(choice, [one], "others say the same")
 
 
-def drop_whole(choice: Choice, whole: Listed, said: Sequence[Listed], label: str) -> None:
+def drop_whole(choice: Choice, whole: Listed, by_split: Sequence[Listed], label: str) -> None:
     """Leaves aside the list of all pictures where those for the splits say the same of theirs."""
-    labels = {name: text for one in said for name, text in one.pairs}
+    labels = {name: text for one in by_split for name, text in one.pairs}
     mine = dict(whole.pairs)
     shared = labels.keys() & mine.keys()
-    if len(said) > 1 and shared and all(labels[name] == mine[name] for name in shared):
+    if len(by_split) > 1 and shared and all(labels[name] == mine[name] for name in shared):
         leave_aside(choice, [whole], "those for the splits say the same")
     else:
-        choice.refusal = which(label, [whole], [said[0]])
+        choice.refusal = which(label, [whole], [by_split[0]])
 
 
 def divided_by_names(choice: Choice, bare: Sequence[Listed], label: str) -> list[Listed]:

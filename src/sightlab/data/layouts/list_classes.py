@@ -1,4 +1,4 @@
-"""The names of the classes that lists give by number or id: from a text beside them, else from their folders."""
+"""Class names for lists that give numbers or ids: from a file beside them, else from folder names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How lists are called by `list=`: the ones that the user means, and the words that name one of two."""
+"""The `list=` option: which lists it selects, and which value selects one of two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of a list, their pictures found -> (picture, label), each picture once; or the line that says why not."""
+"""Rows of a list to (picture, label) pairs, each picture once; else why that cannot be done."""
 
 from __future__ import annotations
 
@@ -103,14 +103,14 @@ def paired(sheet: Sheet, found: Resolution, labels: Sequence[str], splits: Seque
     return pairs
 
 
-def check_again(sheet: Sheet, pairs: Pairs, row: int, name: str, said: tuple[str, str | None]) -> None:
+def check_again(sheet: Sheet, pairs: Pairs, row: int, name: str, new: tuple[str, str | None]) -> None:
     """Raises DataError where a row says of a picture what an earlier one does not."""
     number, first = sheet.rows[row][0], sheet.rows[pairs.first[name]][0]
     before = (pairs.labels[name], pairs.splits.get(name))
-    if said == before:
+    if new == before:
         return
-    one, two = (before[0], said[0]) if said[0] != before[0] else (str(before[1]), str(said[1]))
-    kind = "class" if said[0] != before[0] else "split"
+    one, two = (before[0], new[0]) if new[0] != before[0] else (str(before[1]), str(new[1]))
+    kind = "class" if new[0] != before[0] else "split"
     raise DataError(
         f"{sheet.at(number)}: `{shortened(name)}` is `{two[:40]}` here and `{one[:40]}` in {sheet.unit} {first}; "
         f"a picture has one {kind}: remove one of the lines"
@@ -118,7 +118,7 @@ def check_again(sheet: Sheet, pairs: Pairs, row: int, name: str, said: tuple[str
 
 
 def missing_error(sheet: Sheet, found: Resolution, cells: Sequence[str], pictures: Sequence[str]) -> DataError:
-    """What is said of pictures that are not there, with what was looked for where that is most of them."""
+    """Notes on pictures that are not there, with what was looked for where that is most of them."""
     row = found.missing[0]
     number, cell = sheet.rows[row][0], shortened(cells[row], 60)
     if not cell:
@@ -135,13 +135,13 @@ def missing_error(sheet: Sheet, found: Resolution, cells: Sequence[str], picture
 
 
 def pair_notes(sheet: Sheet, found: Resolution, pairs: Pairs) -> list[str]:
-    """What is said of rows that were left out, said twice, or found whatever the spelling."""
+    """Notes on rows that were left out, repeated, or found whatever the spelling."""
     notes = []
     for how, (count, cell, name) in found.loose.items():
-        said = LOOSE[how][0 if count == 1 else 1]
-        notes.append(f"{sheet.name}: {count:,} {said} (`{shortened(cell, 40)}` is {shortened(name, 60)})")
+        how_found = LOOSE[how][0 if count == 1 else 1]
+        notes.append(f"{sheet.name}: {count:,} {how_found} (`{shortened(cell, 40)}` is {shortened(name, 60)})")
     if pairs.again:
-        notes.append(f"{sheet.name}: {counted_rows(pairs.again)} said again counted once")
+        notes.append(f"{sheet.name}: {counted_rows(pairs.again)} repeated, counted once")
     if found.missing:
         notes.append(f"{sheet.name}: {counted_rows(len(found.missing))} without a picture there left out")
     if pairs.unlabelled:

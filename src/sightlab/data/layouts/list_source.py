@@ -1,4 +1,4 @@
-"""Where a list's pictures may lie: the source itself, or for a list that is the source, the folders around it."""
+"""Where the pictures of a list may lie: in the source, or for a lone list in the folders around it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several lists say together: (picture, label) by split, told by lists, columns, folders or the user."""
+"""Merging lists into (picture, label) by split, from lists, columns, folders or the user's options."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def places_of_lists(source: ListSource, options: ReadOptions) -> str | None:
 
 
 @dataclass(frozen=True)
-class Said:
+class Assignment:
     """What is known of one picture: its label and split, and the list that says so."""
 
     label: str
@@ -39,18 +39,18 @@ def by_split(
     source: ListSource, lists: Sequence[Listed], options: ReadOptions
 ) -> tuple[dict[str, list[tuple[str, str]]], list[str]]:
     """(picture, label) by split, and a line on what is left aside. Raises ContradictionError and DataError."""
-    said = merged(lists, options)
+    labelled = merged(lists, options)
     asides: list[str] = []
     if options.split_places and not places_of_lists(source, options):
-        said, asides = by_places(source.inventory, said, options)
-    elif {one.split for one in said.values()} == {UNDIVIDED}:
-        said = by_folders(source.inventory, said)
+        labelled, asides = by_places(source.inventory, labelled, options)
+    elif {one.split for one in labelled.values()} == {UNDIVIDED}:
+        labelled = by_folders(source.inventory, labelled)
     found: dict[str, list[tuple[str, str]]] = {}
-    plain = plain_labels(one.label for one in said.values())
-    for name, one in said.items():
+    plain = plain_labels(one.label for one in labelled.values())
+    for name, one in labelled.items():
         found.setdefault(one.split, []).append((name, plain[one.label]))
     if UNDIVIDED in found and len(found) > 1:
-        without = next(one.name for one in said.values() if one.split == UNDIVIDED)
+        without = next(one.name for one in labelled.values() if one.split == UNDIVIDED)
         raise ContradictionError(
             f"{source.inventory.shown(without)}: says no split, and other lists do; name it for one, as in train.csv, "
             "or say which is meant by `list=`"
@@ -58,21 +58,21 @@ def by_split(
     return found, asides
 
 
-def merged(lists: Sequence[Listed], options: ReadOptions) -> dict[str, Said]:
+def merged(lists: Sequence[Listed], options: ReadOptions) -> dict[str, Assignment]:
     """What all lists say of each picture. Raises ContradictionError where two say different things."""
     places = {place: split for split, place in options.split_places.items()}
-    said: dict[str, Said] = {}
+    labelled: dict[str, Assignment] = {}
     for one in lists:
         own = places.get(one.name) or one.split or UNDIVIDED
         for name, label in one.pairs:
-            new = Said(label, one.splits.get(name, own), one.name)
-            old = said.setdefault(name, new)
+            new = Assignment(label, one.splits.get(name, own), one.name)
+            old = labelled.setdefault(name, new)
             if (old.label, old.split) != (new.label, new.split):
                 raise ContradictionError(contradiction(name, old, new))
-    return said
+    return labelled
 
 
-def contradiction(name: str, old: Said, new: Said) -> str:
+def contradiction(name: str, old: Assignment, new: Assignment) -> str:
     """The line on two lists that say different things of a picture."""
     where, there = shortened(old.name, 40), shortened(new.name, 40)
     if old.split != new.split:
@@ -81,37 +81,38 @@ def contradiction(name: str, old: Said, new: Said) -> str:
 
 
 def by_places(
-    inventory: Inventory, said: Mapping[str, Said], options: ReadOptions
-) -> tuple[dict[str, Said], list[str]]:
+    inventory: Inventory, labelled: Mapping[str, Assignment], options: ReadOptions
+) -> tuple[dict[str, Assignment], list[str]]:
     """The splits by the folders that the user has named, and a line on pictures in none. Raises DataError."""
-    found: dict[str, Said] = {}
+    found: dict[str, Assignment] = {}
     for split, place in options.split_places.items():
-        own = {name: Said(one.label, split, one.name) for name, one in said.items() if name.startswith(f"{place}/")}
+        inside = {name: one for name, one in labelled.items() if name.startswith(f"{place}/")}
+        own = {name: Assignment(one.label, split, one.name) for name, one in inside.items()}
         if not own:
             raise DataError(
                 f"{shortened(inventory.label, 80)}: split={one_line(options.split)[:60]}: no list names "
                 f"pictures in `{shortened(place)}`"
             )
         found |= own
-    left = len(said) - len(found)
+    left = len(labelled) - len(found)
     return found, [f"{left:,} listed pictures in no folder that `split` names left aside"] if left else []
 
 
-def by_folders(inventory: Inventory, said: Mapping[str, Said]) -> dict[str, Said]:
+def by_folders(inventory: Inventory, labelled: Mapping[str, Assignment]) -> dict[str, Assignment]:
     """The splits that the pictures' folders say, where all say one. Raises ContradictionError where only some do."""
-    told = {name: folder_split(name, one.label) for name, one in said.items()}
-    splits = set(told.values())
+    folder_splits = {name: folder_split(name, one.label) for name, one in labelled.items()}
+    splits = set(folder_splits.values())
     if len(splits) < 2:
-        return dict(said)
+        return dict(labelled)
     if None in splits:
-        bare = next(name for name, split in told.items() if split is None).rpartition("/")[0]
-        other, split = next((name.rpartition("/")[0], split) for name, split in told.items() if split)
+        bare = next(name for name, split in folder_splits.items() if split is None).rpartition("/")[0]
+        other, split = next((name.rpartition("/")[0], split) for name, split in folder_splits.items() if split)
         places = word("split", f"train:{bare},{split}:{other}") if bare and split != "train" else "`split=`"
         raise ContradictionError(
             f"{shortened(inventory.label, 70)}: some listed pictures lie in `{shortened(other, 30)}`, a {split} split, "
             f"and others in `{shortened(bare, 30)}`; say the splits, as in {places}"
         )
-    return {name: Said(one.label, str(told[name]), one.name) for name, one in said.items()}
+    return {name: Assignment(one.label, str(folder_splits[name]), one.name) for name, one in labelled.items()}
 
 
 def folder_split(name: str, label: str) -> str | None:

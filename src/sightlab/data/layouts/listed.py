@@ -1,4 +1,4 @@
-"""One list of pictures, read whole: which picture has which label, by which column, and what is wrong with it."""
+"""Reader of one list: the label of each picture, the column it comes from, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -129,9 +129,9 @@ def listed_rows(
     inventory: Inventory, sheet: Sheet, column: PictureColumn, options: ReadOptions, *, chosen: bool
 ) -> Listed | None:
     """What the rows say, a heading left out. Raises DataError for rows that cannot be read."""
-    said, meaning = split_column(sheet, column.place, options.split if not options.split_places else None)
-    splits = [meaning[cell] for cell in sheet.column(said)] if said is not None else None
-    taken = {column.place, *column.same} | ({said} if said is not None else set())
+    split_place, meaning = split_column(sheet, column.place, options.split if not options.split_places else None)
+    splits = [meaning[cell] for cell in sheet.column(split_place)] if split_place is not None else None
+    taken = {column.place, *column.same} | ({split_place} if split_place is not None else set())
     choice = label_choice(sheet, taken, options.label)
     labels = raw_labels(sheet, choice)
     if not chosen and options.label is None and not_of_pictures(sheet, column, choice, labels):

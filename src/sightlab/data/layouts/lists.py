@@ -1,4 +1,4 @@
-"""Lists: pictures whose labels are in a text beside them, in any table or JSON that names pictures."""
+"""Layout: picture files labelled by a list, in any text table or JSON that names them."""
 
 from __future__ import annotations
 

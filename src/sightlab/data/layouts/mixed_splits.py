@@ -1,4 +1,4 @@
-"""Class folders for training, flat pictures for validation or test, and a table that labels those."""
+"""Layout: class folders for training, flat pictures for validation or test that a table labels."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
         options,
         NAME,
         pairs | {split: labels.pairs for split, labels in found.items()},
-        labels="the folders' names and " + " and ".join(dict.fromkeys(said_by(labels) for labels in found.values())),
+        labels="the folders' names and " + " and ".join(dict.fromkeys(origin_of(labels) for labels in found.values())),
         strength=KNOWN if nearly_all(found, flat) else STATED,
         notes=notes,
         doubts=[doubt] if doubt else doubts if options.layout != NAME else [],
@@ -68,11 +68,11 @@ def all_roots(tree: Tree, options: ReadOptions) -> tuple[dict[str, str], list[st
     roots, others = split_roots(tree, options)
     if len(roots) > 1:
         return roots, others
-    told = [(found[0], folder) for folder in tree.inner(tree.top) if (found := parsed(last(folder)))]
-    if len(dict(told)) < len(told):
+    split_folders = [(found[0], folder) for folder in tree.inner(tree.top) if (found := parsed(last(folder)))]
+    if len(dict(split_folders)) < len(split_folders):
         return {}, []
-    return {split: tree.below(folder) for split, folder in told}, [
-        folder for folder in tree.inner(tree.top) if folder not in dict(told).values()
+    return {split: tree.below(folder) for split, folder in split_folders}, [
+        folder for folder in tree.inner(tree.top) if folder not in dict(split_folders).values()
     ]
 
 
@@ -86,7 +86,7 @@ def in_folder(inventory: Inventory, folder: str) -> list[str]:
     return [name for name in inventory.pictures if name.startswith(f"{folder}/")]
 
 
-def said_by(labels: FlatLabels) -> str:
+def origin_of(labels: FlatLabels) -> str:
     """Where the labels of flat pictures come from."""
     return f"column {labels.column} of {labels.table}"
 
@@ -103,7 +103,7 @@ def remarks(
     most = len(tree.inner(labelled["train"]))
     icons = [folder for folder in others if tree.direct[folder] == tree.within[folder] <= most]
     doubts = doubts_of(tree, roots, labelled, still, [folder for folder in others if folder not in icons])
-    notes = [f"labels of {split} from {said_by(labels)}" for split, labels in found.items()]
+    notes = [f"labels of {split} from {origin_of(labels)}" for split, labels in found.items()]
     for split, labels in found.items():
         if left := tree.within[roots[split]] - len(labels.pairs):
             notes.append(f"{left:,} {split} pictures that {labels.table} does not label left aside")

@@ -1,4 +1,4 @@
-"""Oxford Flowers 102: jpg/image_00001.jpg with imagelabels.mat and setid.mat."""
+"""Layout: Oxford Flowers 102, jpg/image_00001.jpg with imagelabels.mat and setid.mat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Oxford-IIIT Pets: flat pictures, annotations/trainval.txt and test.txt of `Abyssinian_100 1 1 1` lines."""
+"""Layout: Oxford-IIIT Pets, flat pictures with annotations/trainval.txt and test.txt."""
 
 from __future__ import annotations
 

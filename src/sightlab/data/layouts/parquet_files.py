@@ -1,4 +1,4 @@
-"""Parquet files: one, or shards by split and configuration as the Hugging Face hub lays them out."""
+"""Layout: Parquet files, alone or as shards by split and configuration as on the Hugging Face hub."""
 
 from __future__ import annotations
 

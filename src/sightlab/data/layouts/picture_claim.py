@@ -1,4 +1,4 @@
-"""What all layouts of picture files share: (file, class) by split becomes a claim, and is read the same way."""
+"""What the layouts of picture files share: (file, class) by split becomes a claim."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ def picture_claim(
     if fault:
         return refused(layout, next(iter(doubts), fault), strength)
     samples = {split: in_order(own, classes) for split, own in chosen.items()}
-    said = (*inventory.notes, *notes, *spelling, *left, *absent(samples, classes))
+    all_notes = (*inventory.notes, *notes, *spelling, *left, *absent(samples, classes))
     return Claim(
         layout,
-        reader(inventory, options, samples, classes, said),
+        reader(inventory, options, samples, classes, all_notes),
         strength,
         {split: len(own) for split, own in samples.items()},
         labels,
         classes,
         chosen,
         tuple(unused),
-        said,
+        all_notes,
         doubts,
         root=getattr(inventory.container, "root", None),
         identity={"pairs": digest(samples, classes)},

@@ -1,4 +1,4 @@
-"""Which texts of a source are tables of pixels: with labels, without, or unclear; and the split of each by its name."""
+"""Pixel tables of a source: which files they are, whether they have labels, and the split of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of pixels: text with a picture a row, its label in a column, its pixels in others or all in one."""
+"""Layout: pixel tables, text files with one picture per row."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     if not found.labelled:
         return unlabelled(inventory, options, found)
     if options.label_from is not None:
-        said = f"`label_from={options.label_from}` is for names of picture files, and these pictures lie in tables"
-        return refused(NAME, line(inventory.label, said), STRUCTURE)
+        problem = f"`label_from={options.label_from}` is for names of picture files, and these pictures lie in tables"
+        return refused(NAME, line(inventory.label, problem), STRUCTURE)
     try:
         splits, aside = chosen(inventory, options, found)
         return claim_of(inventory, options, found, splits, aside)
@@ -172,16 +172,16 @@ def labels_text(sheet: Sheet) -> str:
 
 
 def notes_of(sheets: Iterable[Sheet]) -> list[str]:
-    """What is to be said of how tables are read, a line each; what is the same of several but once."""
-    said: dict[str, str] = {}
+    """Notes on how tables are read, a line each; what is the same of several but once."""
+    notes: dict[str, str] = {}
     for sheet in sheets:
         for text in sheet_notes(sheet):
-            said.setdefault(text, f"{shortened(sheet.file.name)}: {text}")
-    return list(said.values())
+            notes.setdefault(text, f"{shortened(sheet.file.name)}: {text}")
+    return list(notes.values())
 
 
 def sheet_notes(sheet: Sheet) -> list[str]:
-    """What is to be said of how one table is read."""
+    """Notes on how one table is read."""
     columns, notes = sheet.columns, []
     label = columns.labels[0] if columns.labels else None
     if columns.mangled:
@@ -209,7 +209,7 @@ def sheet_notes(sheet: Sheet) -> list[str]:
 
 
 def aside_notes(found: Found, aside: Sequence[str]) -> list[str]:
-    """What is to be said of the tables that are left aside, a line each."""
+    """Notes on the tables that are left aside, a line each."""
     notes = [
         f"{shortened(name)} has no labels; `sightlab predict RUN {shortened(name)}` answers it" for name in found.bare
     ]

@@ -1,4 +1,4 @@
-"""Files that each hold many pictures (Parquet, Arrow, tar): which split and configuration each belongs to."""
+"""Split and configuration of files that hold many pictures each (Parquet, Arrow, tar)."""
 
 from __future__ import annotations
 

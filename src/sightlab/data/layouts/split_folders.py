@@ -1,4 +1,4 @@
-"""Folders for training, validation and test, each with class folders: in any spelling, at any depth."""
+"""Layout: train, validation and test folders, each with class folders."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def doubts_of(
 
 
 def bare_notes(tree: Tree, bare: Mapping[str, str]) -> list[str]:
-    """What is said of splits without labels."""
+    """Notes on splits without labels."""
     return [
         f"{tree.within[root]:,} pictures in {root} have no labels: left aside (`sightlab predict` takes them)"
         for root in bare.values()

@@ -1,4 +1,4 @@
-"""Class folders, and lists that say which of their pictures are for training, validation and test."""
+"""Layout: class folders, divided into splits by lists."""
 
 from __future__ import annotations
 
@@ -91,9 +91,10 @@ def families(inventory: Inventory) -> Lists:
         if parsed(last) and (table.width == 1 or table.separator in ("", " ")):
             number = "".join(PARTITION.findall(last))
             found[folder_of(name), number][last] = name
-    told = {key: splits for key, names in found.items() if (splits := by_split(names))}
-    folder = next(iter(told))[0] if told else ""
-    every = {str(int(number)) if number else "": splits for (where, number), splits in told.items() if where == folder}
+    by_folder = {key: splits for key, names in found.items() if (splits := by_split(names))}
+    folder = next(iter(by_folder))[0] if by_folder else ""
+    here = {number: splits for (where, number), splits in by_folder.items() if where == folder}
+    every = {str(int(number)) if number else "": splits for number, splits in here.items()}
     return Lists(dict(sorted(every.items(), key=lambda item: (len(item[0]), item[0]))), known)
 
 

@@ -1,4 +1,4 @@
-"""Names of splits in every spelling: `val`, `train2017`, `trainset`, `TrainingData`, `Bananatrain`, `val_images`."""
+"""Split names in all their spellings: `val`, `train2017`, `trainset`, `TrainingData`, `Bananatrain`, `val_images`."""
 
 from __future__ import annotations
 
@@ -81,11 +81,12 @@ def split_family(names: Collection[str]) -> dict[str, str] | None:
     ({'Bananatrain': 'train', 'Bananavalid': 'validation'}, None)
     """
     found = {name: parsed(name) for name in names}
-    told = [value for value in found.values() if value is not None]
-    if len(told) < len(found) or len({rest for _, rest in told}) > 1 or len({split for split, _ in told}) < len(told):
+    matched = [value for value in found.values() if value is not None]
+    splits, rests = {split for split, _ in matched}, {rest for _, rest in matched}
+    if len(matched) < len(found) or len(rests) > 1 or len(splits) < len(matched):
         return None
-    splits = {name: value[0] for name, value in found.items() if value is not None}
-    return splits if len(splits) > 1 or all(exact_split(plain(name)) for name in splits) else None
+    family = {name: value[0] for name, value in found.items() if value is not None}
+    return family if len(family) > 1 or all(exact_split(plain(name)) for name in family) else None
 
 
 def plain(name: str) -> str:
@@ -100,9 +101,9 @@ def partial_family(names: Collection[str]) -> tuple[dict[str, str], list[str]]:
     >>> partial_family(["train", "val", "weights"])
     ({'train': 'train', 'val': 'validation'}, ['weights'])
     """
-    told = [name for name in names if parsed(name)]
-    exact = [name for name in told if exact_split(plain(name))]
-    for some in (told, exact):
+    matched = [name for name in names if parsed(name)]
+    exact = [name for name in matched if exact_split(plain(name))]
+    for some in (matched, exact):
         family = split_family(some) if some else None
         if family:
             return family, [name for name in names if name not in family]

@@ -1,4 +1,4 @@
-"""Stanford Cars: flat pictures, with annotations in MATLAB files of the development kit."""
+"""Layout: Stanford Cars, flat pictures with MATLAB annotations of the development kit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stanford Dogs: class folders, divided by train_list.mat and test_list.mat."""
+"""Layout: Stanford Dogs, class folders divided by train_list.mat and test_list.mat."""
 
 from __future__ import annotations
 

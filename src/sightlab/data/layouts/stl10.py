@@ -1,4 +1,4 @@
-"""STL-10 in its binary version: train_X.bin, train_y.bin, test_X.bin, test_y.bin of 96 x 96 pictures."""
+"""Layout: STL-10 in its binary version, train_X.bin and train_y.bin of 96 x 96 pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SVHN's cropped digits: train_32x32.mat, test_32x32.mat and extra_32x32.mat of MATLAB, where label 10 is a 0."""
+"""Layout: SVHN's cropped digits, train_32x32.mat and its like, in which label 10 is digit 0."""
 
 from __future__ import annotations
 

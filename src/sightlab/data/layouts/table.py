@@ -1,4 +1,4 @@
-"""LAYOUTS: every form that is known, one line each. A new form is a new file beside this one, and a line here."""
+"""LAYOUTS: the registry of all layouts. A new layout is a new file beside this one, and a line here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text of the same name beside each picture, with the name of its class in it."""
+"""Layout: beside each picture a text file of the same name that holds its class."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ def labels_in(inventory: Inventory, texts: Mapping[str, str]) -> dict[str, str]:
     of_text = {text: name for name, text in texts.items()}
     labels: dict[str, str] = {}
     for text, data in inventory.container.stream(list(of_text), LONGEST + 1):
-        said = data.decode("utf-8-sig", "replace").strip()
-        if not said or len(data) > LONGEST or not said.isprintable() or is_box(said):
+        line = data.decode("utf-8-sig", "replace").strip()
+        if not line or len(data) > LONGEST or not line.isprintable() or is_box(line):
             return {}
-        labels[of_text[text]] = said
+        labels[of_text[text]] = line
     return labels
 
 
-def is_box(said: str) -> bool:
+def is_box(line: str) -> bool:
     """Whether a line is of several numbers, as detectors' labels are: a class and a box."""
-    cells = said.split()
+    cells = line.split()
     return len(cells) > 1 and all(NUMBER.fullmatch(cell) for cell in cells)
 
 

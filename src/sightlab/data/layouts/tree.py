@@ -1,4 +1,4 @@
-"""The folders of a source that hold pictures, and what their names and their likeness say."""
+"""The folder tree of a source's pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms that are known and not read: pickles, TFRecord, LMDB, 7z, DICOM, workbooks: each with the way out."""
+"""Formats that are recognised and not read (pickles, TFRecord, LMDB, 7z, DICOM, workbooks), each with the way out."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:  # noqa
     if "xl/workbook.xml" in inventory.container.sizes:
         return refused(NAME, f"{inventory.label}: is {WORKBOOK}; {remedy_of(WORKBOOK)}", STRUCTURE)
     files = [(kind, name) for kind in UNREAD for name in inventory.kinds.get(kind, ())]
-    found = dict(told(inventory, files[:MOST_HEADS]))
+    found = dict(recognised(inventory, files[:MOST_HEADS]))
     if not found:
         return None
     kind, _ = Counter(found.values()).most_common(1)[0]
@@ -54,7 +54,7 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:  # noqa
     return refused(NAME, line(inventory.label, refusal(inventory, kind, names)), strength)
 
 
-def told(inventory: Inventory, files: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def recognised(inventory: Inventory, files: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """(name, what it is) of each file that is of a known kind."""
     for kind, name in files:
         try:

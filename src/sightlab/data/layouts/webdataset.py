@@ -1,4 +1,4 @@
-"""WebDataset shards: tars of samples, a folder of them or one, streamed as they are trained on."""
+"""Layout: WebDataset shards, one tar or a folder of them, streamed during training."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def shard_claim(
     names = [name for own in splits.values() for name in own]
     shards = [path for name in names if (path := files[name].path) is not None]
     members = {split: [names.index(name) for name in own] for split, own in splits.items()}
-    said = (*inventory.notes, *notes)
+    all_notes = (*inventory.notes, *notes)
     return Claim(
         NAME,
-        reader(inventory, options, shards, members, said),
+        reader(inventory, options, shards, members, all_notes),
         KNOWN,
         dict.fromkeys(splits),
         f"{options.label or sample.label} of the samples",
-        notes=said,
+        notes=all_notes,
         lazy=True,
         identity={"shards": {split: list(own) for split, own in splits.items()}},
     )

@@ -1,4 +1,4 @@
-"""Pictures stored with 16 bits a channel: which range of values a whole set uses, and its values as 8 bits."""
+"""16-bit pictures: the range of values that a whole set uses, and its values as 8 bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One picture file's bytes -> one array of pixels, whatever its kind and its depth."""
+"""The image decoder: the bytes of one picture file to one array of pixels, for any format and bit depth."""
 
 from __future__ import annotations
 

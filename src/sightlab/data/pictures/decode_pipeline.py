@@ -1,4 +1,4 @@
-"""Picture files decoded into arrays: surveyed for their common shape, decoded on threads, broken ones left out."""
+"""The decoding pipeline: a survey of headers for the common shape, then decoding on threads."""
 
 from __future__ import annotations
 

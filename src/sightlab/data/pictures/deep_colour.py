@@ -1,4 +1,4 @@
-"""Colour of 16 bits a channel, of which Pillow keeps the high bytes: its full values, for sets that use fewer bits."""
+"""16-bit colour, of which Pillow keeps the high bytes only: full values for sets that use fewer bits."""
 
 from __future__ import annotations
 

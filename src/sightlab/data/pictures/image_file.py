@@ -1,4 +1,4 @@
-"""A picture file opened with Pillow, or refused in one line: nothing of Pillow's or its libraries' own talk escapes."""
+"""Opening a picture file with Pillow, quietly; failures become a DataError of one line."""
 
 from __future__ import annotations
 
@@ -141,5 +141,5 @@ def _reason(error: BaseException, data: bytes) -> str:
         if kind is not None:
             return f"it is {kind}; {remedy_of(kind)}"
         return "it is not a picture of a known kind (" + ", ".join(_formats()) + ")"
-    told = one_line(error) or type(error).__name__
-    return told if len(told) <= LONGEST_REASON else f"{told[:LONGEST_REASON]}..."
+    reason = one_line(error) or type(error).__name__
+    return reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}..."

@@ -1,4 +1,4 @@
-"""Files named by their first bytes, in the words of messages, and what to do with those that are not read."""
+"""File type detection by magic number, and advice on types that are not read."""
 
 from __future__ import annotations
 
@@ -135,9 +135,9 @@ def _is_tfrecord(head: bytes) -> bool:
     """Whether a record begins here: its length in 8 bytes, the masked CRC-32C of these, and as a rule an Example."""
     if len(head) < 12:
         return False
-    length, told = struct.unpack_from("<QI", head)
+    length, checksum = struct.unpack_from("<QI", head)
     crc = _crc32c(head[:8])
-    return told == (((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF) or _is_example(head[12:24], length)
+    return checksum == (((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF) or _is_example(head[12:24], length)
 
 
 def _is_example(message: bytes, length: int) -> bool:

@@ -1,4 +1,4 @@
-"""Parquet shards of pictures and labels, written in the layout of the Hugging Face hub."""
+"""Writer of Parquet shards of pictures and labels in the layout of the Hugging Face hub."""
 
 from __future__ import annotations
 

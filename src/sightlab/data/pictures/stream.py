@@ -1,4 +1,4 @@
-"""Pictures decoded one after the other, each of its own size: for prediction, where nothing is labelled."""
+"""Streaming decoder for prediction: pictures one after the other, each of its own size."""
 
 from __future__ import annotations
 

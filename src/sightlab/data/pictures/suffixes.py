@@ -1,4 +1,4 @@
-"""Which files are pictures: by suffix, or by their first bytes where the suffix says nothing."""
+"""Recognising picture files by suffix, or by magic number where there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a TIFF's first directory declares, read without decoding: bands, bits, and whether it is a camera's raw file."""
+"""TIFF header parser: bands, bits, and whether it is a camera's raw file, without decoding."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Text tables as people write them: their encoding, separator, heading and rows, told from the text."""
+"""Text tables: encoding, dialect, heading and column detection."""

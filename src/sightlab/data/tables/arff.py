@@ -1,4 +1,4 @@
-"""ARFF, Weka's and OpenML's form of a table: its columns are named in lines of their own above the rows."""
+"""ARFF, the table format of Weka and OpenML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that give classes their names: a name a line, numbers or ids with names, mappings in JSON."""
+"""Class name lists in text files: one name per line, numbers or ids with names, JSON mappings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What column names say: which are labels, splits and ids, by the words people use for them."""
+"""Column names that mean labels, splits or ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures that one column of a list names, found by one rule for all of its cells."""
+"""Resolving the cells of one column to pictures, all by one rule."""
 
 from __future__ import annotations
 
@@ -139,11 +139,11 @@ class Search:
         """A list for training means no picture in the folder of another split, where there is one for training."""
         if split is None or split not in self.finder.splits:
             return match.names
-        told = {name: split_in(added_to(name, match.kept)) for name in match.names}
-        own = tuple(name for name in match.names if told[name] == split)
+        split_by_name = {name: split_in(added_to(name, match.kept)) for name in match.names}
+        own = tuple(name for name in match.names if split_by_name[name] == split)
         if own and not certain:
-            return tuple(name for name in match.names if told[name] in (split, None))
-        return own or tuple(name for name in match.names if told[name] is None)
+            return tuple(name for name in match.names if split_by_name[name] in (split, None))
+        return own or tuple(name for name in match.names if split_by_name[name] is None)
 
     def _below_list(self, name: str) -> bool:
         return name.startswith(f"{self.place.folder}/") if self.place.folder else True

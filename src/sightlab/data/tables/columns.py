@@ -1,4 +1,4 @@
-"""From a table's first rows to what its columns are: pixels, label, split, ids, and what is left out."""
+"""Schema detection of pixel tables: from the first rows to pixel, label, split and id columns."""
 
 from __future__ import annotations
 

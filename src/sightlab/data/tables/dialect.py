@@ -1,4 +1,4 @@
-"""The dialect of a text table: encoding, separator, heading, told from its first lines without reading the rest."""
+"""Dialect detection of text tables: separator and comments, from the first lines."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class TextTable:
 def text_table(file: DataFile, encoding: str | None = None) -> TextTable | None:
     """A file's dialect and first rows; None where it is no text, or has no rows.
 
-    encoding: as the user has said it; None takes a byte order mark's, else UTF-8. Raises DataError for text in an
+    encoding: as the user gives it; None takes a byte order mark's, else UTF-8. Raises DataError for text in an
     encoding that is not said, and for a name of an encoding that there is none of.
     """
     with opened(file) as (stream, _):

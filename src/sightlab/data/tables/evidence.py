@@ -1,4 +1,4 @@
-"""What the values of a column say: whether it may be a label, a row number, a part of one-hot labels, or a pixel."""
+"""Column statistics: whether values may be labels, row numbers, one-hot labels or pixels."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def one_hot_at(numbers: Numbers, *, front: bool) -> int:
     """How many columns at the front or at the end are one-hot, 0 for none or too few rows. numbers: [N, columns].
 
     The least number of columns in which each row has one 1: with one more, a pixel that is always black would be a
-    class. A row in fifty may be otherwise, for it to be said as a mistake.
+    class. A row in fifty may be otherwise, for it to count as a mistake.
     """
     ordered = numbers if front else numbers[:, ::-1]
     plain = ((ordered == 0) | (ordered == 1)).mean(axis=0) >= NEARLY_ALL

@@ -1,4 +1,4 @@
-"""Which picture a cell of a list means: by its path, by the end of its path, by its name whatever the suffix."""
+"""Resolving a cell to a picture file: by its path, the end of its path, or its name without suffix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text table's heading and the rows that are looked at to tell what its columns are."""
+"""The heading and sample rows of a text table, for schema detection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a table's first row names its columns."""
+"""Heading detection: whether the first row of a table names its columns."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def has_heading(first: Row, rows: Sequence[Row]) -> bool:
 def is_over_numbers(first: Row, rows: Sequence[Row]) -> Callable[[int], bool]:
     """Tells of a column whether a word stands over numbers in it."""
 
-    def told(place: int) -> bool:
+    def is_clear(place: int) -> bool:
         cell = first[place]
         if not cell or is_number(cell):
             return False
         return bool(rows) and all(place < len(row) and is_number(row[place]) for row in rows)
 
-    return told
+    return is_clear
 
 
 def is_running(first: Row) -> bool:

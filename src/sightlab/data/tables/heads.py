@@ -1,4 +1,4 @@
-"""The heads of a source's text tables, each read once, whatever is wrong with the others."""
+"""The heads of a source's text tables, each read once; tables that cannot be read are left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of pictures in JSON: lines of objects, arrays of objects or pairs, mappings of file to label and the like."""
+"""Lists of pictures in JSON: lines of objects, arrays of objects or pairs, mappings of file to label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a column of labels says: numbers as numbers, empty cells, several labels in one cell."""
+"""Parsing label cells: numbers, empty cells, several labels in one cell."""
 
 from __future__ import annotations
 

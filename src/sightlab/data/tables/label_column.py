@@ -1,4 +1,4 @@
-"""Which column of a list is the label: as the user says, by its heading, else the only one that could be."""
+"""Label column detection in lists: by option, by heading, else by elimination."""
 
 from __future__ import annotations
 

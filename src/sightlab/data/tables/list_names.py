@@ -1,4 +1,4 @@
-"""What the name of a list says: its split, and which other lists it belongs with."""
+"""Parsing the names of lists: their split, and which lists belong together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of a list: heading and comments told from data, rows with a separator too many mended."""
+"""Rows of a list: heading and comments removed, rows with a separator too many repaired."""
 
 from __future__ import annotations
 

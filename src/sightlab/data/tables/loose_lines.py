@@ -1,4 +1,4 @@
-"""Lines of `<file> <label>` that no one separator parts: names with blanks in them, tabs here and commas there."""
+"""Parsing `<file> <label>` lines without one separator: names with blanks, tabs here and commas there."""
 
 from __future__ import annotations
 

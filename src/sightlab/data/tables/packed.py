@@ -1,4 +1,4 @@
-"""Cells that hold all pixels of a picture: their numbers, and the shape that brackets tell."""
+"""Cells that hold all pixels of a picture: their numbers, and the shape that brackets give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column of a list names the pictures, and whether its first row is a heading."""
+"""Picture column detection in lists, and whether the first row is a heading."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def has_heading(sheet: Sheet, column: PictureColumn, asked: str | None) -> bool 
 
 
 def recurs(sheet: Sheet, column: PictureColumn, first: Sequence[str]) -> bool:
-    """Whether what the first row says beside the picture is said again below, as labels are and headings are not."""
+    """Whether what the first row says beside the picture recurs below, as labels are and headings are not."""
     others = [c for c in range(len(first)) if c != column.place and first[c]]
     seen: list[set[str]] = [set() for _ in first]
     for _, row in sheet.rows[1 : 1 + 4 * SAMPLE]:

@@ -1,4 +1,4 @@
-"""What the columns of a table of pixels are, and the lines for tables of which that is unclear."""
+"""Pixel column detection, and the messages for tables of which the schema is unclear."""
 
 from __future__ import annotations
 

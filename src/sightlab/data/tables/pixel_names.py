@@ -1,4 +1,4 @@
-"""Names of pixel columns: which columns they are, in which order they make a picture, and of what shape."""
+"""Parsing the names of pixel columns: their order, and the shape of the picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of a text table, read one after the other in its dialect."""
+"""Iterating over the rows of a text table in its dialect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All cells of a list's picture column -> the pictures they mean, and what stands in the way."""
+"""Resolving the picture column of a list: the pictures its cells name, and what prevents that."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ def resolved(sheet: Sheet, place: int, search: Search, splits: Sequence[str | No
     cells = sheet.column(place)
     found = Resolution([""] * len(cells))
     # Rows' splits tell folders apart where each split has one; else a test folder may hold other pictures altogether.
-    told = splits is not None and set(splits) <= search.finder.splits
+    known_splits = splits is not None and set(splits) <= search.finder.splits
     matches: list[Match] = []
     for row, cell in enumerate(cells):
-        match = search.find(cell, splits[row] if splits else None, certain=told or splits is None) if cell else Match()
+        split = splits[row] if splits else None
+        match = search.find(cell, split, certain=known_splits or splits is None) if cell else Match()
         if len(match.names) > MOST_CHOICES:
             found.problems[row] = could_be(sheet, row, cell, match.names)
             return found

@@ -1,4 +1,4 @@
-"""What the columns beside the pixels are: label, split, id, or nothing that is used."""
+"""Roles of the columns beside the pixels: label, split, id or unused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NoColumnError(UnclearError):
 class Wish:
     """What the user says of a table. label, split: columns by name, or by number from 0. shape: of the pictures.
 
-    given: whether the user has said that this is a table of pixels, by its layout. unlabelled: whether the pictures
+    given: whether the user states that this is a table of pixels, by its layout. unlabelled: whether the pictures
     are to be classified, not learnt from.
     """
 

@@ -1,4 +1,4 @@
-"""Shapes of pictures from the number of their values: as asked, as named, or square."""
+"""Picture shapes from the number of values: as given, as named, or square."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A list of pictures as rows of cells, whatever it is written as: a text table, loose lines, JSON."""
+"""A list of pictures as rows of cells, from a text table, loose lines or JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column of a list says each row's split, and what its words mean."""
+"""Split column detection in lists, and the meaning of its values."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def splits_of_words(words: Collection[str]) -> dict[str, str] | None:
     >>> splits_of_words(["Training", "PublicTest", "PrivateTest"]), splits_of_words(["train", "cat"])
     ({'Training': 'train', 'PublicTest': 'validation', 'PrivateTest': 'test'}, None)
     """
-    told = {word: split_of_word(word) for word in words}
-    found = {word: split for word, split in told.items() if split is not None}
-    if len(found) < len(told) or not found:
+    meanings = {word: split_of_word(word) for word in words}
+    found = {word: split for word, split in meanings.items() if split is not None}
+    if len(found) < len(meanings) or not found:
         return None
     halves = [word for word in found if word.casefold().replace(" ", "") in PUBLIC]
     if any(split == "validation" for word, split in found.items() if word not in halves):

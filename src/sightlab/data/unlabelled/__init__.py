@@ -1,1 +1,1 @@
-"""Pictures without labels, for prediction: files, archives, lists, tables, arrays, and what Python hands over."""
+"""Unlabelled pictures for prediction: files, archives, lists, tables, arrays and Python objects."""

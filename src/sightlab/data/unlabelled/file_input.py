@@ -1,4 +1,4 @@
-"""What a user names for prediction -> pictures: files, folders and archives of them, lists, tables, arrays."""
+"""Reading what a user names for prediction: picture files, folders and archives, lists, tables, arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that Python hands over: arrays of bytes and PIL images, alone or in lists, beside paths of files."""
+"""Images given from Python: byte arrays and PIL images, alone or in lists, and paths."""
 
 from __future__ import annotations
 

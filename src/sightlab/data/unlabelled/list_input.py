@@ -1,4 +1,4 @@
-"""Lists of pictures to be answered: text files that name them, in an order that the answers keep."""
+"""Lists of pictures to predict, in an order that the predictions keep."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class PictureList:
-    """A list's pictures in its order. note: what is to be said of its other columns, "" for nothing."""
+    """A list's pictures in its order. note: on its other columns, "" for nothing."""
 
     entries: tuple[Entry, ...]
     note: str

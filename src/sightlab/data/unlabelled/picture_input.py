@@ -1,4 +1,4 @@
-"""One unlabelled picture, and how pictures are wanted."""
+"""One unlabelled picture, and the options for reading it."""
 
 from __future__ import annotations
 

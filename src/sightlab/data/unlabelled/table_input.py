@@ -1,4 +1,4 @@
-"""Unlabelled pictures that lie in tables and arrays: Parquet and Arrow files, rows of pixels, numpy's and idx files."""
+"""Unlabelled pictures in Parquet and Arrow files and in pixel tables."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""WebDataset shards: tar files of samples, streamed through the webdataset library, their pictures never unpacked."""
+"""WebDataset shards: tar files of samples, streamed, never unpacked."""

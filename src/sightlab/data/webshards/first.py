@@ -1,4 +1,4 @@
-"""The first sample of a tar, by which a WebDataset shard is known from other tars; needs no library."""
+"""The first sample of a tar, by which a WebDataset shard is recognised without its library."""
 
 from __future__ import annotations
 

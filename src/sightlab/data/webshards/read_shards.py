@@ -1,4 +1,4 @@
-"""Shards -> Parts, their pictures read and decoded when asked for: for sets larger than memory."""
+"""Reader of shards: pictures are decoded on demand, for sets larger than memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files are meant: brace patterns and folders of shards, and the splits that the shards' names say."""
+"""Brace patterns and folders of shards, and the splits that shard names give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The samples of one shard, as the webdataset library groups its members: a picture and its label each."""
+"""Iterating over the samples of one shard: a picture and its label each."""
 
 from __future__ import annotations
 

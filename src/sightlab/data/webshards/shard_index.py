@@ -1,4 +1,4 @@
-"""What there is to know of shards, from one pass over their pictures; kept, so that the pass is made once."""
+"""The index of shards: labels, offsets and shapes from one pass over them, cached."""
 
 from __future__ import annotations
 
