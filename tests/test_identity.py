@@ -130,6 +130,11 @@ def test_the_values_of_a_part_count_unless_they_are_left_out() -> None:
     assert weights_fingerprint(drawn(1)) == weights_fingerprint(drawn(1)) != weights_fingerprint(drawn(2))
 
 
+def test_an_optimizer_is_its_settings_and_not_the_weights_it_moves() -> None:
+    one, same, other = (torch.optim.SGD(drawn(seed).parameters(), lr=lr) for seed, lr in ((1, 0.1), (2, 0.1), (1, 0.2)))
+    assert fingerprint(one) == fingerprint(same) != fingerprint(other)
+
+
 def test_the_same_code_in_another_process_has_the_same_fingerprint(tmp_path: Path) -> None:
     import subprocess
     import sys
@@ -278,6 +283,14 @@ def test_a_callback_counts_unless_it_changes_nothing() -> None:
     assert not identity(callback=[Callback()]).same_training(identity())
 
 
+def test_a_metric_counts_if_it_selects_the_epoch() -> None:
+    one, other = code("def f(predictions): return 1.0"), code("def f(predictions): return 2.0")
+    assert identity(metric=[one]).same_training(identity(metric=[other]))
+    chosen = RECIPE.model_copy(update={"select_by": "f"})
+    first, second = (identity_of(chosen, splits(), {"metric": [each]}, 1) for each in (one, other))
+    assert first.differing(second) == ("metric",)
+
+
 def test_files_of_weights_and_teachers_count_by_content(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"1")
     (tmp_path / "b").write_bytes(b"1")
@@ -297,8 +310,10 @@ def test_a_resumed_run_must_be_what_was_started() -> None:
     kept = identity(model=drawn(1))
     check_resumable(kept, identity(model=drawn(2)))  # the checkpoint's weights take the place of those
     check_resumable(None, kept)
+    assert kept.key == identity(model=drawn(2)).key
     versioned = replace(identity(), parts={**identity().parts, "loss": "loss:cross-entropy@7"})
-    check_resumable(versioned, identity())
+    with pytest.raises(RunError, match=r"\(loss:cross-entropy@7 then, loss:cross-entropy@1 now\)"):
+        check_resumable(versioned, identity())
     with pytest.raises(
         RunError, match=r"^network: not what the run was started with \(.*Net sha256:\w+ then, "
     ) as raised:

@@ -188,6 +188,8 @@ class _Trace:
             self.add_network(thing)
         elif torch is not None and isinstance(thing, torch.Tensor):
             self.add_tensor(thing)
+        elif torch is not None and isinstance(thing, torch.optim.Optimizer):
+            self.add_optimizer(thing)
         else:
             self.add_object(thing)
 
@@ -289,6 +291,13 @@ class _Trace:
             self.add_attributes(module, vars(base))
             for name in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"):
                 self.add(tuple(getattr(module, name, {}).values()))
+
+    def add_optimizer(self, optimizer: Any) -> None:
+        """Its class and settings, and the shapes of what it moves; the values are the network's."""
+        self.add(type(optimizer))
+        for group in optimizer.param_groups:
+            self.add(tuple((name, value) for name, value in group.items() if name != "params"))
+            self.put("moves", *(list(tensor.shape) for tensor in group["params"]))
 
     def add_tensors(self, net: Any) -> None:
         """A network's parameters and buffers."""

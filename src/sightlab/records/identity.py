@@ -53,21 +53,24 @@ class Identity:
 
     @property
     def key(self) -> str:
-        """32 hex digits: equal for two whole identities of the same training."""
-        return self._digest(self.seed, self.parts)
+        """32 hex digits by which checkpoints, the index of runs and the database know the training.
+
+        The weights that a network given from Python starts from are not in it: a resumed run takes the checkpoint's.
+        """
+        return self._digest(self.seed)
 
     @property
     def key_but_seed(self) -> str:
-        """32 hex digits: equal for two whole identities that differ in nothing but the seed.
+        """32 hex digits: `key` without the seed.
 
-        The weights that a network given from Python starts from are left out: a shipped network draws its own from the
-        seed, and one that is built anew for each seed does the same.
+        A shipped network draws its weights from the seed, and one that is given from Python, built anew for each seed,
+        does the same.
         """
-        return self._digest(None, {slot: part for slot, part in self.parts.items() if slot != START})
+        return self._digest(None)
 
     def same_training(self, other: Identity) -> bool:
         """Whether both describe the same training. Never true unless both are whole."""
-        return self.whole and other.whole and self.key == other.key
+        return self.whole and other.whole and self.key == other.key and self._start == other._start
 
     def same_but_seed(self, other: Identity) -> bool:
         """Whether both describe the same training up to the seed. Never true unless both are whole."""
@@ -94,8 +97,13 @@ class Identity:
             whole=values["whole"] is True,
         )
 
-    def _digest(self, seed: int | None, parts: Mapping[str, str]) -> str:
-        values = [self.recipe, seed, dict(self.data), dict(parts), self.processes]
+    @property
+    def _start(self) -> str | None:
+        return self.parts.get(START)
+
+    def _digest(self, seed: int | None) -> str:
+        parts = {slot: part for slot, part in self.parts.items() if slot != START}
+        values = [self.recipe, seed, dict(self.data), parts, self.processes]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]
 
 

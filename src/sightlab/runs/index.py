@@ -8,49 +8,85 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from sightlab.data.content_hash import contents_of
+from sightlab.errors import DataError, RunError
 from sightlab.recipes.schema import Data, Recipe
-from sightlab.store.bundle import is_own_code
-from sightlab.store.run_folder import read_facts, run_folders, status_of
+from sightlab.records.identity import Identity
+from sightlab.runs.resolve_teacher import teacher_bundle
+from sightlab.store.run_folder import home_folder, identity_in, read_facts, recipe_in, run_folders, status_of
+from sightlab.training.identity import identity_on
 from sightlab.training.prepare import splits_of
 
-STANDING = ("finished", "interrupted")
+Known = tuple[Path, dict[str, Any]]
+STANDING = ("finished", "trained", "interrupted")  # what can be taken for a training: given back, or resumed
 NOT_FINITE = "is not a finite number"  # what the loop says of a loss that has diverged
 
 
 class RunIndex:
-    """The runs of a home, by the hash of their recipe.
+    """The runs of a home, by their identity.
 
-    A run stands for a recipe of the same hash (which covers the seed), trained by as many processes. Its record is read
-    when the archive is made; a run that ends later is not in it.
+    Their records are read once: a run that is started or changed later has to be added. A run whose identity is not
+    whole, or not on record, stands for no training.
 
-    >>> RunIndex(Path("no-such-home")).finished(Recipe()) is None
+    >>> from sightlab.runs.index import RunIndex
+    >>> RunIndex("no-such-home").finished(Recipe(data="fashion-mini")) is None
     True
     """
 
-    def __init__(self, home: Path) -> None:
-        self.by_hash: dict[str, list[tuple[Path, dict[str, Any]]]] = defaultdict(list)
-        self.keys: dict[Data, str] = {}
-        for folder in run_folders(home):
-            facts = read_facts(folder)
-            self.by_hash[str(facts.get("recipe_hash"))].append((folder, facts))
+    def __init__(self, home: str | Path | None) -> None:
+        self.home = home_folder(home)
+        self.by_key: dict[str, list[Known]] = defaultdict(list)
+        self.by_hash: dict[str, list[Known]] = defaultdict(list)
+        self.contents: dict[Data, dict[str, str]] = {}
+        self.expected: dict[tuple[str, int], Identity] = {}
+        for folder in run_folders(self.home):
+            self.add(folder)
 
-    def finished(self, recipe: Recipe, processes: int = 1) -> Path | None:
-        """The newest finished run of a recipe, whatever its data were like then; None where there is none."""
-        found = list(self.standing(recipe, processes, ("finished",)))
-        return found[-1][0] if found else None
+    def add(self, folder: Path) -> None:
+        """Take in a run as its folder has it now; one whose record is damaged stands for nothing."""
+        try:
+            facts = read_facts(folder)
+        except RunError:
+            return
+        identity = identity_in(facts)
+        places = [self.by_hash[str(facts.get("recipe_hash"))]]
+        places += [self.by_key[identity.key]] if identity is not None and identity.whole else []
+        for known in places:
+            known[:] = [*(one for one in known if one[0] != folder), (folder, facts)]
+
+    def matching(self, identity: Identity, statuses: Iterable[str] = STANDING) -> list[Path]:
+        """The runs of a training that have one of these statuses, oldest first."""
+        return [folder for folder, _ in self._matching(identity, statuses)]
+
+    def identity_of(self, recipe: Recipe, processes: int = 1) -> Identity:
+        """What the run of a recipe will be, from its data, files and teacher as they are now. The network is not built.
+
+        Raises DataError for data, and RunError for files and teachers, that are not there.
+        """
+        key = recipe.hash, max(processes, recipe.processes)
+        if key not in self.expected:
+            teacher = teacher_bundle(recipe, self.home).facts.weights_sha256 if recipe.distillation.asks else None
+            self.expected[key] = identity_on(self._contents(recipe), recipe, {}, key[1], teacher)
+        return self.expected[key]
 
     def on_this_data(self, recipe: Recipe, processes: int = 1) -> tuple[Path, str] | None:
-        """The newest run of a recipe on the data as they are now, and its status: finished or interrupted.
+        """The newest run that stands for a recipe as it is now, and its status, one of STANDING; None for none."""
+        found = list(self.standing(recipe, processes, STANDING))
+        return (found[-1][0], status_of(found[-1][1])) if found else None
 
-        None where there is none, and for a network that is the user's own code or that starts from weights or learns
-        from a teacher: what the recipe names by a path may have changed. Raises DataError for data that are not there.
+    def finished(self, recipe: Recipe, processes: int = 1) -> Path | None:
+        """The newest finished run of a recipe; None where there is none.
+
+        For showing results, not for training: where the data are gone, or no run with an identity is there, an older
+        one counts by what is known of it.
         """
-        if is_own_code(recipe.model.name) or recipe.model.weights or recipe.distillation.teacher:
-            return None
-        for folder, facts in reversed(list(self.standing(recipe, processes, STANDING))):
-            if facts.get("data", {}).get("key") == self.key_of(recipe):
-                return folder, status_of(facts)
-        return None
+        try:
+            found = list(self.standing(recipe, processes, ("finished",)))
+            older = [one for one in self.by_hash.get(recipe.hash, ()) if identity_in(one[1]) is None]
+        except DataError:
+            found, older = [], self.by_hash.get(recipe.hash, [])
+        found = found or [one for one in older if self._as_far_as_known(one, recipe, processes)]
+        return found[-1][0] if found else None
 
     def diverged(self, recipe: Recipe, processes: int = 1) -> str | None:
         """Why the newest run of a recipe ended in a loss that is no number; None where there is none that did.
@@ -61,19 +97,28 @@ class RunIndex:
         reason = str(failed[-1].get("reason", "")) if failed else ""
         return reason if NOT_FINITE in reason else None
 
-    def standing(
-        self, recipe: Recipe, processes: int, statuses: Iterable[str]
-    ) -> Iterable[tuple[Path, dict[str, Any]]]:
-        """The runs of a recipe by so many processes that have one of these statuses, oldest first."""
-        for folder, facts in self.by_hash.get(recipe.hash, ()):
-            if status_of(facts) in statuses and processes_of(folder) == max(processes, recipe.processes):
-                yield folder, facts
+    def standing(self, recipe: Recipe, processes: int, statuses: Iterable[str]) -> Iterable[Known]:
+        """The runs of a recipe by so many processes with one of these statuses, and their records, oldest first."""
+        if not self.by_key:
+            return []
+        return self._matching(self.identity_of(recipe, processes), statuses)
 
-    def key_of(self, recipe: Recipe) -> str:
-        """The content of a recipe's data as a hash; looked up once for the same data."""
-        if recipe.data not in self.keys:
-            self.keys[recipe.data] = splits_of(recipe, None, None).key
-        return self.keys[recipe.data]
+    def _matching(self, identity: Identity, statuses: Iterable[str]) -> list[Known]:
+        wanted = tuple(statuses)
+        known = self.by_key.get(identity.key, ()) if identity.whole else ()
+        return [one for one in known if status_of(one[1]) in wanted]
+
+    def _contents(self, recipe: Recipe) -> dict[str, str]:
+        """The content of a recipe's data; hashed once for the same data."""
+        if recipe.data not in self.contents:
+            self.contents[recipe.data] = contents_of(splits_of(recipe.data))
+        return self.contents[recipe.data]
+
+    def _as_far_as_known(self, known: Known, recipe: Recipe, processes: int) -> bool:
+        """Whether an old finished run is of this recipe: by its network, its data's name and its processes."""
+        folder, facts = known
+        same = facts.get("model") == recipe.model.name and processes_of(folder) == max(processes, recipe.processes)
+        return same and status_of(facts) == "finished" and recipe_in(folder)[0].data == recipe.data
 
 
 def processes_of(folder: Path) -> int:

@@ -30,7 +30,8 @@ def identity_of(
     """The identity of a training that has not begun.
 
     parts: {slot: object given from Python}, None where the recipe's own is used; of the slots `callback` and `metric` a
-    sequence of objects. A network must not have been trained yet. processes: how many share each batch.
+    sequence of objects. Metrics that select no epoch, and callbacks that change nothing, do not count. A network must
+    not have been trained yet. processes: how many share each batch.
     teacher_sha256: of the weights of the teacher that is learnt from. Raises RunError for a file that cannot be read.
     """
     return identity_on(contents_of(splits), recipe, parts, processes, teacher_sha256)
@@ -45,18 +46,19 @@ def identity_on(
 ) -> Identity:
     """As `identity_of`, on data of which `contents_of` has been asked before."""
     own_model = parts.get("model")
-    found = {slot: (named_part(slot, name), True) for slot, name in named_parts(recipe).items()}
+    given = {slot: one for slot, one in parts.items() if slot != "model" and one is not None}
+    deciding = [one for one in listed(given.pop("metric", ())) if called(one) == recipe.select_by]
+    names = named_parts(recipe) if not deciding else {**named_parts(recipe), "metric": "accuracy"}
+    found = {slot: (named_part(slot, name), True) for slot, name in names.items()}
     if own_model is not None:
         found |= own_network(own_model)
     elif recipe.model.weights:
         found["weights"] = f"sha256:{prints.content_sha256(recipe.model.weights)[:32]}", True
-    for slot, given in parts.items():
-        if slot == "model" or given is None:
-            continue
-        several = given if isinstance(given, Sequence) else (given,)
-        counted = [one for one in several if getattr(one, "changes_training", True)]
-        names = [slot] if given is not several else [f"{slot} {number}" for number in range(1, len(counted) + 1)]
-        found |= {name: prints.fingerprint(one) for name, one in zip(names, counted, strict=False)}
+    if deciding:
+        found["metric"] = prints.fingerprint(deciding[0])
+    callbacks = [one for one in listed(given.pop("callback", ())) if getattr(one, "changes_training", True)]
+    found |= {f"callback {number}": prints.fingerprint(one) for number, one in enumerate(callbacks, 1)}
+    found |= {slot: prints.fingerprint(one) for slot, one in given.items()}
     if teacher_sha256 is not None:
         found["teacher"] = f"sha256:{teacher_sha256[:32]}", True
     return Identity(
@@ -67,6 +69,16 @@ def identity_on(
         processes=processes,
         whole=all(whole for _, whole in found.values()),
     )
+
+
+def listed(given: object) -> Sequence[object]:
+    """One object, or several."""
+    return given if isinstance(given, Sequence) else (given,)
+
+
+def called(metric: Any) -> str:
+    """What a metric given from Python is called, by which a recipe may select the best epoch."""
+    return str(getattr(metric, "name", None) or getattr(metric, "__name__", None) or type(metric).__name__)
 
 
 def own_network(model: Any) -> dict[str, tuple[str, bool]]:
@@ -143,11 +155,11 @@ def check_resumable(kept: Identity | None, now: Identity) -> None:
     """Raise RunError, one line that names what differs, unless a run may be resumed as it is given now.
 
     kept: of the run, None for a run from before identities were kept. The weights that a network starts from do not
-    count, as those of the checkpoint take their place; neither do versions of shipped parts.
+    count, as those of the checkpoint take their place.
     """
     if kept is None:
         return
-    differing = [name for name in _resumed(kept).differing(_resumed(now)) if name != "whole"]
+    differing = [name for name in kept.differing(now) if name != START]
     if not differing:
         return
     words = list(dict.fromkeys(what_differs(name) for name in differing))
@@ -179,14 +191,6 @@ def check_network(kept: Identity | None, model: object) -> None:
             f"network: its code is not what the run was trained with ({then} then, {here} now); give the code of then, "
             "or train anew"
         )
-
-
-def _resumed(one: Identity) -> Identity:
-    """An identity without what a resumed run need not have again."""
-    parts = {
-        slot: text if "sha256:" in text else text.partition("@")[0] for slot, text in one.parts.items() if slot != START
-    }
-    return Identity(one.recipe, one.seed, one.data, parts, one.processes, one.whole)
 
 
 def _shown(one: Identity, name: str) -> str:
