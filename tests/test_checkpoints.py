@@ -11,7 +11,7 @@ from torch import nn
 
 from sightlab.errors import RunError
 from sightlab.training import checkpoint
-from sightlab.training.loop import Training
+from sightlab.training.state import Training
 
 CPU = torch.device("cpu")
 

@@ -9,10 +9,10 @@ import torch
 
 import sightlab
 from sightlab.errors import RecipeError
-from sightlab.runs.lifecycle import Watch
+from sightlab.training.callbacks import Watch
 from sightlab.store.run_folder import read_facts
 from sightlab.training import compilation
-from sightlab.training.loop import Paused
+from sightlab.training.callbacks import Paused
 from sightlab.training.prepare import prepare
 from tests.test_training import run_loop, same, tiny, weights
 

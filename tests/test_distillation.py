@@ -20,11 +20,11 @@ from sightlab.models import build
 from sightlab.models.classifier import Classifier
 from sightlab.recipes.schema import Recipe
 from sightlab.training import checkpoint, compilation
+from sightlab.training.callbacks import Paused
 from sightlab.training.distillation import Teacher, distilling, remarks
-from sightlab.training.loop import Paused
 from sightlab.training.losses import soft_target_loss
-from sightlab.training.prepare import Prepared, prepare, stepper_of
-from sightlab.training.step import share_of_step
+from sightlab.training.prepare import Prepared, gradient_step, prepare
+from sightlab.training.step import forward_backward
 from tests.test_compiling import has_compiler
 from tests.test_engine import MIXED, Plain
 from tests.test_training import run_loop, same, tiny, weights, without_times
@@ -133,17 +133,17 @@ def test_the_teacher_normalises_in_its_own_way_and_its_classes_are_matched_by_na
 def test_the_teacher_sees_the_very_batch_of_the_student(words: dict[str, Any]) -> None:
     prepared = taught(**words)
     seen: dict[str, list[Tensor]] = {"teacher": [], "student": []}
-    assert prepared.work.distilling is not None
+    assert prepared.config.distilling is not None
     hooks = [
         module.register_forward_pre_hook(lambda _, given, name=name: seen[name].append(given[0].clone()))
         for name, module in (
-            ("teacher", prepared.work.distilling.classifier),
+            ("teacher", prepared.config.distilling.classifier),
             ("student", prepared.training.classifier),
         )
     ]
     prepared.training.classifier.train()
     for step in range(2):
-        stepper_of(prepared)(prepared.training.classifier, 1, step)
+        gradient_step(prepared).gradients(prepared.training.classifier, 1, step)
     for hook in hooks:
         hook.remove()
     assert len(seen["teacher"]) == 2
@@ -183,7 +183,7 @@ def test_with_alpha_0_it_is_the_untaught_training_to_the_bit() -> None:
     assert same(weights(plain), weights(none))
     assert not same(weights(plain), weights(some))
     assert none.identity == plain.identity
-    assert none.work.distilling is plain.work.distilling is None
+    assert none.config.distilling is plain.config.distilling is None
 
 
 def test_the_hash_is_that_of_before_without_a_teacher_and_another_with_one() -> None:
@@ -201,10 +201,10 @@ def test_the_hash_is_that_of_before_without_a_teacher_and_another_with_one() -> 
 
 
 def gradients(prepared: Prepared, step: int) -> list[Tensor]:
-    stepper = stepper_of(prepared)
+    stepper = gradient_step(prepared)
     try:
         prepared.training.classifier.train()
-        stepper(prepared.training.classifier, 1, step)
+        stepper.gradients(prepared.training.classifier, 1, step)
         return [w.grad.clone() for w in prepared.training.classifier.parameters() if w.grad is not None]
     finally:
         stepper.close()
@@ -214,7 +214,7 @@ def gradients(prepared: Prepared, step: int) -> list[Tensor]:
 @pytest.mark.parametrize("words", [{"label_smoothing": 0.1}, MIXED], ids=["plain", "mixed"])
 def test_the_gradient_of_several_processes_is_that_of_one(processes: int, words: dict[str, Any]) -> None:
     for step in (0, 6):  # 400 images: the last batch of 64 is one of 16, shared 6, 5 and 5 among three
-        one, several = (gradients(taught(Plain(), workers=n, **words), step) for n in (1, processes))
+        one, several = (gradients(taught(Plain(), processes=n, **words), step) for n in (1, processes))
         for alone, together in zip(one, several, strict=True):
             assert float((alone - together).abs().max()) <= 1e-6
 
@@ -227,10 +227,10 @@ def test_a_taught_training_resumes_to_the_bit(tmp_path: Path, workers: int) -> N
     history = run_loop(whole)
     with pytest.raises(Paused):
         run_loop(first, pause_after=7)
-    checkpoint.save(tmp_path, first.training, first.identity)
+    checkpoint.save(tmp_path, first.training, first.identity.key)
     with pytest.raises(RunError, match="or has another teacher"):
-        checkpoint.restore(tmp_path, other.training, other.identity)
-    assert checkpoint.restore(tmp_path, second.training, second.identity)
+        checkpoint.restore(tmp_path, other.training, other.identity.key)
+    assert checkpoint.restore(tmp_path, second.training, second.identity.key)
     run_loop(second)
     assert without_times(second.training.history) == without_times(history)
     assert same(weights(second), weights(whole))
@@ -241,8 +241,8 @@ def test_the_softmax_is_in_float32_where_the_passes_are_not() -> None:
     prepared = taught(Plain())
     losses = []
     for precision in (torch.float32, torch.bfloat16):
-        work = dataclasses.replace(prepared.work, precision=precision)
-        losses.append(share_of_step(prepared.training.classifier, work, CPU, 1, 0, backward=Tensor.backward).loss)
+        work = dataclasses.replace(prepared.config, precision=precision)
+        losses.append(forward_backward(work, CPU, Tensor.backward, prepared.training.classifier, 1, 0).loss)
     assert losses[0].dtype == losses[1].dtype == torch.float32
     assert not torch.equal(losses[0], losses[1])
     torch.testing.assert_close(losses[1], losses[0], rtol=0.02, atol=0)

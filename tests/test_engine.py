@@ -18,12 +18,12 @@ from sightlab.inference import WithMirror, predictions
 from sightlab.recipes.schema import Recipe
 from sightlab.store.run_folder import run_folders
 from sightlab.training import checkpoint
+from sightlab.training.callbacks import Paused
 from sightlab.training.device import own_process
 from sightlab.training.forecast import forecast
-from sightlab.training.loop import Paused
 from sightlab.training.losses import binary_cross_entropy
 from sightlab.training.lr_finder import find_lr
-from sightlab.training.prepare import prepare, stepper_of
+from sightlab.training.prepare import Parts, gradient_step, prepare
 from sightlab.training.step import share_bounds, step_seed
 from tests.conftest import Cli
 from tests.test_training import run_loop, same, tiny, weights, without_times
@@ -46,11 +46,11 @@ class Plain(nn.Module):
 
 def gradients(recipe: Recipe, step: int = 0) -> list[Tensor]:
     """The first epoch's gradients at a step, weights as they start."""
-    prepared = prepare(recipe, model=Plain())
-    stepper = stepper_of(prepared)
+    prepared = prepare(recipe, parts=Parts(model=Plain()))
+    stepper = gradient_step(prepared)
     try:
         prepared.training.classifier.train()
-        stepper(prepared.training.classifier, 1, step)
+        stepper.gradients(prepared.training.classifier, 1, step)
         return [w.grad.clone() for w in prepared.training.classifier.parameters() if w.grad is not None]
     finally:
         stepper.close()
@@ -70,7 +70,7 @@ def test_the_gradient_of_several_processes_is_that_of_one(
     last = -(-400 // batch_size) - 1
     for step in (0, last):
         one = gradients(recipe, step)
-        several = gradients(tiny(batch_size=batch_size, workers=processes, **extra), step)
+        several = gradients(tiny(batch_size=batch_size, processes=processes, **extra), step)
         for alone, together in zip(one, several, strict=True):
             assert float((alone - together).abs().max()) <= 1e-6
 
@@ -88,9 +88,11 @@ def test_a_batch_smaller_than_the_processes_leaves_the_gradient_right() -> None:
     data = ImageSet(pixels, np.tile(np.arange(2), 9).astype(np.int64), ("a", "b"))
     found = []
     for workers in (1, 3):
-        prepared = prepare(tiny(batch_size=2, workers=workers, limit_per_class=None), model=Plain(2), data=data)
-        stepper = stepper_of(prepared)
-        stepper(prepared.training.classifier, 1, 0)
+        prepared = prepare(
+            tiny(batch_size=2, processes=workers, limit_per_class=None), parts=Parts(model=Plain(2)), data=data
+        )
+        stepper = gradient_step(prepared)
+        stepper.gradients(prepared.training.classifier, 1, 0)
         found.append([w.grad.clone() for w in prepared.training.classifier.parameters() if w.grad is not None])
         stepper.close()
     for alone, together in zip(*found, strict=True):
@@ -98,23 +100,23 @@ def test_a_batch_smaller_than_the_processes_leaves_the_gradient_right() -> None:
 
 
 def test_two_runs_with_workers_are_equal_to_the_bit_and_resume_so(tmp_path: Path) -> None:
-    recipe = tiny(workers=2, model="mini-resnet-v1", options={"dropout": 0.2}, flip=0.5, epochs=2)
+    recipe = tiny(processes=2, model="mini-resnet-v1", options={"dropout": 0.2}, flip=0.5, epochs=2)
     one, two = prepare(recipe), prepare(recipe)
     assert without_times(run_loop(one)) == without_times(run_loop(two))
     assert same(weights(one), weights(two))
     first = prepare(recipe)
     with pytest.raises(Paused):
         run_loop(first, pause_after=9)
-    checkpoint.save(tmp_path, first.training, first.identity)
+    checkpoint.save(tmp_path, first.training, first.identity.key)
     second = prepare(recipe)
-    assert checkpoint.restore(tmp_path, second.training, second.identity)
+    assert checkpoint.restore(tmp_path, second.training, second.identity.key)
     run_loop(second)
     assert same(weights(second), weights(one))
 
 
 def test_worker_processes_end_with_the_training() -> None:
-    prepared = prepare(tiny(workers=3, epochs=1))
-    stepper = stepper_of(prepared)
+    prepared = prepare(tiny(processes=3, epochs=1))
+    stepper = gradient_step(prepared)
     children = [process for process, _ in stepper.children]  # type: ignore[attr-defined]
     stepper.close()
     for process in children:
@@ -123,16 +125,16 @@ def test_worker_processes_end_with_the_training() -> None:
 
 
 def test_a_worker_that_is_killed_is_one_line() -> None:
-    prepared = prepare(tiny(workers=2, epochs=1))
-    stepper = stepper_of(prepared)
+    prepared = prepare(tiny(processes=2, epochs=1))
+    stepper = gradient_step(prepared)
     os.kill(stepper.children[0][0], 9)  # type: ignore[attr-defined]
-    with pytest.raises(RunError, match="a worker process has gone"):
-        stepper(prepared.training.classifier, 1, 0)
+    with pytest.raises(RunError, match="a process of this training is gone"):
+        stepper.gradients(prepared.training.classifier, 1, 0)
     stepper.close()
 
 
 def test_workers_of_a_killed_parent_end_by_themselves(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sightlab", "train", "cnn", "workers=2", "epochs=50", "limit_per_class=100"]
+    command = [sys.executable, "-m", "sightlab", "train", "cnn", "processes=2", "epochs=50", "limit_per_class=100"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -188,8 +190,8 @@ def test_every_way_of_training_resumes_to_the_bit(tmp_path: Path, words: dict[st
     run_loop(whole)
     with pytest.raises(Paused):
         run_loop(first, pause_after=9)
-    checkpoint.save(tmp_path, first.training, first.identity)
-    assert checkpoint.restore(tmp_path, second.training, second.identity)
+    checkpoint.save(tmp_path, first.training, first.identity.key)
+    assert checkpoint.restore(tmp_path, second.training, second.identity.key)
     run_loop(second)
     assert same(weights(second), weights(whole))
     assert same(second.training.best, whole.training.best)
@@ -212,11 +214,11 @@ def test_binary_cross_entropy_is_torchs_summed_over_classes() -> None:
     soft = torch.rand(7, 5, generator=generator)
     labels = torch.arange(7) % 5
     theirs = nn.functional.multilabel_soft_margin_loss
-    assert float(binary_cross_entropy(logits, soft)) == pytest.approx(5 * float(theirs(logits, soft)), rel=1e-6)
+    assert float(binary_cross_entropy(logits, soft).mean()) == pytest.approx(5 * float(theirs(logits, soft)), rel=1e-6)
     hot = nn.functional.one_hot(labels, 5).float()
-    assert float(binary_cross_entropy(logits, labels)) == pytest.approx(5 * float(theirs(logits, hot)), rel=1e-6)
+    assert float(binary_cross_entropy(logits, labels).mean()) == pytest.approx(5 * float(theirs(logits, hot)), rel=1e-6)
     smooth = hot * 0.9 + 0.1 / 5
-    assert float(binary_cross_entropy(logits, labels, 0.1)) == pytest.approx(
+    assert float(binary_cross_entropy(logits, labels, label_smoothing=0.1).mean()) == pytest.approx(
         5 * float(theirs(logits, smooth)), rel=1e-6
     )
 
@@ -256,7 +258,7 @@ def test_a_range_test_finds_where_a_loss_breaks_away() -> None:
 
 @pytest.mark.timeout(60)
 def test_two_trainings_with_workers_at_once_end_in_any_order() -> None:
-    one, two = (stepper_of(prepare(tiny(workers=2, seed=seed))) for seed in (1, 2))
+    one, two = (gradient_step(prepare(tiny(processes=2, seed=seed))) for seed in (1, 2))
     one.close()
     two.close()
 
@@ -290,11 +292,11 @@ def test_a_step_has_no_hidden_copies_of_layout() -> None:
     """In a profile of a step of a residual net, no convolution's input is brought into another memory order."""
     with own_process():
         prepared = prepare(sightlab.recipe("mini-resnet-v4", data="fashion-mini", limit_per_class=20))
-        stepper = stepper_of(prepared)
+        stepper = gradient_step(prepared)
         prepared.training.classifier.train()
-        stepper(prepared.training.classifier, 1, 0)
+        stepper.gradients(prepared.training.classifier, 1, 0)
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profile:
-            stepper(prepared.training.classifier, 1, 1)
+            stepper.gradients(prepared.training.classifier, 1, 1)
     copies = [event for event in profile.events() if event.name in ("aten::contiguous", "aten::clone")]
     large = [e for e in copies if e.input_shapes and len(e.input_shapes[0]) == 4 and e.input_shapes[0][1] >= 32]
     assert large == []

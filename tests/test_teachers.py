@@ -20,12 +20,12 @@ from sightlab.comparison.grouping import grouped, names_of
 from sightlab.errors import RecipeError
 from sightlab.recipes.overrides import changed
 from sightlab.recipes.schema import Recipe
-from sightlab.runs.lifecycle import Watch
+from sightlab.training.callbacks import Watch
 from sightlab.runs.resolve_teacher import teacher_of
 from sightlab.runs.resolve_weights import with_runs_found
 from sightlab.runs.run_many import run_of, train_all
 from sightlab.store.run_folder import read_facts, run_folders
-from sightlab.training.loop import Paused
+from sightlab.training.callbacks import Paused
 from sightlab.training.prepare import prepare
 from tests.conftest import ROOT, Cli, refused_with
 from tests.test_training import tiny

@@ -14,10 +14,12 @@ from sightlab.errors import DeviceError, DivergedError, RunError
 from sightlab.inference import predictions
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
-from sightlab.runs.lifecycle import Watch, stepping
+from sightlab.runs.lifecycle import closing_step
 from sightlab.training import checkpoint, loop
+from sightlab.training.callbacks import Callback, Callbacks, Paused, TrainingContext, Watch
 from sightlab.training.device import choose_device
-from sightlab.training.prepare import Prepared, prepare
+from sightlab.training.prepare import Parts, Prepared, prepare
+from sightlab.training.state import Plan
 
 
 def tiny(**changes: object) -> Recipe:
@@ -35,8 +37,14 @@ def run_loop(prepared: Prepared, pause_after: int | None = None) -> list[Epoch]:
         steps += 1
         return steps == pause_after
 
-    with stepping(prepared, Watch(pause=pause)) as facts:
-        return list(facts)
+    return list(epochs_of(prepared, Watch(pause=pause)))
+
+
+def epochs_of(prepared: Prepared, *callbacks: Callback) -> Iterator[Epoch]:
+    """The loop alone, without a run folder."""
+    context = TrainingContext(prepared.training, prepared.plan, prepared.recipe)
+    with closing_step(prepared) as step:
+        yield from loop.epochs(context, step, prepared.validation, Callbacks(callbacks))
 
 
 def weights(prepared: Prepared) -> dict[str, torch.Tensor]:
@@ -71,11 +79,11 @@ def test_a_pause_at_any_step_changes_no_bit(tmp_path: Path, step: int, optimizer
     whole = prepare(recipe)
     history = run_loop(whole)
     first = prepare(recipe)
-    with pytest.raises(loop.Paused):
+    with pytest.raises(Paused):
         run_loop(first, pause_after=step)
-    checkpoint.save(tmp_path, first.training, first.identity)
+    checkpoint.save(tmp_path, first.training, first.identity.key)
     second = prepare(recipe)
-    assert checkpoint.restore(tmp_path, second.training, second.identity)
+    assert checkpoint.restore(tmp_path, second.training, second.identity.key)
     run_loop(second)
     assert without_times(second.training.history) == without_times(history)
     assert same(weights(second), weights(whole))
@@ -125,10 +133,11 @@ def epoch(number: int, accuracy: float, loss: float, best: bool) -> Epoch:
 
 def test_the_best_epoch_is_the_first_of_the_highest_accuracy_ties_broken_by_loss() -> None:
     history = [epoch(1, 0.5, 1.0, best=True)]
-    assert loop.is_better((0.6, 2.0), history)
-    assert loop.is_better((0.5, 0.9), history)
-    assert not loop.is_better((0.5, 1.0), history)
-    assert not loop.is_better((0.4, 0.1), history)
+    plan = Plan(5, 100, 10, 10, lambda _step: 1.0)
+    assert plan.is_best(epoch(2, 0.6, 2.0, best=False), history)
+    assert plan.is_best(epoch(2, 0.5, 0.9, best=False), history)
+    assert not plan.is_best(epoch(2, 0.5, 1.0, best=False), history)
+    assert not plan.is_best(epoch(2, 0.4, 0.1, best=False), history)
 
 
 def test_patience_ends_a_training_that_no_longer_gets_better() -> None:
@@ -160,7 +169,7 @@ def test_the_first_bad_step_is_the_one_named() -> None:
             return self.linear(x.flatten(1)) * broken
 
     with pytest.raises(DivergedError, match="epoch 1, step 3,"):
-        run_loop(prepare(tiny(), model=Breaks()))
+        run_loop(prepare(tiny(), parts=Parts(model=Breaks())))
 
 
 def test_evaluation_leaves_the_mode_and_the_batch_size_does_not_matter() -> None:
@@ -191,10 +200,10 @@ def test_input_channels_and_normalisation_follow_the_data() -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("cuda:99", "this machine has"),
-        ("gpu0", "is not a name that is known"),
-        ("cuda:x", "is not a name that is known"),
-        ("", "is not a name that is known"),
+        ("cuda:99", "usable CUDA devices on this machine: "),
+        ("gpu0", "unknown device 'gpu0'; use auto, cpu, cuda, cuda:N or mps"),
+        ("cuda:x", "unknown device"),
+        ("", "unknown device"),
     ],
 )
 def test_a_device_that_is_not_here_is_refused(name: str, says: str) -> None:
@@ -218,11 +227,10 @@ def test_the_callers_randomness_and_arithmetic_are_left_alone(tmp_path: Path) ->
 def two_checkpoints(tmp_path: Path) -> Iterator[tuple[Path, Prepared]]:
     """A folder with the checkpoints of the first and the second epoch."""
     prepared = prepare(tiny())
-    with stepping(prepared) as epochs:
-        for facts in epochs:
-            checkpoint.save(tmp_path, prepared.training, prepared.identity)
-            if facts.epoch == 2:
-                break
+    for facts in epochs_of(prepared):
+        checkpoint.save(tmp_path, prepared.training, prepared.identity.key)
+        if facts.epoch == 2:
+            break
     yield tmp_path, prepared
 
 
@@ -252,7 +260,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(two_checkpoints:
     folder, _ = two_checkpoints  # type: ignore[misc]
     damage(folder)  # type: ignore[operator]
     fresh = prepare(tiny())
-    assert checkpoint.restore(folder, fresh.training, fresh.identity)
+    assert checkpoint.restore(folder, fresh.training, fresh.identity.key)
     assert (fresh.training.epoch, fresh.training.step) == (2, 0)
 
 
@@ -260,17 +268,17 @@ def test_a_checkpoint_of_another_recipe_is_refused(two_checkpoints: tuple[Path, 
     folder, _ = two_checkpoints
     other = prepare(tiny(lr=0.3))
     with pytest.raises(RunError, match="another recipe or other data"):
-        checkpoint.restore(folder, other.training, other.identity)
+        checkpoint.restore(folder, other.training, other.identity.key)
 
 
 def test_what_a_killed_process_left_is_cleared_away(two_checkpoints: tuple[Path, Prepared]) -> None:
     folder, prepared = two_checkpoints
     (folder / ".epoch-00002-step-0000000-xyz.safetensors").write_bytes(b"half")
     (folder / "epoch-00000-step-0000003.safetensors").write_bytes(b"tensors without a record")
-    checkpoint.save(folder, prepared.training, prepared.identity)
+    checkpoint.save(folder, prepared.training, prepared.identity.key)
     assert len(list(folder.iterdir())) == 2 * checkpoint.KEPT
 
 
 def test_no_checkpoint_is_no_error(tmp_path: Path) -> None:
     prepared = prepare(tiny())
-    assert not checkpoint.restore(tmp_path / "nothing", prepared.training, prepared.identity)
+    assert not checkpoint.restore(tmp_path / "nothing", prepared.training, prepared.identity.key)

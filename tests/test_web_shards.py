@@ -36,8 +36,8 @@ from sightlab.errors import DataError
 from sightlab.evaluation import content_of
 from sightlab.store.run_folder import run_folders
 from sightlab.training import checkpoint
-from sightlab.training.loop import Paused
-from sightlab.training.prepare import prepare, stepper_of
+from sightlab.training.callbacks import Paused
+from sightlab.training.prepare import Parts, gradient_step, prepare
 from sightlab.training.step import share_bounds
 from tests.conftest import Cli, refused_with
 from tests.picture_files import encoded, flat, noise, spread, zipped
@@ -561,7 +561,7 @@ def test_a_training_on_shards_resumes_to_the_bit(
     tmp_path: Path, shards: list[Path], workers: int, pause_after: int
 ) -> None:
     """204 images are 7 steps: paused within the first epoch, and at its end."""
-    recipe = recipe_for(workers=workers)
+    recipe = recipe_for(processes=workers)
     whole = prepare(recipe, data=divided(shards))
     assert whole.work.batches.steps == 7
     history = run_loop(whole)
@@ -580,8 +580,8 @@ def test_a_training_on_shards_resumes_to_the_bit(
 def test_the_gradient_of_two_processes_is_that_of_one(shards: list[Path]) -> None:
     found = []
     for workers in (1, 2):
-        prepared = prepare(recipe_for(workers=workers), model=Plain(), data=divided(shards))
-        stepper = stepper_of(prepared)
+        prepared = prepare(recipe_for(processes=workers), parts=Parts(model=Plain()), data=divided(shards))
+        stepper = gradient_step(prepared)
         try:
             for step in (0, 3, 6):
                 prepared.training.optimizer.zero_grad()

@@ -30,14 +30,18 @@ if TYPE_CHECKING:
     from sightlab.records import Answer, ClassScore, Difference, Epoch, Predictions, Run, Score
     from sightlab.report.writer import write_report
     from sightlab.runs.diff import RunDiff, diff
-    from sightlab.runs.lifecycle import Watch, epochs, open_run, resume, train
+    from sightlab.runs.lifecycle import epochs, open_run, resume, train
+    from sightlab.runs.own_loop import finish, prepare
     from sightlab.store.bundle import Bundle
     from sightlab.store.database.run_queries import runs as find_runs
+    from sightlab.training.callbacks import Callback, TrainingContext
+    from sightlab.training.prepare import Prepared
 
 # Where each public name lives; a name is imported when it is first used, so that `import sightlab` is quick.
 HOMES = {
     "Answer": "records",
     "Bundle": "store.bundle",
+    "Callback": "training.callbacks",
     "ClassScore": "records",
     "Classifier": "models.classifier",
     "Comparison": "comparison.compare_runs",
@@ -46,6 +50,7 @@ HOMES = {
     "Evaluation": "evaluation",
     "ImageSet": "data.imageset",
     "Predictions": "records",
+    "Prepared": "training.prepare",
     "Recipe": "recipes.schema",
     "Run": "records",
     "RunDiff": "runs.diff",
@@ -53,15 +58,18 @@ HOMES = {
     "SightlabError": "errors",
     "Splits": "data.splits",
     "Structure": "lens.structure",
-    "Watch": "runs.lifecycle",
+    "TrainingContext": "training.callbacks",
+    "Watch": "training.callbacks",
     "compare": "comparison.compare_runs",
     "diff": "runs.diff",
     "epochs": "runs.lifecycle",
     "evaluate": "evaluation",
+    "finish": "runs.own_loop",
     "find_runs": "store.database.run_queries:runs",
     "load_data": "data.load:load_data",
     "open_run": "runs.lifecycle",
     "predict": "prediction",
+    "prepare": "runs.own_loop",
     "recipe": "recipes.overrides",
     "resume": "runs.lifecycle",
     "structure": "lens.structure",
@@ -74,6 +82,7 @@ RENAMED = {"Tested": "Evaluation", "load": "load_data", "open": "open_run", "tes
 __all__ = [
     "Answer",
     "Bundle",
+    "Callback",
     "ClassScore",
     "Classifier",
     "Comparison",
@@ -82,6 +91,7 @@ __all__ = [
     "Evaluation",
     "ImageSet",
     "Predictions",
+    "Prepared",
     "Recipe",
     "Run",
     "RunDiff",
@@ -89,16 +99,18 @@ __all__ = [
     "SightlabError",
     "Splits",
     "Structure",
-    "Watch",
+    "TrainingContext",
     "__version__",
     "compare",
     "diff",
     "epochs",
     "evaluate",
     "find_runs",
+    "finish",
     "load_data",
     "open_run",
     "predict",
+    "prepare",
     "recipe",
     "resume",
     "structure",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightlab.cli.output import JSON_OPTION, Home, as_json, out, progress_bar, say, table
-from sightlab.cli.train import asked_to_pause, training_watch
+from sightlab.cli.output import JSON_OPTION, Home, as_json, out, say, table
+from sightlab.cli.train import asked_to_pause
 from sightlab.errors import RecipeError, RunError
 from sightlab.records import duration
 
@@ -70,10 +70,11 @@ def compare(
 
 def trained(words: Sequence[str], seeds: int, home: Path) -> list[Path] | None:
     """Train what the words describe; the runs' folders, or None when Ctrl-C paused it."""
+    from sightlab.callbacks.progress import TrainingProgress
     from sightlab.recipes.loader import read_recipe
     from sightlab.recipes.overrides import changed, parse_lists
     from sightlab.runs.run_many import recipes_of, train_all
-    from sightlab.training.loop import Paused
+    from sightlab.training.callbacks import Paused, Watch
 
     names = [word for word in words if "=" not in word]
     if len(names) > 1:
@@ -84,13 +85,10 @@ def trained(words: Sequence[str], seeds: int, home: Path) -> list[Path] | None:
     recipes = recipes_of(base, {key: values for key, values in lists.items() if len(values) > 1}, seeds)
     if len(recipes) < 2:
         raise RecipeError("a comparison needs two runs or more; list values, as in model=A,B, or give --seeds N")
-    with (
-        progress_bar("reading images") as decoding,
-        asked_to_pause() as asked,
-        training_watch(base.epochs, decoding, asked) as watch,
-    ):
+    with asked_to_pause() as asked, TrainingProgress() as progress:
+        callbacks = (Watch(pause=lambda: bool(asked)), progress)
         try:
-            return [run.folder for run in train_all(recipes, home, watch)]
+            return [run.folder for run in train_all(recipes, home, callbacks)]
         except Paused as paused:
             say(f"paused at {paused}; the same command resumes it")
             return None

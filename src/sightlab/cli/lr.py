@@ -48,7 +48,7 @@ def lr(
         recipe = with_runs_found(recipe, say=say)
         with own_process(recipe.deterministic):
             prepared = prepare(recipe, say=say, progress=decoding, teacher=teacher_of(recipe, say))
-            found = find_lr(prepared, low, high, steps, tick=lambda tick: bar(tick.done, tick.total))
+            found = find_lr(prepared, low, high, steps, bar)
     charts.save_chart(charts.learning_rates(found.lrs, found.losses, found.suggestion), picture)
     if json:
         facts = {"suggestion": found.suggestion, "lrs": found.lrs, "losses": found.losses, "picture": str(picture)}

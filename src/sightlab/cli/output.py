@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sightlab.records import duration
-
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from sightlab.records import Epoch
-    from sightlab.training.loop import Tick
 
 
 def home_path(text: str) -> Path:
@@ -67,17 +63,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[
     for row in cells:
         shown = (c.rjust(w) if n in right else c.ljust(w) for n, (c, w) in enumerate(zip(row, widths, strict=True)))
         out("  ".join(shown).rstrip())
-
-
-def epoch_line(epoch: Epoch, epochs: int) -> str:
-    """An epoch's facts in a line."""
-    return (
-        f"epoch {epoch.epoch:>{len(str(epochs))}}/{epochs}  "
-        f"train {epoch.train_loss:.4f} {epoch.train_accuracy:7.2%}  "
-        f"validation {epoch.validation_loss:.4f} {epoch.validation_accuracy:7.2%}  "
-        f"lr {epoch.lr:.3g}  {epoch.seconds:.1f} s  {epoch.images_per_second:,.0f} images/s"
-        f"{'  best' if epoch.best else ''}"
-    )
 
 
 @contextmanager
@@ -141,37 +126,6 @@ class RunsBar:
     def say(self, text: str) -> None:
         """A line above the bar."""
         self.bar.console.print(text, markup=False, highlight=False)
-
-
-class TrainingBar:
-    """The bar of the epoch under way: loss, accuracy, images a second, time left in the epoch and in all."""
-
-    def __init__(self, epochs: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        self.epochs = epochs
-        self.shown = 0.0
-        columns = (
-            TextColumn("epoch {task.fields[epoch]}/" + str(epochs)),
-            BarColumn(),
-            TextColumn("{task.description}"),
-        )
-        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self.task = self.bar.add_task("", total=None, epoch=1)
-
-    def tick(self, tick: Tick) -> None:
-        """Show how far the epoch is, at most ten times a second."""
-        now = time.monotonic()
-        if now - self.shown < 0.1 and tick.done < tick.total:
-            return
-        self.shown = now
-        left = tick.total - tick.done + (self.epochs - tick.epoch) * tick.total
-        text = (
-            f"loss {tick.loss:.4f}  accuracy {tick.accuracy:.2%}  {tick.images_per_second:,.0f} images/s  "
-            f"{duration(left / max(tick.images_per_second, 1e-9))} left"
-        )
-        self.bar.update(self.task, completed=tick.done, total=tick.total, description=text, epoch=tick.epoch)
 
 
 def plain_name(source: str) -> str:

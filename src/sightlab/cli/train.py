@@ -5,22 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
-from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightlab.cli.output import JSON_OPTION, Home, TrainingBar, as_json, epoch_line, out, progress_bar, say
+from sightlab.cli.output import JSON_OPTION, Home, as_json, out, say
 from sightlab.errors import RunError
 
 if TYPE_CHECKING:
     from sightlab.recipes.schema import Recipe
     from sightlab.records import Run
-    from sightlab.runs.lifecycle import Watch
 
 EXAMPLES = """\b
 Examples:
@@ -51,11 +47,25 @@ def train(
     """
     if resume is not None and words:
         raise RunError(f"--resume takes a run's own recipe; leave out {' '.join(words)!r}, or start a new run")
-    run = watched(words or [], resume, home)
-    if run is None:
-        return STOPPED
-    if os.environ.get("RANK", "0") != "0":
-        return 0  # the first of torchrun's processes speaks for all
+    recipe = recipe_of(words or []) if resume is None else None
+    from sightlab.callbacks.progress import TrainingProgress
+    from sightlab.runs import lifecycle
+    from sightlab.store.run_folder import locate
+    from sightlab.training.callbacks import Paused, Watch
+
+    silent = os.environ.get("RANK", "0") != "0"  # the first of torchrun's processes speaks for all
+    with asked_to_pause() as asked, TrainingProgress() as progress:
+        callbacks = [Watch(pause=lambda: bool(asked)), *([] if silent else [progress])]
+        try:
+            if recipe is not None:
+                run = lifecycle.train(recipe, home=home, callbacks=callbacks)
+            else:
+                run = lifecycle.resume(locate(str(resume), home), callbacks=callbacks)
+        except Paused as paused:
+            say(f"paused; go on with: sightlab train --resume {paused}")
+            return STOPPED
+    if silent:
+        return 0
     if json:
         as_json(run.to_json())
     else:
@@ -74,51 +84,6 @@ def recipe_of(words: list[str]) -> Recipe:
     for key, (before, after) in changed_keys(shipped, recipe).items():
         say(f"{key}: {before} -> {after}")
     return recipe
-
-
-def watched(words: list[str], resume: str | None, home: Path | None) -> Run | None:
-    """Train the recipe of these words, or resume a run, with a progress bar; None when Ctrl-C paused it."""
-    recipe = recipe_of(words) if resume is None else None
-    from sightlab.runs import lifecycle
-    from sightlab.store.run_folder import locate, read_facts
-    from sightlab.training.loop import Paused
-
-    with progress_bar("reading images") as decoding, asked_to_pause() as asked:
-        begin: Callable[..., Run]
-        if recipe is not None:
-            begin, epochs = partial(lifecycle.train, recipe, home=home), recipe.epochs
-        else:
-            folder = locate(str(resume), home)
-            begin, epochs = partial(lifecycle.resume, folder), read_facts(folder).get("planned_epochs", 0)
-        with training_watch(epochs, decoding, asked) as watch:
-            try:
-                return begin(watch=watch)
-            except Paused as paused:
-                say(f"paused; resume with: sightlab train --resume {paused}")
-                return None
-
-
-@contextlib.contextmanager
-def training_watch(epochs: int, decoding: object, asked: list[int]) -> Iterator[Watch]:
-    """What is shown while training: a bar for a person, a line an epoch for everyone."""
-    from sightlab.runs.lifecycle import Watch
-
-    def pause() -> bool:
-        return bool(asked)
-
-    if os.environ.get("RANK", "0") != "0":
-        yield Watch(pause=pause)
-        return
-    if not sys.stderr.isatty():
-        yield Watch(say, lambda e: say(epoch_line(e, epochs)), None, decoding, pause)  # type: ignore[arg-type]
-        return
-    bar = TrainingBar(epochs)
-
-    def tell(text: str) -> None:
-        bar.bar.console.print(text, markup=False, highlight=False)
-
-    with bar.bar:
-        yield Watch(tell, lambda e: tell(epoch_line(e, epochs)), bar.tick, decoding, pause)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager

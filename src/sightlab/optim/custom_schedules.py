@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,19 +22,49 @@ Schedule = Callable[[int], float]
 LENGTHS = ("total_steps", "T_max")
 
 
-def custom_schedule(
+def named_schedule(
     schedule: CustomSchedule, steps_per_epoch: int, epochs: int, *, higher_is_better: bool = True
 ) -> Schedule:
-    """What the schedule's name means, as a function of the optimizer's step, from 0, that gives a factor of lr.
+    """The schedule that a recipe names; see `custom_schedule`."""
+    found, options = resolve("schedule", schedule.name), dict(schedule.options)
+    by_epoch = schedule.interval == "epoch"
+    return custom_schedule(
+        schedule.name, found, options, steps_per_epoch, epochs, by_epoch=by_epoch, higher_is_better=higher_is_better
+    )
+
+
+def given_schedule(given: Any, steps_per_epoch: int, epochs: int, *, higher_is_better: bool = True) -> Schedule:
+    """A schedule given from Python: a function, a class of torch's, or a functools.partial of either.
+
+    It counts epochs if it has an attribute `interval` that is "epoch", else optimizer steps. See `custom_schedule`.
+    """
+    found, options = given, {}
+    if isinstance(given, partial) and not given.args:
+        found, options = given.func, dict(given.keywords)
+    name = str(getattr(found, "__qualname__", type(found).__qualname__))
+    by_epoch = getattr(given, "interval", "step") == "epoch"
+    return custom_schedule(
+        name, found, options, steps_per_epoch, epochs, by_epoch=by_epoch, higher_is_better=higher_is_better
+    )
+
+
+def custom_schedule(
+    name: str,
+    found: object,
+    options: dict[str, Any],
+    steps_per_epoch: int,
+    epochs: int,
+    *,
+    by_epoch: bool,
+    higher_is_better: bool,
+) -> Schedule:
+    """What a schedule of the user's own is as a function of the optimizer's step, from 0, that gives a factor of lr.
 
     A function `(step, total_steps, **options) -> factor` is called for every step. A class of torch's LRScheduler is
     walked on an optimizer of its own with lr 1, so its max_lr, eta_min and such are factors; the length of the training
-    is filled in where it is asked for and not given. With interval "epoch" both count epochs. ReduceLROnPlateau makes a
-    `Plateau`. Raises RecipeError for code that cannot be used, at once or when a factor turns out to be none.
+    is filled in where it is asked for and not given. by_epoch: both count epochs. ReduceLROnPlateau makes a `Plateau`.
+    Raises RecipeError for code that cannot be used, at once or when a factor turns out to be none.
     """
-    name, options = schedule.name, dict(schedule.options)
-    found = resolve("schedule", name)
-    by_epoch = schedule.interval == "epoch"
     total = epochs if by_epoch else epochs * steps_per_epoch
     each = steps_per_epoch if by_epoch else 1
     if isinstance(found, type):

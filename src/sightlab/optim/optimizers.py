@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -87,9 +88,10 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 SHARED = set(OptimizerKeys.model_fields)
 
 
-def build_optimizer(model: nn.Module, optimizer: OptimizerKeys) -> torch.optim.Optimizer:
+def build_optimizer(model: nn.Module, optimizer: OptimizerKeys, given: object = None) -> torch.optim.Optimizer:
     """The optimizer over the model's parameters that take gradients.
 
+    given: from Python, a class or a function that stands for the recipe's, or an optimizer made over the model.
     Each group has the lr it starts with; a schedule multiplies that by its factor.
     Raises RecipeError for a model without parameters to train, and for an optimizer of the user's own that cannot be
     had: `(param_groups, lr=..., **options) -> torch.optim.Optimizer`, such as any optimizer class of torch's.
@@ -99,6 +101,8 @@ def build_optimizer(model: nn.Module, optimizer: OptimizerKeys) -> torch.optim.O
     >>> [(group["weight_decay"], len(group["params"])) for group in optimizer.param_groups]
     [(0.01, 1), (0.0, 1)]
     """
+    if isinstance(given, torch.optim.Optimizer):
+        return checked_owner(given, model)
     groups = parameter_groups(
         model,
         lr=optimizer.lr,
@@ -112,8 +116,11 @@ def build_optimizer(model: nn.Module, optimizer: OptimizerKeys) -> torch.optim.O
         )
     if optimizer.layer_lr_decay != 1:
         groups = by_layer(model, groups, optimizer.layer_lr_decay)
+    if given is not None:
+        return custom_optimizer(qualified(given), given, {}, groups, optimizer.lr)
     if isinstance(optimizer, CustomOptimizer):
-        return custom_optimizer(optimizer, groups)
+        name = optimizer.name
+        return custom_optimizer(name, resolve("optimizer", name), optimizer.options, groups, optimizer.lr)
     make = OPTIMIZERS[optimizer.name]
     settings = optimizer.model_dump(exclude=SHARED)
     if "hidden" in inspect.signature(make).parameters:
@@ -121,17 +128,36 @@ def build_optimizer(model: nn.Module, optimizer: OptimizerKeys) -> torch.optim.O
     return make(groups, lr=optimizer.lr, **settings)
 
 
-def custom_optimizer(optimizer: CustomOptimizer, groups: Groups) -> torch.optim.Optimizer:
-    """The optimizer of a file of the user's own, or of an installed package, over these groups."""
-    name = optimizer.name
-    make = resolve("optimizer", name)
+def custom_optimizer(
+    name: str, make: object, options: Mapping[str, Any], groups: Groups, lr: float
+) -> torch.optim.Optimizer:
+    """What a class or a function of the user's own makes of these groups. name: what errors call it."""
     if not callable(make):
         raise RecipeError(
             f"optimizer {name} is a {type(make).__name__}; it must be a class or a function that gives an optimizer"
         )
-    found = call_part("optimizer", name, make, optimizer.options, groups, lr=optimizer.lr)
+    found = call_part("optimizer", name, make, options, groups, lr=lr)
     if not isinstance(found, torch.optim.Optimizer):
         raise RecipeError(
             f"optimizer {name} gave a value of type {type(found).__name__}; it must give a torch.optim.Optimizer"
         )
     return found
+
+
+def checked_owner(optimizer: torch.optim.Optimizer, model: nn.Module) -> torch.optim.Optimizer:
+    """An optimizer made beforehand. Raises RecipeError unless it is over parameters of the model, all of them."""
+    held = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+    trained = {id(weight) for weight in model.parameters() if weight.requires_grad}
+    if held != trained:
+        raise RecipeError(
+            f"optimizer {type(optimizer).__name__} was made over {len(held & trained)} of the model's {len(trained)} "
+            f"parameters that take gradients, and {len(held - trained)} others; give its class, or make it of "
+            "model.parameters()"
+        )
+    return optimizer
+
+
+def qualified(given: object) -> str:
+    """What errors call a class, a function or an object."""
+    inner = getattr(given, "func", given)
+    return str(getattr(inner, "__qualname__", type(inner).__qualname__))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
+from typing import Any
 
 from sightlab.errors import RecipeError
-from sightlab.optim.custom_schedules import Schedule, custom_schedule
+from sightlab.optim.custom_schedules import Schedule, given_schedule, named_schedule
 from sightlab.recipes.part_groups import CustomSchedule, ScheduleKeys, WarmedUp
 
 # The share of the peak at which a cycle begins: the default of torch's OneCycleLR (div_factor 25).
@@ -101,14 +102,14 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
 
 
 def build_schedule(
-    schedule: ScheduleKeys, steps_per_epoch: int, epochs: int, *, higher_is_better: bool = True
+    schedule: ScheduleKeys, steps_per_epoch: int, epochs: int, given: Any = None, *, higher_is_better: bool = True
 ) -> Schedule:
     """The schedule for epochs * steps_per_epoch steps: step, from 0 over the whole training, -> factor of lr.
 
     A linear warm-up of warmup_epochs, which need not be whole, from warmup_factor comes before those that have one. The
-    user's own is built by `custom_schedules.custom_schedule`; if it has `observe(score)`, call that after each epoch
-    with the validation score of the metric that chooses the best epoch, and keep its `state_dict()` in checkpoints.
-    higher_is_better: of that metric.
+    user's own is built by `custom_schedules`, from what the recipe names or from `given`; if it has `observe(score)`,
+    call that after each epoch with the validation score of the metric that chooses the best epoch, and keep its
+    `state_dict()` in checkpoints. higher_is_better: of that metric.
 
     Raises RecipeError for a schedule that cannot be. The schedule raises ValueError outside its steps.
 
@@ -120,8 +121,10 @@ def build_schedule(
     for key, value in (("steps_per_epoch", steps_per_epoch), ("epochs", epochs)):
         if value < 1:
             raise RecipeError(f"schedule: {key} is {value}; it must be at least 1")
+    if given is not None:
+        return given_schedule(given, steps_per_epoch, epochs, higher_is_better=higher_is_better)
     if isinstance(schedule, CustomSchedule):
-        return custom_schedule(schedule, steps_per_epoch, epochs, higher_is_better=higher_is_better)
+        return named_schedule(schedule, steps_per_epoch, epochs, higher_is_better=higher_is_better)
     total, warmup_steps, warmup_factor = steps_per_epoch * epochs, 0, 0.0
     if isinstance(schedule, WarmedUp):
         if schedule.warmup_epochs > epochs:

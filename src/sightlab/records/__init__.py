@@ -1,7 +1,7 @@
 """Frozen facts that pass between the rooms. Nothing here computes with images, trains or draws."""
 
 from sightlab.records.comparisons import Agreement, ClassChange, Difference, RankedCandidate, Spread
-from sightlab.records.run import Epoch, Run, duration
+from sightlab.records.run import Epoch, Run, duration, epoch_line
 from sightlab.records.scores import Answer, Averages, ClassScore, Predictions, ReliabilityBin, Score, Scorecard
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "Scorecard",
     "Spread",
     "duration",
+    "epoch_line",
 ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
 from sightlab.records.scores import Score
 
-KEPT_LATER = ("dead_outputs", "last_batch_accuracy")  # facts of an epoch that older records do not have
+KEPT_LATER = ("dead_outputs", "last_batch_accuracy", "metrics")  # facts of an epoch that older records do not have
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Epoch:
     seconds: training and validation together. images_per_second: training alone. best: validation so far.
     dead_outputs: classes whose logit is the same for every validation image, so that it tells none of them apart.
     last_batch_accuracy: over the last batch of validation alone, what a loop that forgets to sum would report; never
-    used. Both are None in epochs from before they were kept.
+    used. Both are None in epochs from before they were kept. metrics: those of validation that the recipe asks for
+    beside these, by name.
 
     >>> epoch = Epoch(1, 0.9, 0.7, 0.8, 0.75, 0.1, 12.0, 800.0, True)
     >>> Epoch.from_json(epoch.to_json()) == epoch
@@ -41,6 +42,7 @@ class Epoch:
     best: bool
     dead_outputs: int | None = None
     last_batch_accuracy: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:
@@ -129,3 +131,15 @@ def duration(seconds: float) -> str:
     if whole < 60:
         return f"{whole} s"
     return f"{whole // 60}:{whole % 60:02} min" if whole < 3600 else f"{whole // 3600}:{whole % 3600 // 60:02} h"
+
+
+def epoch_line(epoch: Epoch, epochs: int) -> str:
+    """An epoch's facts in a line. epochs: how many the training has."""
+    metrics = "".join(f"{name} {value:.4f}  " for name, value in epoch.metrics.items())
+    return (
+        f"epoch {epoch.epoch:>{len(str(epochs))}}/{epochs}  "
+        f"train {epoch.train_loss:.4f} {epoch.train_accuracy:7.2%}  "
+        f"validation {epoch.validation_loss:.4f} {epoch.validation_accuracy:7.2%}  {metrics}"
+        f"lr {epoch.lr:.3g}  {epoch.seconds:.1f} s  {epoch.images_per_second:,.0f} images/s"
+        f"{'  best' if epoch.best else ''}"
+    )

@@ -1,4 +1,4 @@
-"""What a run answers on validation, whether it has ended or is only kept: nothing of a test split is looked at."""
+"""Which validation images a run classifies correctly, finished or not: no test split is opened."""
 
 from __future__ import annotations
 
@@ -17,26 +17,24 @@ from sightlab.training.prepare import predictions_of, prepare
 
 
 def validation_answers(_channel: Channel, context: TaskContext) -> NDArray[np.bool_]:
-    """Whether the best epoch's weights of a run are right, for each validation image: bool [N].
+    """Whether the best epoch's weights of a run classify each validation image correctly: bool [N].
 
-    Raises RunError for a run of which nothing is kept.
+    Raises RunError for a run without a checkpoint.
     """
     folder = context.folder
     assert folder is not None
     if status_of(read_facts(folder)) == "finished":
-        said = read_predictions(folder / "predictions-validation.safetensors")
-        return right(said)
+        return correct(read_predictions(folder / "predictions-validation.safetensors"))
     recipe = context.recipe
     with own_process(recipe.deterministic):
         prepared = prepare(recipe, data=context.data, teacher=teacher_of(recipe))
         training = prepared.training
-        if not checkpoint.restore(folder / "checkpoints", training, prepared.identity) or not training.best:
+        if not checkpoint.restore(folder / "checkpoints", training, prepared.identity.key) or not training.best:
             raise RunError(f"{folder}: has no checkpoint of a whole epoch")
         training.classifier.load_state_dict(training.best)
-        said = predictions_of(prepared, training.classifier, prepared.splits.validation)
-        return right(said)
+        return correct(predictions_of(prepared, training.classifier, prepared.splits.validation))
 
 
-def right(said: Predictions) -> NDArray[np.bool_]:
+def correct(predictions: Predictions) -> NDArray[np.bool_]:
     """Whether the largest logit is the label, for each image: bool [N]."""
-    return np.asarray(said.logits.argmax(1) == said.labels, bool)
+    return np.asarray(predictions.logits.argmax(1) == predictions.labels, bool)

@@ -149,7 +149,7 @@ def pictures_of_split(
     """The images of a run's split, from its recipe's source; None, and why, where they are gone or have changed."""
     recipe = recipe_in(folder)[0]
     try:
-        splits = splits_of(recipe, None, progress)
+        splits = splits_of(recipe.data, None, progress)
     except SightlabError as error:
         return None, (f"no pictures: {one_line(error)}",)
     images = splits.validation if split == "validation" else splits.test.open("sightlab diff")

@@ -25,10 +25,12 @@ from sightlab.store.predictions import save_predictions
 from sightlab.training.prepare import Prepared, predictions_of
 
 
-def end(recorder: RunRecorder) -> Run:
+def finalize(recorder: RunRecorder) -> Run:
     """Open the test split once for the best epoch's weights; write bundle, predictions and pictures."""
     prepared, folder = recorder.prepared, recorder.folder
     training, splits = prepared.training, prepared.splits
+    if not training.best:
+        raise RunError(f"{folder.name}: no epoch was validated, so there are no weights to test")
     training.classifier.load_state_dict(training.best)
     validation = predictions_of(prepared, training.classifier, splits.validation)
     test_images = splits.test.open(f"final score of run {folder.name}, epoch {training.best_epoch}")

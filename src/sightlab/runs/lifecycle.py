@@ -1,27 +1,27 @@
-"""A run's life: started, kept, paused, resumed."""
+"""The lifecycle of a run: start, fit, pause, resume, finalize."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from torch import nn
 
-from sightlab import trackers
-from sightlab.data.imageset import ImageSet, Progress
-from sightlab.data.splits import Splits
+from sightlab import callbacks as loggers
 from sightlab.errors import DivergedError, RunError, one_line
 from sightlab.files import write_text
 from sightlab.models.cost import forward_flops
+from sightlab.parts.instantiate import named
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch, Run
-from sightlab.runs.finalize import end, net_of
+from sightlab.records.identity import Identity
+from sightlab.runs.finalize import finalize, net_of
 from sightlab.runs.git_revision import git_revision
 from sightlab.runs.recorder import RunRecorder, now
 from sightlab.runs.resolve_teacher import teacher_of
@@ -29,51 +29,44 @@ from sightlab.runs.resolve_weights import with_runs_found
 from sightlab.store.database.engine import check
 from sightlab.store.run_folder import home_folder, locate, new_folder, read_facts, read_run, recipe_in, status_of
 from sightlab.training import checkpoint, compilation, distributed, loop
+from sightlab.training.callbacks import Callback, CallbackError, Callbacks, Paused, TrainingContext
+from sightlab.training.contracts import check_callback
 from sightlab.training.device import environment, own_process
 from sightlab.training.forecast import forecast
-from sightlab.training.prepare import Prepared, predictions_of, prepare, stepper_of
+from sightlab.training.identity import check_resumable
+from sightlab.training.prepare import OwnData, Parts, Prepared, gradient_step, prepare
+from sightlab.training.step import GradientStep
 
-Data = Splits | ImageSet | Mapping[str, ImageSet]
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Who is told what while a run goes on; by default nobody.
-
-    say: a line of text. epoch: an epoch's facts. tick: how far an epoch is. decoding: pictures done and in all.
-    pause: asked after every step; when it says yes the run is kept and Paused raised.
-
-    >>> import sightlab, tempfile
-    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     run = sightlab.train(tiny, home=folder, watch=Watch(epoch=lambda facts: print("epoch", facts.epoch)))
-    epoch 1
-    """
-
-    say: Callable[[str], None] = lambda _: None
-    epoch: Callable[[Epoch], None] = lambda _: None
-    tick: Callable[[loop.Tick], None] | None = None
-    decoding: Progress | None = None
-    pause: Callable[[], bool] = lambda: False
-
-
-SILENT = Watch()
-LASTING = ("started", "git", "compiled")  # facts of a run that a resumed sitting does not change
+LASTING = ("started", "git", "compiled", "callbacks")  # facts of a run that a resumed session does not change
 
 
 def train(
     recipe: Recipe,
     model: nn.Module | None = None,
-    data: Data | None = None,
+    data: OwnData | None = None,
     *,
+    loss: Any = None,
+    augment: Any = None,
+    optimizer: Any = None,
+    schedule: Any = None,
+    metrics: Sequence[Any] = (),
+    callbacks: Sequence[Callback] = (),
     home: Path | str | None = None,
-    watch: Watch = SILENT,
+    watch: Callback | None = None,
 ) -> Run:
     """Train a recipe, test the best epoch once, and keep all of it in a new folder of `home`.
 
-    model: a network of your own instead of the recipe's; it takes float32 [N, C, H, W] and is trained in place.
-    data: images of your own instead of the recipe's. home: where run folders are kept (see `home_folder`).
-    Raises SightlabError: data, recipe, model or device that do not fit, a loss that is no number, a full disk.
+    Each of these stands for what the recipe names (docs/extending.md has examples of all). model: a network, taking
+    float32 [N, C, H, W] and giving logits [N, classes]; it is trained in place. data: images of your own. loss:
+    (logits float [B, C], targets int64 [B] or float [B, C]) -> float [B]. augment: (images [B, H, W, C], CounterRNG) ->
+    images, after the recipe's own. optimizer: a torch optimizer over the model, or (parameter groups, lr=) -> one.
+    schedule: (step, total steps) -> factor of the learning rate, or a class of torch's LRScheduler.
+
+    metrics: of Predictions, kept by epoch beside the recipe's. callbacks: called beside the recipe's. home: where run
+    folders are kept (see `home_folder`). watch: the old name of one callback.
+
+    Raises SightlabError: data, recipe, model, part or device that do not fit, a loss that is no number, a callback that
+    raises, a full disk.
 
     >>> import sightlab, tempfile
     >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
@@ -82,30 +75,37 @@ def train(
     >>> len(run.epochs), run.test.count
     (1, 2000)
     """
-    trackers.check(recipe.log)
-    recipe = with_runs_found(recipe, Path(home) if home is not None else None, watch.say)
-    with own_process(recipe.deterministic), own_home(Path(home) if home is not None else home_folder()) as place:
-        prepared = prepare(recipe, model, data, watch.say, watch.decoding, teacher_of(recipe, watch.say))
+    parts = Parts(model, loss, augment, optimizer, schedule, metrics, with_watch(callbacks, watch))
+    active = callbacks_of(recipe.callbacks, parts.callbacks)
+    place = Path(home).expanduser() if home is not None else home_folder()
+    recipe = with_runs_found(recipe, place, active.message)
+    with own_process(recipe.deterministic), own_home(place) as place:
+        teacher = teacher_of(recipe, active.message)
+        prepared = prepare(recipe, data, parts, active.message, active.data_progress, teacher)
         check(place)
         folder = new_folder(place, recipe.name)
         with kept_whole(folder):
-            write_text(folder / "recipe.yaml", recipe.to_yaml())
-            write_text(
-                folder / "environment.json",
-                json.dumps(environment(prepared.training.device, prepared.processes), indent=1),
-            )
-            facts = {"started": now(), "planned_epochs": recipe.epochs, "git": git_revision(Path.cwd())}
-            return carry_on(RunRecorder(prepared, folder, facts, watch.say), watch)
+            return fit(started(prepared, folder, active), active)
 
 
 def resume(
-    run: Run | str | Path, model: nn.Module | None = None, data: Data | None = None, *, watch: Watch = SILENT
+    run: Run | str | Path,
+    model: nn.Module | None = None,
+    data: OwnData | None = None,
+    *,
+    loss: Any = None,
+    augment: Any = None,
+    optimizer: Any = None,
+    schedule: Any = None,
+    metrics: Sequence[Any] = (),
+    callbacks: Sequence[Callback] = (),
+    watch: Callback | None = None,
 ) -> Run:
-    """Go on with a run that was paused, killed or stopped, from its newest whole checkpoint.
+    """Resume a run that was paused, killed or stopped, from its newest whole checkpoint.
 
     On a CPU the result is bit for bit that of a run that was never stopped. A run that has ended is given back as it
-    is. model, data: what the run was started with, where these did not come from its recipe.
-    Raises RunError when the run cannot be found or does not fit.
+    is. What came from Python when the run was started must be given again, and be the same. Raises RunError when the
+    run cannot be found, or when recipe, data or a part are not what it was started with.
 
     >>> import sightlab, tempfile
     >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
@@ -115,48 +115,68 @@ def resume(
     >>> again.test == run.test
     True
     """
+    parts = Parts(model, loss, augment, optimizer, schedule, metrics, with_watch(callbacks, watch))
     found = run.folder if isinstance(run, Run) else locate(str(run))
     facts = read_facts(found)
     status = status_of(facts)
+    recipe, _ = recipe_in(found)
+    active = callbacks_of(recipe.callbacks, parts.callbacks)
     if status == "finished":
-        watch.say(f"{found.name} has ended; nothing is left to do")
+        active.message(f"{found.name} is finished; nothing to resume")
         return read_run(found)
     if status == "running":
         raise RunError(
             f"{found.name} is running, as process {facts['process']['pid']}; wait for its end, or stop it first"
         )
-    recipe, _ = recipe_in(found)
-    trackers.check(recipe.log)
     with own_process(recipe.deterministic), own_home(found.parent) as place:
         folder = place / found.name
         if folder != found:
             shutil.copytree(found, folder)
-        prepared = prepare(recipe, model, data, watch.say, watch.decoding, teacher_of(recipe, watch.say))
-        if checkpoint.restore(folder / "checkpoints", prepared.training, prepared.identity):
+        teacher = teacher_of(recipe, active.message)
+        prepared = prepare(recipe, data, parts, active.message, active.data_progress, teacher)
+        check_resumable(kept_identity(facts), prepared.identity)
+        if restored(prepared, folder, active):
             training = prepared.training
-            watch.say(f"{folder.name} goes on at epoch {training.epoch}, step {training.step}")
+            active.message(f"{folder.name} resumes at epoch {training.epoch}, step {training.step}")
         else:
-            watch.say(f"{folder.name} has no checkpoint; it starts anew")
+            active.message(f"{folder.name} has no checkpoint; it starts anew")
         with kept_whole(folder):
             kept = {"planned_epochs": recipe.epochs} | {k: v for k, v in facts.items() if k in LASTING}
-            return carry_on(RunRecorder(prepared, folder, kept, watch.say), watch)
+            return fit(RunRecorder(prepared, folder, kept, active.message), active)
 
 
-def epochs(recipe: Recipe, model: nn.Module | None = None, data: Data | None = None) -> Iterator[Epoch]:
+def epochs(
+    recipe: Recipe,
+    model: nn.Module | None = None,
+    data: OwnData | None = None,
+    *,
+    loss: Any = None,
+    augment: Any = None,
+    optimizer: Any = None,
+    schedule: Any = None,
+    metrics: Sequence[Any] = (),
+    callbacks: Sequence[Callback] = (),
+) -> Iterator[Epoch]:
     """Train a recipe and yield each epoch's facts; nothing is kept and the test split stays sealed.
+
+    The arguments are those of `train`.
 
     >>> import sightlab
     >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=2)
     >>> [epoch.epoch for epoch in sightlab.epochs(tiny)]
     [1, 2]
     """
+    parts = Parts(model, loss, augment, optimizer, schedule, metrics, callbacks)
+    active = callbacks_of(recipe.callbacks, callbacks)
     recipe = with_runs_found(recipe)
     with own_process(recipe.deterministic):
-        prepared = prepare(recipe, model, data, teacher=teacher_of(recipe))
+        prepared = prepare(recipe, data, parts, active.message, active.data_progress, teacher_of(recipe))
         if recipe.compile == "on":
-            compilation.choose(prepared, 0.0, SILENT.say)
-        with stepping(prepared) as facts:
-            yield from facts
+            compilation.choose(prepared, 0.0, active.message)
+        context = TrainingContext(prepared.training, prepared.plan, recipe)
+        active.call("on_train_start", context)
+        with closing_step(prepared) as step:
+            yield from loop.epochs(context, step, prepared.validation, active)
 
 
 def open_run(run: str | Path) -> Run:
@@ -172,79 +192,151 @@ def open_run(run: str | Path) -> Run:
     return read_run(locate(str(run)))
 
 
-def carry_on(recorder: RunRecorder, watch: Watch) -> Run:
-    """Train from where the training stands to its end, keeping every epoch; then end the run."""
+def fit(recorder: RunRecorder, callbacks: Callbacks) -> Run:
+    """Train from where the training stands to its end, with a checkpoint after every epoch; then finalize the run."""
     prepared, folder = recorder.prepared, recorder.folder
-    training = prepared.training
-    copies = trackers.Copies(() if prepared.place.rank else prepared.recipe.log, folder, watch.say)
+    training, plan = prepared.training, prepared.plan
+    context = TrainingContext(training, plan, prepared.recipe, folder, epoch=training.epoch)
+    callbacks.add(recorder)
     recorder.write("running")
-    status = "interrupted"
+    context.status = "interrupted"
     try:
-        if training.epoch <= prepared.plan.epochs:
-            height, width, channels = prepared.splits.shape
-            recorder.facts["flops"] = forward_flops(net_of(training.classifier), channels, height, width)
-            expected = forecast(prepared)
-            watch.say(str(expected))
-            known = recorder.facts.get("compiled")
-            recorder.facts["compiled"] = compilation.choose(prepared, expected.seconds, watch.say, known)
-            recorder.write("running")
-        with stepping(prepared, watch, recorder.beat) as facts:
-            for epoch in facts:
-                checkpoint.save(folder / "checkpoints", training, prepared.identity)
+        if not loop.is_over(training, plan):
+            foresee(recorder, callbacks)
+        callbacks.call("on_train_start", context)
+        with closing_step(prepared) as step:
+            for _ in loop.epochs(context, step, prepared.validation, callbacks):
+                save(recorder, callbacks)
                 recorder.write("running")
-                copies.epoch(epoch)
-                watch.epoch(epoch)
-        run, status = end(recorder), "finished"
-        return run
-    except loop.Paused:
-        checkpoint.save(folder / "checkpoints", training, prepared.identity)
+        run, context.status = finalize(recorder), "finished"
+    except Paused:
+        context.status = "trained" if loop.is_over(training, plan) else "interrupted"
+        save(recorder, callbacks)
+        recorder.write(context.status)
+        raise Paused(folder.name) from None
+    except CallbackError as error:
+        save(recorder, callbacks)
         recorder.write("interrupted")
-        raise loop.Paused(folder.name) from None
+        raise CallbackError(f"{error}; the run is kept, go on with --resume {folder.name}") from error
     except KeyboardInterrupt:
         recorder.write("interrupted")
         raise
     except DivergedError as error:
         kept = f"epoch {training.history[-1].epoch} is kept in {folder}" if training.history else "no epoch was ended"
-        status = "failed"
-        recorder.facts["reason"] = str(error)
-        recorder.write("failed")
+        failed(recorder, context, str(error))
         raise DivergedError(f"{error}; {kept}") from error
     except Exception as error:
-        status = "failed"
-        recorder.facts["reason"] = one_line(f"{type(error).__name__}: {error}")
-        if recorder.status != "finished":  # what goes wrong with a finished run's pictures does not take its score
-            with suppress(OSError):  # a full disk is the error that is told of, not that it cannot be written down
-                recorder.write("failed")
+        failed(recorder, context, f"{type(error).__name__}: {error}")
         raise
     finally:
-        copies.end(read_run(folder), status)
+        if context.status != "finished":
+            with suppress(CallbackError):  # what ended the session is told, not this
+                callbacks.call("on_train_end", context)
+    callbacks.call("on_train_end", context)
+    return run
+
+
+def started(prepared: Prepared, folder: Path, callbacks: Callbacks) -> RunRecorder:
+    """Write what a new run's folder starts with; the recorder of the run."""
+    write_text(folder / "recipe.yaml", prepared.recipe.to_yaml())
+    machine = environment(prepared.training.device, prepared.processes)
+    write_text(folder / "environment.json", json.dumps(machine, indent=1))
+    facts = {
+        "started": now(),
+        "planned_epochs": prepared.recipe.epochs,
+        "git": git_revision(Path.cwd()),
+        "callbacks": sorted(name for name, one in callbacks.by_key().items() if one.changes_training),
+    }
+    return RunRecorder(prepared, folder, facts, callbacks.message)
+
+
+def foresee(recorder: RunRecorder, callbacks: Callbacks) -> None:
+    """Say what the training will take, and decide whether it is compiled."""
+    prepared = recorder.prepared
+    height, width, channels = prepared.splits.shape
+    recorder.facts["flops"] = forward_flops(net_of(prepared.classifier), channels, height, width)
+    expected = forecast(prepared)
+    callbacks.message(str(expected))
+    known = recorder.facts.get("compiled")
+    recorder.facts["compiled"] = compilation.choose(prepared, expected.seconds, callbacks.message, known)
+    recorder.write("running")
+
+
+def failed(recorder: RunRecorder, context: TrainingContext, reason: str) -> None:
+    """Put a failure on record. What goes wrong with a finished run's pictures does not take its score."""
+    context.status = "failed"
+    recorder.facts["reason"] = one_line(reason)
+    if recorder.status != "finished":
+        with suppress(OSError):  # a full disk is the error that is told of, not that it cannot be written down
+            recorder.write("failed")
+
+
+def save(recorder: RunRecorder, callbacks: Callbacks) -> None:
+    """Write a checkpoint of the training, with the state of its callbacks and its schedule."""
+    prepared = recorder.prepared
+    schedule: dict[str, Any] = getattr(prepared.plan.schedule, "state_dict", dict)()
+    extra = {"callbacks": callbacks.states(), "schedule": schedule}
+    checkpoint.save(recorder.folder / "checkpoints", prepared.training, prepared.identity.key, extra)
+
+
+def restored(prepared: Prepared, folder: Path, callbacks: Callbacks) -> bool:
+    """Set a new training to a run's newest whole checkpoint; False if there is none. Raises RunError."""
+
+    def take(extra: Mapping[str, Any]) -> None:
+        callbacks.restore(extra.get("callbacks", {}))
+        if schedule := extra.get("schedule"):
+            prepared.plan.schedule.load_state_dict(schedule)  # type: ignore[attr-defined]
+
+    keys = (prepared.identity.key, key_of_old(prepared))
+    return checkpoint.restore(folder / "checkpoints", prepared.training, keys, extra=take)
+
+
+def key_of_old(prepared: Prepared) -> str:
+    """This training's key in checkpoints of before identities: recipe, content of the data files, network, teacher."""
+    teacher = [prepared.teacher.sha256[:16]] if prepared.teacher else []
+    return "-".join([prepared.recipe.hash, prepared.splits.key[:16], prepared.model, *teacher])
+
+
+def kept_identity(facts: Mapping[str, Any]) -> Identity | None:
+    """The identity in a run's record; None for a run of before identities were kept."""
+    found = facts.get("identity")
+    return Identity.from_json(found) if found else None
+
+
+def callbacks_of(names: Iterable[str], given: Sequence[Callback]) -> Callbacks:
+    """The callbacks that a recipe names, then those given from Python. Raises RecipeError.
+
+    Loggers write from the first of torchrun's processes alone.
+    """
+    loggers.check_installed(list(names))
+    first = distributed.place().rank == 0
+    found: list[Callback] = []
+    for name in names:
+        if name not in loggers.CALLBACKS:
+            found.append(named("callback", name, {}, 0))
+        elif first:
+            found.append(loggers.CALLBACKS[name]())
+    for one in [*found, *given]:
+        check_callback(one)
+    return Callbacks([*found, *given])
+
+
+def with_watch(callbacks: Sequence[Callback], watch: Callback | None) -> tuple[Callback, ...]:
+    """The callbacks, and what was given under the name of the release before."""
+    if watch is None:
+        return tuple(callbacks)
+    warnings.warn("watch=... is now callbacks=[...]; the old name goes with the next release", FutureWarning, 3)
+    return (*callbacks, watch)
 
 
 @contextmanager
-def stepping(
-    prepared: Prepared, watch: Watch = SILENT, beat: Callable[[], None] = lambda: None
-) -> Iterator[Iterator[Epoch]]:
-    """The training's epochs; its worker processes end with the block. beat: called after every step."""
-    stepper = stepper_of(prepared)
-    asked = watch.pause
-    if prepared.place.processes > 1:
-        asked = partial(distributed.agreed, watch.pause, prepared.training.device)
-
-    def pause() -> bool:
-        beat()
-        return asked()
-
+def closing_step(prepared: Prepared) -> Iterator[GradientStep]:
+    """How steps are done in the block; processes that share them end with it."""
+    step = gradient_step(prepared)
     try:
-        yield loop.epochs(
-            prepared.training,
-            prepared.plan,
-            stepper,
-            lambda classifier: predictions_of(prepared, classifier, prepared.splits.validation),
-            tick=watch.tick,
-            pause=pause,
-        )
+        yield step
     finally:
-        stepper.close()
+        step.close()
 
 
 @contextmanager

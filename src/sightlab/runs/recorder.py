@@ -1,4 +1,4 @@
-"""What is written of a run as it goes: to its folder always, to the database of runs where there is one."""
+"""The record of a run while it goes on: its folder always, the database of runs where there is one."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from sightlab.records import Run, Score
 from sightlab.store.database.upsert import beat, record
 from sightlab.store.liveness import this_process
 from sightlab.store.run_folder import write_facts
+from sightlab.training.callbacks import Callback, TrainingContext
 from sightlab.training.prepare import Prepared
 
-BEAT_SECONDS = 60.0
+HEARTBEAT_SECONDS = 60.0
 
 
 @dataclass
-class RunRecorder:
+class RunRecorder(Callback):
     """Keeps a run's record true while it goes on.
 
     status: the last that was written. facts: what run.json says beside the figures: when it was started, by which
@@ -33,12 +34,13 @@ class RunRecorder:
     facts: dict[str, Any]
     say: Callable[[str], None]
     status: str = ""
-    silent_since: float = field(default_factory=time.monotonic)
+    last_beat: float = field(default_factory=time.monotonic)
     warned: bool = False
+    changes_training = False
 
     def write(self, status: str, scores: Mapping[str, Score] | None = None) -> Run:
         """Write what is known of the run by now; give it back as a Run. Raises OSError as writing does."""
-        splits, recipe = self.prepared.splits, self.prepared.recipe
+        prepared, splits = self.prepared, self.prepared.splits
         run = self.run(scores)
         data = {
             "source": splits.source,
@@ -49,13 +51,21 @@ class RunRecorder:
             "classes": list(splits.classes),
             "notes": list(splits.notes),
         }
-        process = this_process() if status == "running" else None
-        teacher = self.prepared.teacher
-        taught = {"teacher": {"name": teacher.name, "sha256": teacher.sha256}} if teacher else {}
-        more = {"seed": recipe.seed, "data": data, "openings": splits.test.openings, "process": process, **taught}
-        write_facts(self.folder, run, status, {**self.facts, **more, "heartbeat": now()})
+        more: dict[str, Any] = {
+            "seed": prepared.recipe.seed,
+            "identity": prepared.identity.to_json(),
+            "data": data,
+            "openings": splits.test.openings,
+            "process": this_process() if status == "running" else None,
+            "heartbeat": now(),
+        }
+        if prepared.teacher:
+            more["teacher"] = {"name": prepared.teacher.name, "sha256": prepared.teacher.sha256}
+        if prepared.training.stopped:
+            more["stopped"] = prepared.training.stopped
+        write_facts(self.folder, run, status, {**self.facts, **more})
         self.status = status
-        self.silent_since = time.monotonic()
+        self.last_beat = time.monotonic()
         self.in_database(record)
         return run
 
@@ -81,12 +91,11 @@ class RunRecorder:
             images_per_second=len(history) * images / train_seconds if train_seconds else 0.0,
         )
 
-    def beat(self) -> None:
-        """Say that the run is alive, once a minute; asked after every step, so it must cost nothing in between."""
-        if time.monotonic() - self.silent_since < BEAT_SECONDS:
-            return
-        self.silent_since = time.monotonic()
-        self.in_database(beat)
+    def on_step_end(self, context: TrainingContext) -> None:  # noqa: ARG002 - see Callback
+        """Send a heartbeat once a minute; asked after every step, so it must cost nothing in between."""
+        if time.monotonic() - self.last_beat >= HEARTBEAT_SECONDS:
+            self.last_beat = time.monotonic()
+            self.in_database(beat)
 
     def in_database(self, write: Callable[[Path], None]) -> None:
         """Write to the database, from the first of torchrun's processes alone; a database that fails ends no run."""

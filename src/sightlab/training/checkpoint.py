@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from torch import Tensor
 from sightlab.errors import RunError, SightlabError
 from sightlab.files import sha256_of, write_bytes, write_text
 from sightlab.records import Epoch
-from sightlab.training.loop import Training
+from sightlab.training.state import Training
 from sightlab.training.state_json import pack, unpack
 
 KEPT = 2
@@ -55,6 +55,7 @@ def save(folder: Path, training: Training, identity: str, extra: dict[str, Any] 
         "seconds": training.seconds,
         "loss_sum": float(training.loss_sum),
         "correct": int(training.correct),
+        "stopped": training.stopped,
         "history": [epoch.to_json() for epoch in training.history],
         "optimizer": packed_optimizer,
         "scaler": training.scaler.state_dict(),
@@ -75,23 +76,24 @@ def another_training(record: Path, found: str) -> RunError:
 def restore(
     folder: Path,
     training: Training,
-    identity: str,
+    identity: str | Collection[str],
     *,
     extra: Callable[[dict[str, Any]], object] = lambda _: None,
     refusal: Callable[[Path, str], SightlabError] = another_training,
 ) -> bool:
     """Set a new training to the newest whole checkpoint. False if there is none.
 
-    extra: called with the `extra` that was saved, tensors on the CPU; not called for a checkpoint that has none.
-    refusal: (the checkpoint's file, its identity) -> the error to raise if that is another identity. Raises RunError
-    for a network whose tensors differ from the checkpoint's; the training is then as it was.
+    identity: the training's; of several any will do. extra: called with the `extra` that was saved, tensors on the CPU;
+    not called for a checkpoint that has none. refusal: (the checkpoint's file, its identity) -> the error to raise if
+    that is another identity. Raises RunError for a network whose tensors differ from the checkpoint's; the training is
+    then as it was.
     """
     for record in newest_first(folder):
         found = read(record)
         if found is None:
             continue
         facts, tensors = found
-        if facts["identity"] != identity:
+        if facts["identity"] not in ({identity} if isinstance(identity, str) else identity):
             raise refusal(record, facts["identity"])
         check_network(record, training, tensors)
         put_back(training, facts, tensors)
@@ -137,6 +139,7 @@ def put_back(training: Training, facts: dict[str, Any], tensors: dict[str, Tenso
     training.step, training.seconds = facts["step"], facts["seconds"]
     training.loss_sum += facts["loss_sum"]
     training.correct += facts["correct"]
+    training.stopped = facts.get("stopped", "")  # checkpoints of earlier releases have none
     training.history = [Epoch.from_json(epoch) for epoch in facts["history"]]
 
 

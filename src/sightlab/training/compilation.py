@@ -1,7 +1,7 @@
 """torch.compile where it pays: measured on a few steps, weighed against the work left, and remembered.
 
-Only the network's pass over whole shares of training batches is compiled. Evaluation and an uneven last batch take the
-plain way: another shape would be compiled anew, for half a minute.
+Only the network's pass over full shares of training batches is compiled. Evaluation and a smaller last batch run
+uncompiled: another shape would be compiled again, for half a minute.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from statistics import median
 
 import torch
@@ -28,13 +29,14 @@ from sightlab.models.classifier import Classifier
 from sightlab.records import duration
 from sightlab.training.device import cpu_name, seconds_of, threads
 from sightlab.training.prepare import Prepared, Say
-from sightlab.training.step import share_bounds, share_of_step
+from sightlab.training.step import forward_backward, share_bounds
 
 COMPILERS = ("g++", "c++", "clang++")
-# Small residual networks take 30 to 60 s to compile on two cores; 1.35 times the speed is the best that was seen.
+C_COMPILERS = ("cc", "gcc", "clang")
+# Small residual networks take 30 to 60 s to compile on two cores; 1.35 times the speed is the best that was measured.
 COMPILE_SECONDS = 60.0
 BEST_GAIN = 1.35
-# A gain below this is within what timings of a few steps differ by.
+# A gain below this is within the noise of timing a few steps.
 LEAST_GAIN = 1.05
 STEPS = 7
 
@@ -48,17 +50,17 @@ class Decision:
 
 
 def choose(prepared: Prepared, seconds_left: float, say: Say, earlier: bool | None = None) -> bool:
-    """Compile the training's network if the recipe says so, or if that pays; whether it was.
+    """Compile the training's network if the recipe asks for it or if it pays; returns whether it was compiled.
 
-    seconds_left: of training, as forecast. earlier: what was decided when the run began; a resumed run repeats it,
-    since compiled kernels round differently. A decision of compile=auto is remembered for the recipe on this machine,
-    so that two runs of it end with the same bits. Raises RecipeError for compile=on where it cannot be had.
+    seconds_left: of training, as forecast. earlier: the decision when the run began; a resumed run repeats it, since
+    compiled kernels round differently. A decision of compile=auto is remembered for the recipe on this machine, so that
+    two runs of it end with the same bits. Raises RecipeError for compile=on where nothing can be compiled.
     """
     asked = prepared.recipe.compile
     if asked == "off":
         return False
     if asked == "on":
-        if why := hindrance(prepared):
+        if why := obstacle(prepared.training.device):
             raise RecipeError(f"compile: on, but {why}; compile=off works")
         decision = Decision(True, "compiled: compile=on; the first step takes half a minute or more")
     elif earlier is not None:
@@ -67,51 +69,55 @@ def choose(prepared: Prepared, seconds_left: float, say: Say, earlier: bool | No
         decision = remembered(prepared, seconds_left)
     say(decision.line)
     if decision.compiled:
-        put_in(prepared, prepared.training.classifier)
+        compile_network(prepared, prepared.training.classifier)
     return decision.compiled
 
 
-def hindrance(prepared: Prepared) -> str:
-    """Why this training cannot be compiled, "" when it can."""
-    if prepared.training.device.type == "cpu" and not any(shutil.which(name) for name in COMPILERS):
+def obstacle(device: torch.device) -> str:
+    """Why nothing can be compiled for this device, "" if it can."""
+    if device.type == "cpu" and not any(shutil.which(name) for name in COMPILERS):
         return f"there is no C++ compiler ({', '.join(COMPILERS)}) on this machine"
+    if device.type == "cuda" and find_spec("triton") is None:
+        return "triton, which compiles for CUDA devices, is not installed"
+    if device.type == "cuda" and not any(shutil.which(name) for name in C_COMPILERS):
+        return f"there is no C compiler ({', '.join(C_COMPILERS)}) on this machine, which triton needs"
     return ""
 
 
 def remembered(prepared: Prepared, seconds_left: float) -> Decision:
-    """The decision of an earlier run of the same recipe on the same machine, else a new one."""
+    """The decision of an earlier run of the same recipe on the same machine, or a new one."""
     file = cache_folder() / "compile" / f"{situation(prepared)}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(file.read_text(encoding="utf-8"))
         return Decision(bool(kept["compiled"]), f"{kept['line']} (decided when this recipe first ran here)")
     decision = decide(prepared, seconds_left)
-    with suppress(OSError):  # it only saves time, and bits that differ
+    with suppress(OSError):  # the run does not depend on it
         write_text(file, json.dumps({"compiled": decision.compiled, "line": decision.line}))
     return decision
 
 
 def situation(prepared: Prepared) -> str:
-    """All that the decision hangs on, as a hash: recipe, data, processes, and what the machine is."""
+    """What the decision depends on, as a hash: recipe, data, processes and machine."""
     device = prepared.training.device
     place = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
-    software = (torch.__version__, hindrance(prepared))
-    facts = (prepared.identity, prepared.processes, torch.get_num_threads(), *software, str(device), place)
+    software = (torch.__version__, obstacle(device))
+    facts = (prepared.identity.key, prepared.processes, torch.get_num_threads(), *software, str(device), place)
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def decide(prepared: Prepared, seconds_left: float) -> Decision:
-    """Compile if the work left is long enough to try it, and if a compiled copy then is fast enough."""
+    """Compile if the work left is long enough to try it, and if a compiled copy then proves fast enough."""
     least = COMPILE_SECONDS / (1 - 1 / BEST_GAIN)
     if seconds_left < least:
         left, pays = duration(seconds_left), duration(least)
         return Decision(False, f"not compiled: about {left} of work; compiling can pay from {pays} on")
     if prepared.place.processes > 1:
         return Decision(False, "not compiled: torchrun's processes would each have to try it; compile=on does it")
-    if why := hindrance(prepared):
+    if why := obstacle(prepared.training.device):
         return Decision(False, f"not compiled: {why}")
     try:
         plain, compiled, compiling = probe(prepared)
-    except Exception as error:  # noqa: BLE001 - whatever the compiler cannot do is a reason not to compile
+    except Exception as error:  # noqa: BLE001 - any failure of the compiler is a reason not to compile
         return Decision(False, f"not compiled: torch.compile fails on this network ({one_line(error)})")
     figures = (
         f"a compiled step takes {1000 * compiled:.0f} ms, a plain one {1000 * plain:.0f} ms "
@@ -124,37 +130,36 @@ def decide(prepared: Prepared, seconds_left: float) -> Decision:
 
 
 def probe(prepared: Prepared) -> tuple[float, float, float]:
-    """Seconds of a plain step, of a compiled one, and of compiling; on copies, so that the training stays as it is."""
-    training, work = prepared.training, prepared.work
-    with threads(1 if prepared.recipe.workers > 1 else torch.get_num_threads()):
+    """Seconds of an uncompiled step, of a compiled step and of compiling, measured on copies of the network."""
+    training = prepared.training
+    share = partial(forward_backward, prepared.config, training.device, Tensor.backward)
+    with threads(1 if prepared.recipe.processes > 1 else torch.get_num_threads()):
         sides: list[Callable[[], object]] = []
         for compiled in (False, True):
             network = copy.deepcopy(training.classifier).train()
             if compiled:
-                put_in(prepared, network)
-            backward = Tensor.backward
-            shape = (1, 0, 0, prepared.processes)
-            sides.append(partial(share_of_step, network, work, training.device, *shape, backward=backward))
+                compile_network(prepared, network)
+            sides.append(partial(share, network, 1, 0, rank=0, processes=prepared.processes))
         started = time.perf_counter()
         sides[1]()
         compiling = time.perf_counter() - started
         sides[0]()
-        # In turn, so that a machine that grows slower meanwhile is slower for both.
+        # In turns, so that a machine that slows down meanwhile is slower for both.
         times = [[seconds_of(side) for side in sides] for _ in range(STEPS)]
     plain, compiled_step = (median(column) for column in zip(*times, strict=True))
     return plain, compiled_step, compiling
 
 
-def put_in(prepared: Prepared, classifier: nn.Module) -> None:
-    """Let the classifier pass whole shares of training batches through a compiled form of its network."""
+def compile_network(prepared: Prepared, classifier: nn.Module) -> None:
+    """Make the classifier pass full shares of training batches through its network compiled."""
     assert isinstance(classifier, Classifier)
     many = prepared.processes
     bounds = (share_bounds(prepared.recipe.batch_size, rank, many) for rank in range(many))
     rows = {stop - start for start, stop in bounds}
     net = classifier.net
-    # It warns of a CUDA that is missing also when a CPU's kernels are compiled.
+    # It warns of missing CUDA even when kernels for a CPU are compiled.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    if prepared.recipe.workers > 1:
+    if prepared.recipe.processes > 1:
         # Forked processes compile for themselves: the threads of the parent's compiling pool are not in them.
         torch._inductor.config.compile_threads = 1
     compiled = torch.compile(net, dynamic=False)

@@ -1,4 +1,4 @@
-"""What a training will take, measured on a few steps before it starts."""
+"""Time and memory that a training will take, measured on a few steps before it starts."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from sightlab.inference import EVALUATION_BATCH
 from sightlab.records import duration
 from sightlab.training.device import seconds_of, threads
 from sightlab.training.prepare import Prepared
-from sightlab.training.step import share_of_step
+from sightlab.training.step import forward_backward
 
 PROBES = 2
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is left of a training. seconds: training and validation. gigabytes: peak memory of all its processes.
+    """What is left of a training. seconds: of training and validation. gigabytes: peak memory of all its processes.
 
-    look_seconds: what it takes to look at one image without training on it.
+    look_seconds: of a forward pass alone, per image.
     """
 
     epochs: int
@@ -42,32 +42,34 @@ class Forecast:
 
 
 def forecast(prepared: Prepared) -> Forecast:
-    """What is left of a training, from the fastest of a few steps of a copy of the network.
+    """What is left of a training, from the fastest of a few steps on a copy of the network.
 
-    The copy leaves the training as it was; every step seeds its own randomness, so none is used up.
+    The training itself is left as it was: the network is a copy, and every step seeds its own randomness.
     """
-    training, work = prepared.training, prepared.work
+    training, config = prepared.training, prepared.config
     processes = prepared.processes
     network = copy.deepcopy(training.classifier)
-    with threads(1 if prepared.recipe.workers > 1 else torch.get_num_threads()):
+    with threads(1 if prepared.recipe.processes > 1 else torch.get_num_threads()):
         network.train()
-        share = partial(share_of_step, network, work, training.device, 1, 0, 0, processes, backward=Tensor.backward)
+        share = partial(
+            forward_backward, config, training.device, Tensor.backward, network, 1, 0, rank=0, processes=processes
+        )
         step = min(seconds_of(share) for _ in range(PROBES))
-    places = next(in_turn(len(prepared.splits.validation), EVALUATION_BATCH))
+    indices = next(in_turn(len(prepared.splits.validation), EVALUATION_BATCH))
     network.eval()
     with torch.inference_mode():
-        batch = images_at(prepared.splits.validation, places, training.device)
-        look = min(seconds_of(lambda: network(batch)) for _ in range(PROBES)) / len(places)
+        batch = images_at(prepared.splits.validation, indices, training.device)
+        look = min(seconds_of(lambda: network(batch)) for _ in range(PROBES)) / len(indices)
     epochs = prepared.plan.epochs - training.epoch + 1
     epoch = prepared.plan.steps_per_epoch * step + len(prepared.splits.validation) * look
     return Forecast(epochs, prepared.plan.steps_per_epoch, epochs * epoch, processes * peak_gigabytes(), look)
 
 
 def peak_gigabytes() -> float:
-    """The most memory this process has had by now. On Windows, which does not tell, 0."""
+    """Peak memory of this process so far, in GB. 0 on Windows, which does not report it."""
     if sys.platform == "win32":
         return 0.0
-    # Linux counts what the process that started this one had into ru_maxrss; the mark in /proc is this program's own.
+    # On Linux ru_maxrss includes the memory of the process that started this one; VmHWM does not.
     with suppress(OSError):
         found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
         if found:

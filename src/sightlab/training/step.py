@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -19,16 +20,16 @@ from sightlab.data.batches import Batches, images_at, labels_at
 from sightlab.data.imageset import ImageSet
 from sightlab.training.distillation import Distilling
 
-Places = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class StepConfig:
-    """What the steps of a training work on, the same in every process.
+    """What every step of a training needs, the same in every process.
 
-    loss: (logits [B, C], targets: int64 [B] or float [B, C]) -> mean over the batch. mixing: None trains on single
-    images. precision: of the forward pass on GPUs; CPUs always work in float32. distilling: what a teacher adds to
-    the loss, None without one.
+    loss: (logits [B, C], targets: int64 [B] or float [B, C]) -> the loss of each image [B], or their mean []. mixing:
+    None trains on single images. precision: of the forward pass on GPUs; CPUs always work in float32. distilling: what
+    a teacher adds to the loss, None without one.
     """
 
     images: ImageSet
@@ -43,17 +44,25 @@ class StepConfig:
 
 @dataclass(frozen=True)
 class StepSums:
-    """Over the images of a step, on the device: loss (float), right answers (int64)."""
+    """Over the images of a step, on the device: loss (float), correct predictions (int64)."""
 
     loss: Tensor
     correct: Tensor
 
 
-class GradientStep(Protocol):
-    """Leaves a step's gradients in the weights' .grad, and gives its sums."""
+Gradients = Callable[[nn.Module, int, int], StepSums]
+"""Takes (classifier, epoch from 1, step from 0 within it); leaves gradients in the weights' .grad, gives the sums."""
 
-    def __call__(self, classifier: nn.Module, epoch: int, step: int) -> StepSums:
-        """epoch: from 1. step: from 0, within the epoch."""
+
+class GradientStep(Protocol):
+    """How the gradients of a step come about: in this process alone, or shared with others."""
+
+    @property
+    def gradients(self) -> Gradients:
+        """The step itself."""
+
+    def agreed(self, request: int, step: int) -> int:
+        """What all processes do after this step of the epoch: the highest of their requests, 0 for nothing."""
 
     def close(self) -> None:
         """End the other processes, if there are any."""
@@ -62,18 +71,15 @@ class GradientStep(Protocol):
 class SingleProcess:
     """One process does the whole batch."""
 
-    def __init__(self, work: StepConfig, device: torch.device, scaler: GradScaler) -> None:
-        self.work = work
-        self.device = device
-        self.scaler = scaler
-
-    def __call__(self, classifier: nn.Module, epoch: int, step: int) -> StepSums:
-        """See GradientStep."""
-
+    def __init__(self, config: StepConfig, device: torch.device, scaler: GradScaler) -> None:
         def backward(loss: Tensor) -> None:
-            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
 
-        return share_of_step(classifier, self.work, self.device, epoch, step, backward=backward)
+        self.gradients: Gradients = partial(forward_backward, config, device, backward)
+
+    def agreed(self, request: int, step: int) -> int:  # noqa: ARG002 - see GradientStep
+        """There is nobody to agree with."""
+        return request
 
     def close(self) -> None:
         """Nothing to end."""
@@ -90,38 +96,39 @@ def share_bounds(count: int, rank: int, processes: int) -> tuple[int, int]:
     return start, start + size + (rank < more)
 
 
-def share_of_step(
-    classifier: nn.Module,
-    work: StepConfig,
+def forward_backward(
+    config: StepConfig,
     device: torch.device,
+    backward: Callable[[Tensor], None],
+    classifier: nn.Module,
     epoch: int,
     step: int,
     rank: int = 0,
     processes: int = 1,
-    *,
-    backward: Callable[[Tensor], None],
 ) -> StepSums:
     """Forward and backward over this process's share of a batch.
 
     The gradients are those of the share's part of the batch's mean loss, so that those of all shares sum to the
     whole batch's. A share without images goes through the motions with weight 0: the other processes wait for it.
     """
-    places = work.batches.indices(epoch, step)
-    start, stop = share_bounds(len(places), rank, processes)
+    indices = config.batches.indices(epoch, step)
+    start, stop = share_bounds(len(indices), rank, processes)
     counted = stop - start
     if not counted:
-        start, stop = 0, min(2, len(places))
-    seed_generator(device, step_seed(work.seed, epoch, step, rank))
-    batch, targets, labels = batch_of(work, places, start, stop, epoch, device)
-    with torch.autocast(device.type, work.precision, enabled=work.precision is not torch.float32):
+        start, stop = 0, min(2, len(indices))
+    seed_generator(device, step_seed(config.seed, epoch, step, rank))
+    batch, targets, labels = batch_of(config, indices, start, stop, epoch, device)
+    with torch.autocast(device.type, config.precision, enabled=config.precision is not torch.float32):
         logits = classifier(batch)
-        loss = work.loss(logits.float(), targets)
-        if work.distilling is not None:
-            loss = work.distilling(loss, logits.float(), batch)
-    backward(loss * (counted / len(places)))
+        loss = config.loss(logits.float(), targets)
+        if loss.ndim:
+            loss = loss.mean()
+        if config.distilling is not None:
+            loss = config.distilling(loss, logits.float(), batch)
+    backward(loss * (counted / len(indices)))
     with torch.no_grad():
-        right = (logits.argmax(1) == labels)[:counted].sum()
-        return StepSums(loss.detach() * counted, right)
+        correct = (logits.argmax(1) == labels)[:counted].sum()
+        return StepSums(loss.detach() * counted, correct)
 
 
 def seed_generator(device: torch.device, seed: int) -> None:
@@ -144,18 +151,18 @@ def step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
 
 
 def batch_of(
-    work: StepConfig, places: Places, start: int, stop: int, epoch: int, device: torch.device
+    config: StepConfig, indices: Indices, start: int, stop: int, epoch: int, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(images, targets, labels) of a share of a batch, augmented, and mixed with their partners where asked for."""
-    own = places[start:stop]
-    rng = CounterRNG(work.seed, epoch, own)
-    if work.mixing is None:
-        batch = work.augment(images_at(work.images, own, device), rng)
-        labels = labels_at(work.images, own, device)
+    own = indices[start:stop]
+    rng = CounterRNG(config.seed, epoch, own)
+    if config.mixing is None:
+        batch = config.augment(images_at(config.images, own, device), rng)
+        labels = labels_at(config.images, own, device)
         return batch, labels, labels
-    both = with_partners(places, start, stop)
-    batch = work.augment(images_at(work.images, both, device), CounterRNG(work.seed, epoch, both))
-    labels = labels_at(work.images, both, device)
-    classes = len(work.images.classes)
-    mixed_batch, targets = work.mixing(batch[1:], labels[1:], batch[:-1], labels[:-1], classes, rng)
+    both = with_partners(indices, start, stop)
+    batch = config.augment(images_at(config.images, both, device), CounterRNG(config.seed, epoch, both))
+    labels = labels_at(config.images, both, device)
+    classes = len(config.images.classes)
+    mixed_batch, targets = config.mixing(batch[1:], labels[1:], batch[:-1], labels[:-1], classes, rng)
     return mixed_batch, targets, labels[1:]
