@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from sightlab.errors import RunError
-from sightlab.runs.run_archive import RunArchive, pack, restamped, unpack
+from sightlab.runs.run_archive import RunArchive, pack, unpack, with_status
 from sightlab.store.run_folder import read_facts, read_run, run_folders, status_of
 from tests.conftest import ROOT, Cli, refused_with
 
@@ -152,7 +152,7 @@ def test_a_search_outlives_a_node_and_has_the_bits_of_this_machine(
         tuner.kill()
     far = json.loads((tmp_path / "out").read_text())
     said = (tmp_path / "err").read_text()
-    assert "its process has died" in said
+    assert "its process died" in said
     assert [(one["state"], one["epochs"]) for one in far["trials"]] == [("complete", 15)] * 6
 
     # A run whose node died is gone on with, not begun anew, and what it lost is trained again.
@@ -221,14 +221,14 @@ def test_pictures_are_put_into_the_store_once(cluster: Nodes, monkeypatch: pytes
         return bool(pixels.flags.owndata), int(pixels.sum(dtype=np.int64))
 
     recipe = Recipe.model_validate({"data": {"source": "fashion-mini"}})
-    with RayExecutor(connect("ray")) as crew:
-        first = crew.data_of(recipe)
-        assert crew.data_of(recipe) is first
+    with RayExecutor(connect("ray")) as executor:
+        first = executor.data_of(recipe)
+        assert executor.data_of(recipe) is first
         found = []
         for number in range(2):
-            crew.give(number, Task(held, TaskContext(recipe, Path())))
-            while crew.busy:
-                found += crew.news(1.0)
+            executor.submit(number, Task(held, TaskContext(recipe, Path())))
+            while executor.busy:
+                found += executor.events(1.0)
     assert all(isinstance(one, Result) for one in found), found
     owned, total = found[0].result
     assert not owned  # it is the store's own memory, shared by all tasks of a node
@@ -316,7 +316,7 @@ def test_a_parcel_stays_in_its_folder(name: str, tmp_path: Path) -> None:
 
 def test_a_record_that_says_running_says_what_is_true_where_it_goes() -> None:
     running = RunArchive("run", {"run.json": json.dumps({"status": "running", "process": {"pid": 1}}).encode()})
-    kept = restamped(running, "interrupted", None)
+    kept = with_status(running, "interrupted", None)
     assert json.loads(kept.files["run.json"] or b"") == {"status": "interrupted", "process": None}
     ended = RunArchive("run", {"run.json": json.dumps({"status": "finished"}).encode(), "other": None})
-    assert restamped(ended, "interrupted", None) == ended
+    assert with_status(ended, "interrupted", None) == ended

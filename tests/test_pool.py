@@ -15,10 +15,10 @@ from sightlab.errors import DataError, DivergedError, RunError
 from sightlab.recipes.overrides import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.runs.index import RunIndex
-from sightlab.runs.parallel import Training, train_side_by_side
+from sightlab.runs.parallel import Training, train_parallel
 from sightlab.runs.torchrun import train_by_processes
 from sightlab.store.run_folder import read_facts, status_of
-from sightlab.training.loop import Paused
+from sightlab.training.callbacks import Paused
 from tests.conftest import workers_of
 
 TINY = Recipe.model_validate(
@@ -35,11 +35,11 @@ def test_trainings_side_by_side_end_with_the_bits_of_one_after_the_other(tmp_pat
     recipes = [changed(TINY, {"seed": seed}) for seed in (1, 2)]
     told: list[tuple[int, int]] = []
     ended = list(
-        train_side_by_side(
+        train_parallel(
             [Training(recipe) for recipe in recipes],
             tmp_path / "pool",
             2,
-            epoch=lambda number, facts: told.append((number, facts.epoch)),
+            on_epoch=lambda number, facts: told.append((number, facts.epoch)),
         )
     )
     assert sorted(told) == [(number, epoch) for number in range(2) for epoch in (1, 2)]
@@ -57,12 +57,12 @@ def test_a_pause_keeps_every_run_and_the_archive_finds_them(tmp_path: Path) -> N
     seen = threading.Event()
     with pytest.raises(Paused):
         list(
-            train_side_by_side(
+            train_parallel(
                 [Training(LONG), Training(changed(LONG, {"seed": 7}))],
                 tmp_path,
                 2,
-                epoch=lambda _number, _facts: seen.set(),
-                pause=seen.is_set,
+                on_epoch=lambda _number, _facts: seen.set(),
+                should_pause=seen.is_set,
             )
         )
     found = RunIndex(tmp_path).on_this_data(LONG)
@@ -71,13 +71,13 @@ def test_a_pause_keeps_every_run_and_the_archive_finds_them(tmp_path: Path) -> N
     assert RunIndex(tmp_path).finished(LONG) is None
 
 
-def test_a_process_that_is_killed_is_one_line_and_its_run_can_be_gone_on_with(tmp_path: Path) -> None:
+def test_a_killed_process_is_one_line_and_its_run_can_be_resumed(tmp_path: Path) -> None:
     def kill_one(_number: int, _facts: object) -> None:
         for child in workers_of(os.getpid())[:1]:
             os.kill(child, signal.SIGKILL)
 
-    with pytest.raises(RunError, match=r"a worker process has gone .* the same command goes on where it stopped"):
-        list(train_side_by_side([Training(LONG), Training(changed(LONG, {"seed": 7}))], tmp_path, 2, epoch=kill_one))
+    with pytest.raises(RunError, match=r"a worker process died .* the same command resumes where it stopped"):
+        list(train_parallel([Training(LONG), Training(changed(LONG, {"seed": 7}))], tmp_path, 2, on_epoch=kill_one))
     folders = [path.parent for path in tmp_path.glob("*/run.json")]
     assert folders
     assert {status_of(read_facts(folder)) for folder in folders} == {"interrupted"}
@@ -85,9 +85,7 @@ def test_a_process_that_is_killed_is_one_line_and_its_run_can_be_gone_on_with(tm
 
 def test_a_training_that_diverges_is_a_result(tmp_path: Path) -> None:
     wild = changed(TINY, {"lr": 1e30, "model": "cnn"})
-    first, second = sorted(
-        train_side_by_side([Training(wild), Training(TINY)], tmp_path, 1), key=lambda one: one.number
-    )
+    first, second = sorted(train_parallel([Training(wild), Training(TINY)], tmp_path, 1), key=lambda one: one.number)
     assert first.folder is None
     assert "is not a finite number" in first.reason
     assert second.folder is not None
@@ -95,7 +93,7 @@ def test_a_training_that_diverges_is_a_result(tmp_path: Path) -> None:
 
 def test_data_that_are_not_there_end_it_with_their_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere/: no such file or folder"):
-        list(train_side_by_side([Training(changed(TINY, {"data": "nowhere/"}))], tmp_path, 1))
+        list(train_parallel([Training(changed(TINY, {"data": "nowhere/"}))], tmp_path, 1))
 
 
 @pytest.mark.slow
@@ -108,7 +106,7 @@ def test_processes_do_not_outlive_their_parent(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from tests.test_pool import LONG; from sightlab.runs.parallel import *\n"
         "if __name__ == '__main__':\n"
         "    tell = lambda number, facts: print('epoch', flush=True)\n"
-        "    list(train_side_by_side([Training(LONG), Training(LONG)], Path(sys.argv[1]), 2, epoch=tell))\n"
+        "    list(train_parallel([Training(LONG), Training(LONG)], Path(sys.argv[1]), 2, on_epoch=tell))\n"
     )
     script = tmp_path / "parent.py"
     script.write_text(code)

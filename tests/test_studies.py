@@ -57,7 +57,7 @@ def test_the_csv_study_runs_tests_the_hidden_file_and_is_not_run_twice(cli: Cli,
     status, out, err = cli(*words, "--out", "page.html", "--json")
     assert status == 0
     again = json.loads(out)
-    assert "runs were there already" in err
+    assert "runs existed already" in err
     assert again["rows"] == first["rows"]
     assert {path: path.read_text() for path in openings} == openings  # no test split was opened once more
 

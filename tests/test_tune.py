@@ -77,7 +77,7 @@ def test_a_grid_is_trained_whole_tested_once_and_not_trained_again(cli: Cli, tmp
     recipe = read_recipe(found["written"][0])
     assert recipe.hash == folders[best["runs"][0]]["recipe_hash"]
     again, err = tuned(cli, *GRID, "--jobs", 1)
-    assert "every run was there already" in err
+    assert "every run exists already" in err
     assert [one["value"] for one in again["trials"]] == [one["value"] for one in found["trials"]]
     assert len(run_folders(tmp_path / "runs")) == 4
 
@@ -87,7 +87,7 @@ def test_cells_of_another_search_are_taken_and_a_kept_value_is_that_of_a_plain_t
 ) -> None:
     small, _ = tuned(cli, *TINY, "lr=0.03,0.1", "epochs=2", "--jobs", 1, "--no-test")
     large, err = tuned(cli, *TINY, "lr=0.01,0.03,0.1", "epochs=2", "--jobs", 1, "--no-test", "--metric", "val_loss")
-    assert "2 of 3 trials are there already" in err
+    assert "2 of 3 trials exist already" in err
     assert large["cost"]["trained"] == 2
     assert [one["runs"] for one in large["trials"][1:]] == [one["runs"] for one in small["trials"]]
     folder = tmp_path / "runs" / large["trials"][0]["runs"][0]
@@ -142,7 +142,7 @@ def test_a_trial_that_diverges_is_a_result_and_not_the_end(cli: Cli, tmp_path: P
     assert found["best"] == 2
     assert found["gain"] is None
     again, err = tuned(cli, *words, "--study", "again")
-    assert "every run was there already" in err
+    assert "every run exists already" in err
     assert [one["state"] for one in again["trials"]] == ["failed", "complete"]
 
 
@@ -194,7 +194,7 @@ def test_a_budget_leaves_the_best_trials_of_asha_the_epochs_to_their_end(cli: Cl
     states = [one["state"] for one in found["trials"]]
     assert states.count("complete") >= 2
     assert len(states) > 9  # it has looked around before
-    assert " goes on to 9 epochs" in err
+    assert " promoted: continues to 9 epochs" in err
     # With less than one whole trial takes, all of it goes into looking around.
     found, _ = tuned(cli, *words, "--budget", "6epochs", "--no-test", "--home", "less")
     assert found["cost"]["epochs"] == 6
@@ -252,15 +252,15 @@ def test_a_winner_is_trained_again_with_further_seeds(cli: Cli, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("lr=",), "optimizer.lr: '' leaves a value out"),
+        (("lr=",), "optimizer.lr: '' has an empty value"),
         (("cnn",), "nothing to search"),
         (("learning=1,2",), "unknown key 'learning'"),
-        (("model=1..3",), "is a range, and this key takes no numbers"),
-        (("model=cnn..lenet",), "model.name: 'cnn..lenet' is a range, and this key takes no numbers"),
+        (("model=1..3",), "is a range, but the key takes no numbers"),
+        (("model=cnn..lenet",), "model.name: 'cnn..lenet' is a range, but the key takes no numbers"),
         (("lr=0.1,0.2", "model=cnn,lenett"), "unknown model 'lenett'; did you mean lenet?"),
         (("lr=0.1,0.2", "model.options.widht=7"), "widht"),
         (("seed=1,2",), "--seeds N"),
-        (("lr=0.1,0.2", "--budget", "soon"), "--budget soon: is neither a time nor epochs"),
+        (("lr=0.1,0.2", "--budget", "soon"), "--budget soon: neither a time nor a number of epochs"),
         (("lr=0.1,0.2", "--budget", "0epochs"), "shorter than one epoch"),
         (("lr=0.1,0.2", "--seeds", "0"), "--seeds 0"),
         (("lr=0.1,0.2", "data=nowhere/"), "nowhere/: no such file or folder"),

@@ -24,15 +24,15 @@ from sightlab.recipes.overrides import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
 from sightlab.tune.budget import Budget, parse_budget
-from sightlab.tune.cost_model import LISTED, Costs, Pace, expected_epochs, kind_of, kinds, told
-from sightlab.tune.draws import drawn
+from sightlab.tune.cost_model import LISTED, CostModel, Pace, expected_epochs, kind_of, kinds, prediction_lines
 from sightlab.tune.importance import importance
+from sightlab.tune.methods import searcher_of
 from sightlab.tune.progress import View
-from sightlab.tune.run_search import kept_budget
+from sightlab.tune.random_search import sample
+from sightlab.tune.run_search import last_budget
 from sightlab.tune.rungs import ETA, LEAST, is_prefix, recipe_at, rungs_of
-from sightlab.tune.search_plan import EARLY, METHODS, Plan, check_same, checked, default_method, name_of
+from sightlab.tune.search_plan import EARLY, METHODS, Plan, check_plan, check_same, default_method, name_of
 from sightlab.tune.search_record import Record, find_record
-from sightlab.tune.searcher import search_of
 from sightlab.tune.selection_bias import newcombe, out_of_bag
 from sightlab.tune.space import Range, Space, parse_space
 from sightlab.tune.trials import Trial, best_of, ranked
@@ -51,8 +51,7 @@ def test_a_schedule_is_a_prefix_where_its_first_steps_do_not_depend_on_the_total
     if name == "one-cycle" and warmup:
         return
     recipe = changed(Recipe(), {"schedule.name": name, "warmup_epochs": warmup})
-    settings_ = recipe.schedule.model_dump(exclude={"name"})
-    short, long = (build_schedule(name, steps_per_epoch=10, epochs=n, **settings_) for n in (3, 9))
+    short, long = (build_schedule(recipe.schedule, steps_per_epoch=10, epochs=n) for n in (3, 9))
     assert is_prefix(recipe) == ([short(step) for step in range(30)] == [long(step) for step in range(30)])
 
 
@@ -81,11 +80,11 @@ def test_a_rung_of_a_prefix_is_the_trials_own_run_and_of_a_cycle_a_run_with_fewe
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if method != "grid"])
-def test_a_search_that_is_told_its_record_goes_on_as_if_it_had_not_been_stopped(method: str) -> None:
+def test_a_searcher_that_replays_its_record_continues_as_if_never_stopped(method: str) -> None:
     plan = plan_of(method)
 
     def went(count: int, known: list[dict[str, object]]) -> tuple[list[dict[str, object]], list[bool]]:
-        search = search_of(plan)
+        search = searcher_of(plan)
         values, decisions = [], []
         for number in range(count):
             one = search.ask(number, known[number] if number < len(known) else None)
@@ -110,7 +109,7 @@ def test_a_search_that_is_told_its_record_goes_on_as_if_it_had_not_been_stopped(
 
 @pytest.mark.parametrize("method", ["grid", "random", "asha", "hyperband"])
 def test_a_space_of_lists_is_gone_through_once(method: str) -> None:
-    search = search_of(plan_of(method, LISTS))
+    search = searcher_of(plan_of(method, LISTS))
     found = [search.ask(number) for number in range(6)]
     assert search.ask(6) is None
     cells = list(LISTS.grid())
@@ -120,7 +119,7 @@ def test_a_space_of_lists_is_gone_through_once(method: str) -> None:
 
 def test_halving_without_an_end_lets_the_best_third_go_on_by_now() -> None:
     """Li et al. 2020, algorithm 2: of the values told at a rung, those in the best third; the others may be later."""
-    search = search_of(plan_of("asha"))
+    search = searcher_of(plan_of("asha"))
     decisions = []
     for number, score in enumerate([0.5, 0.9, 0.8, 0.7, 0.3, 0.85]):
         search.ask(number)
@@ -136,7 +135,7 @@ def test_halving_without_an_end_lets_the_best_third_go_on_by_now() -> None:
 
 
 def test_halving_that_has_an_end_lets_go_on_what_is_certain_to_be_in_the_best_third() -> None:
-    search = search_of(plan_of("asha", trials=9))
+    search = searcher_of(plan_of("asha", trials=9))
     scores = [0.1, 0.2, 0.9, 0.3, 0.8, 0.4, 0.5]
     for number, score in enumerate(scores):
         search.ask(number)
@@ -165,7 +164,7 @@ def test_halving_comes_to_its_end_whatever_ends_first(
     scores: list[float], workers: int, known: bool, chance: random.Random
 ) -> None:
     """A search of several workers in little: whoever is done tells, what waits goes on before a new trial is begun."""
-    search = search_of(plan_of("asha", trials=len(scores) if known else None))
+    search = searcher_of(plan_of("asha", trials=len(scores) if known else None))
     last = len(plan_of("asha").rungs_of({})) - 1
     at: dict[int, int] = {}
     ended: set[int] = set()
@@ -216,7 +215,7 @@ def test_halving_comes_to_its_end_whatever_ends_first(
 def test_draws_stay_in_their_range_and_whole_numbers_whole(seed: int, log: bool) -> None:
     space = Space({"batch_size": Range(2, 5, True, log), "optimizer.lr": Range(0.1, 0.2, False, log)})
     generator = np.random.default_rng(seed)
-    found = [drawn(space, generator) for _ in range(200)]
+    found = [sample(space, generator) for _ in range(200)]
     assert {one["batch_size"] for one in found} == {2, 3, 4, 5}
     assert all(0.1 <= one["optimizer.lr"] <= 0.2 for one in found)
 
@@ -225,7 +224,7 @@ def test_draws_stay_in_their_range_and_whole_numbers_whole(seed: int, log: bool)
     ("method", "words", "epochs", "says"),
     [
         ("grid", ["lr=0.1..0.2"], 9, "--method grid: optimizer.lr is a range"),
-        ("cmaes", ["lr=0.1..0.2", "batch_size=32,64"], 9, "--method cmaes: searches two ranges"),
+        ("cmaes", ["lr=0.1..0.2", "batch_size=32,64"], 9, "--method cmaes: needs at least two ranges"),
         ("asha", ["lr=0.1..0.2", "epochs=3,9"], 9, "--method asha: decides how many epochs"),
         ("hyperband", ["lr=0.1..0.2"], 2, "--method hyperband: 2 epochs leave nothing to stop early"),
         ("random", ["batch_size=0..4"], 9, "batch_size"),
@@ -236,7 +235,7 @@ def test_a_search_that_cannot_be_is_one_line(method: str, words: list[str], epoc
     fixed, space = parse_space(words)
     recipe = changed(Recipe(epochs=epochs), {**fixed, "model.weights": "some.pth"})
     with pytest.raises((StudyError, RecipeError), match=says):
-        checked(Plan("study", recipe, space, method))
+        check_plan(Plan("study", recipe, space, method))
 
 
 def test_the_usual_method_and_the_name_follow_from_the_search() -> None:
@@ -249,16 +248,16 @@ def test_the_usual_method_and_the_name_follow_from_the_search() -> None:
 def test_a_plan_comes_back_from_its_record_and_another_is_refused(tmp_path: Path) -> None:
     plan = plan_of("tpe", words=("cnn", "lr=0.1..1"), asked=Recipe(epochs=9).hash, data="d")
     record = Record.of(tmp_path, plan.name)
-    record.begin(plan)
+    record.create(plan)
     kept = find_record(tmp_path, "study").plan()
     assert kept == plan
     check_same(plan, kept)
     other = Plan(**{**vars(plan), "recipe": Recipe(epochs=8), "asked": Recipe(epochs=8).hash})
     with pytest.raises(StudyError, match=r"study study: its recipe has changed \(epochs 9 -> 8\)"):
         check_same(other, kept)
-    with pytest.raises(StudyError, match="was begun with another space"):
+    with pytest.raises(StudyError, match="was created with another space"):
         check_same(Plan(**{**vars(plan), "space": LISTS}), kept)
-    with pytest.raises(StudyError, match="the pictures of fashion-mini have changed"):
+    with pytest.raises(StudyError, match="the images of fashion-mini have changed"):
         check_same(Plan(**{**vars(plan), "data": "e"}), kept)
     with pytest.raises(StudyError, match=r"no study 'stud' in .*did you mean study"):
         find_record(tmp_path, "stud")
@@ -281,8 +280,8 @@ def test_a_line_that_a_kill_has_torn_is_dropped_and_the_next_stands_by_itself(cu
         file.write_bytes(whole[: -min(cut, len(lines[1]))])
         again = Record.of(Path(folder), "study")
         assert again.events == record.events[:1]
-        again.sit_down({"workers": 1})
-        assert [event["event"] for event in Record.of(Path(folder), "study").events] == ["asked", "sitting"]
+        again.start_session({"workers": 1})
+        assert [event["event"] for event in Record.of(Path(folder), "study").events] == ["asked", "session"]
 
 
 def test_a_line_in_the_middle_that_is_damaged_is_named(tmp_path: Path) -> None:
@@ -297,36 +296,36 @@ def test_a_study_that_another_process_drives_is_left_alone(tmp_path: Path) -> No
     code = (
         "import sys, time; from pathlib import Path; from sightlab.tune.search_record import Record\n"
         "record = Record.of(Path(sys.argv[1]), 'study'); record.folder.mkdir(parents=True)\n"
-        "record.sit_down({}); print('sits', flush=True); time.sleep(600)\n"
+        "record.start_session({}); print('sits', flush=True); time.sleep(600)\n"
     )
     other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
     assert other.stdout is not None
     assert other.stdout.readline() == b"sits\n"
-    with pytest.raises(StudyError, match=f"is under way, as process {other.pid}"):
-        Record.of(tmp_path, "study").sit_down({})
+    with pytest.raises(StudyError, match=f"process {other.pid} is running it"):
+        Record.of(tmp_path, "study").start_session({})
     os.kill(other.pid, signal.SIGKILL)
     other.wait()
     other.stdout.close()
-    Record.of(tmp_path, "study").sit_down({})
+    Record.of(tmp_path, "study").start_session({})
 
 
 def test_a_study_that_is_gone_on_with_keeps_its_budget(tmp_path: Path) -> None:
     record = Record.of(tmp_path, "study")
-    record.begin(plan_of("tpe"))
-    assert kept_budget("study", tmp_path) == parse_budget("none") == Budget()
+    record.create(plan_of("tpe"))
+    assert last_budget("study", tmp_path) == parse_budget("none") == Budget()
     for budget in (parse_budget("30m"), parse_budget("40epochs")):
-        record.sit_down({"budget": {"seconds": budget.seconds, "epochs": budget.epochs}, "workers": 2})
-        assert kept_budget("study", tmp_path) == budget
+        record.start_session({"budget": {"seconds": budget.seconds, "epochs": budget.epochs}, "workers": 2})
+        assert last_budget("study", tmp_path) == budget
     with pytest.raises(StudyError, match="no study 'other'"):
-        kept_budget("other", tmp_path)
+        last_budget("other", tmp_path)
 
 
 @pytest.mark.parametrize(("library", "method"), [("optuna", "tpe"), ("optuna", "hyperband"), ("cmaes", "cmaes")])
 def test_a_library_that_is_not_installed_is_named(library: str, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, library, None)  # as Python's own import system takes for: not there
     with pytest.raises(StudyError, match=f"--method {method}: needs {library}, which is not installed; pip install"):
-        search_of(plan_of(method))
-    search_of(plan_of("random"))
+        searcher_of(plan_of(method))
+    searcher_of(plan_of("random"))
 
 
 def test_trials_of_one_cost_are_measured_once() -> None:
@@ -342,7 +341,7 @@ def test_trials_of_one_cost_are_measured_once() -> None:
 def test_a_prediction_is_epochs_times_pace_and_starts() -> None:
     plan = plan_of("grid", LISTS, seeds=2)
     paces = {kind: Pace(10.0 * number, 1.0) for number, kind in enumerate(kinds(plan), 1)}
-    costs = Costs(plan, paces)
+    costs = CostModel(plan, paces)
     assert costs.seconds({"optimizer.lr": 0.1, "batch_size": 64}) == 2 * (9 * 20.0 + 1.0)
     assert costs.cheapest_epoch() == 11.0
 
@@ -350,8 +349,8 @@ def test_a_prediction_is_epochs_times_pace_and_starts() -> None:
 def test_every_cell_of_a_grid_is_told_its_time_and_of_a_huge_one_every_kind() -> None:
     _, grid = parse_space(["lr=0.01,0.03,0.06,0.09,0.12", "batch_size=16,32,64,128,256"])
     plan = plan_of("grid", grid)
-    costs = Costs(plan, {kind: Pace(20.0, 0.0) for kind in kinds(plan)})
-    lines, seconds = told(costs, list(grid.grid()), Budget(seconds=1800), 2)
+    costs = CostModel(plan, {kind: Pace(20.0, 0.0) for kind in kinds(plan)})
+    lines, seconds = prediction_lines(costs, list(grid.grid()), Budget(seconds=1800), 2)
     assert lines[0] == "  lr=0.01 batch_size=16: 3:00 min" and lines[24].startswith("  lr=0.12 batch_size=256")
     assert lines[25:] == [
         "25 trials to train, about 39:00 min with 2 processes",  # one of the two has 13 trials
@@ -359,7 +358,7 @@ def test_every_cell_of_a_grid_is_told_its_time_and_of_a_huge_one_every_kind() ->
     ]
     assert seconds == 13 * 180
     _, huge = parse_space([f"lr={','.join(str(n / 1000) for n in range(1, LISTED))}", "batch_size=32,64"])
-    lines, _ = told(Costs(plan_of("grid", huge), costs.paces), list(huge.grid()), Budget(), 2)
+    lines, _ = prediction_lines(CostModel(plan_of("grid", huge), costs.paces), list(huge.grid()), Budget(), 2)
     assert lines[0] == "  batch_size=16: 20.0 s an epoch" and len(lines) == 6
 
 
@@ -380,27 +379,30 @@ def test_expected_epochs_are_what_halving_leaves_of_many_trials() -> None:
     assert epochs / 3 < hyper < 27
 
 
-def epoch(number: int, accuracy: float, loss: float) -> Epoch:
-    return Epoch(number, 1.0, 0.5, loss, accuracy, 0.1, 1.0, 100.0, False)
+def epoch(number: int, accuracy: float, loss: float, best: bool) -> Epoch:
+    return Epoch(number, 1.0, 0.5, loss, accuracy, 0.1, 1.0, 100.0, best)
 
 
 def test_a_run_is_worth_its_best_epoch_and_a_trial_with_fewer_epochs_is_not_held_against_the_others() -> None:
-    epochs = [epoch(1, 0.5, 1.0), epoch(2, 0.7, 0.9), epoch(3, 0.7, 0.8), epoch(4, 0.7, 0.8)]
+    epochs = [epoch(1, 0.5, 1.0, True), epoch(2, 0.7, 0.9, True), epoch(3, 0.7, 0.8, True), epoch(4, 0.7, 0.8, False)]
     assert best_of(epochs).epoch == 3
     recipe = Recipe(epochs=9)
 
-    def trial(number: int, state: str, values: list[float], twin: int | None = None) -> Trial:
-        return Trial(number, {}, recipe, (1, 3, 9), len(values), values, state, twin=twin)
+    def trial(number: int, state: str, values: list[float], duplicate_of: int | None = None) -> Trial:
+        return Trial(number, {}, recipe, (1, 3, 9), len(values), values, state, duplicate_of=duplicate_of)
 
     pruned, low, high = (
         trial(0, "pruned", [0.99]),
         trial(1, "complete", [0.1, 0.2, 0.6]),
         trial(2, "complete", [0.7] * 3),
     )
-    again, failed = trial(3, "complete", [0.7] * 3, twin=2), trial(4, "failed", [0.999])
+    again, failed = trial(3, "complete", [0.7] * 3, duplicate_of=2), trial(4, "failed", [0.999])
     everything = [pruned, low, high, again, failed]
     assert [one.number for one in ranked(plan_of("asha"), everything)] == [2, 1]
-    assert [one.number for one in ranked(plan_of("asha", metric="val_loss"), everything)] == [1, 2]
+    assert [one.number for one in ranked(plan_of("asha", metric="validation_loss", maximize=False), everything)] == [
+        1,
+        2,
+    ]
     cut = trial(5, "open", [0.5, 0.4])
     assert [one.number for one in ranked(plan_of("asha"), [pruned, cut, failed])] == [5]
 
@@ -435,7 +437,7 @@ def test_what_matters_is_told_from_what_does_not() -> None:
     generator = np.random.default_rng(0)
     trials = []
     for number in range(60):
-        values = drawn(space, generator)
+        values = sample(space, generator)
         score = 1 - abs(math.log10(values["optimizer.lr"]) + 1.5)
         trials.append(Trial(number, values, plan.recipe, (9,), 0, [score], "complete"))
     shares = importance(plan, trials)

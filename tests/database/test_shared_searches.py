@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sightlab.store.run_folder import read_facts, run_folders, status_of
 from sightlab.tune.consensus import packed, unpacked
-from sightlab.tune.peers import Others
+from sightlab.tune.peers import Peers
 from tests.conftest import Cli, refused_with
 from tests.database.postgres import Server
 
@@ -115,7 +115,7 @@ def test_a_third_process_is_told_the_same_search_and_trains_nothing(
     assert values[0] == values[1] == values[2]
     assert len(values[0]) == 12
     assert not run_folders(tmp_path / "three")
-    assert "every run was there already" in err
+    assert "every run exists already" in err
 
 
 @pytest.mark.slow
@@ -128,7 +128,7 @@ def test_the_trials_of_a_killed_driver_are_taken_over(server: Server, on_postgre
     first.wait()
     found = ended(tmp_path, second, "two")
     assert [(one["state"], one["epochs"]) for one in found["trials"]] == [("complete", 12)] * 2
-    assert "1 trial of drivers that have gone: taken over" in (tmp_path / "two.err").read_text()
+    assert "took over 1 trial from drivers that stopped" in (tmp_path / "two.err").read_text()
     assert {status_of(read_facts(folder)) for folder in run_folders(tmp_path / "two")} == {"interrupted"}
 
 
@@ -168,11 +168,13 @@ def test_what_cannot_be_shared_is_one_line(
     monkeypatch.setenv("SIGHTLAB_DB", "postgresql+psycopg://postgres@127.0.0.1:1/postgres")
     refused_with(cli("tune", "lr=0.1,0.2", "--share"), "127.0.0.1:1/postgres: no answer")
     monkeypatch.setenv("SIGHTLAB_DB", on_postgres)
-    refused_with(cli("tune", "--resume", "nobody", "--share"), "no study 'nobody' in the database of SIGHTLAB_DB; none")
+    refused_with(
+        cli("tune", "--resume", "nobody", "--share"), "no study 'nobody' in the database of SIGHTLAB_DB; there is none"
+    )
     words = ("tune", *TINY, "epochs=1", "--study", "mine", "--share", "--jobs", 1, "--no-test")
     assert cli(*words, "lr=0.03")[0] == 2
     assert cli(*words, "lr=0.03,0.1")[0] == 0
-    refused_with(cli(*words, "lr=0.03,0.2"), "study mine: was begun with another space")
+    refused_with(cli(*words, "lr=0.03,0.2"), "study mine: was created with another space")
     refused_with(
         cli("tune", "--resume", "min", "--share"), "no study 'min' in the database of SIGHTLAB_DB; did you mean"
     )
@@ -191,17 +193,17 @@ def test_answers_come_back_as_they_went(seeds: int, images: int, seed: int) -> N
 def test_what_others_have_promised_is_what_they_have_not_told(
     given_out: list[tuple[str, str, int]], data: st.DataObject
 ) -> None:
-    others, left = Others(), dict[tuple[str, str], int]()
+    peers, left = Peers(), dict[tuple[str, str], int]()
     for by, run, epochs in given_out:
-        others.hear({"event": "given", "run": run, "epochs": epochs}, by)
+        peers.apply({"event": "given", "run": run, "epochs": epochs}, by)
         done = data.draw(st.integers(0, epochs))
         for _ in range(done):
-            others.hear({"event": "epoch", "run": run}, by)
+            peers.apply({"event": "epoch", "run": run}, by)
         left[by, run] = epochs - done
         if data.draw(st.booleans()):
-            others.hear({"event": "kept", "run": run}, by)
+            peers.apply({"event": "kept", "run": run}, by)
             del left[by, run]
-    assert others.promised() == sum(left.values())
-    others.hear({"event": "rest"}, "a")
-    assert others.promised() == sum(epochs for (by, _), epochs in left.items() if by != "a")
-    assert others.at_work({"a", "b"}) == {"b"}
+    assert peers.promised_epochs() == sum(left.values())
+    peers.apply({"event": "rest"}, "a")
+    assert peers.promised_epochs() == sum(epochs for (by, _), epochs in left.items() if by != "a")
+    assert peers.working({"a", "b"}) == {"b"}

@@ -167,31 +167,31 @@ def run(
     from sightlab.report.article import page_file, write_article
     from sightlab.store.run_folder import home_folder
     from sightlab.studies.hidden_csv import test_hidden
-    from sightlab.studies.run_study import Watch, keep_account, run_study
+    from sightlab.studies.run_study import StudyCallback, run_study, save_costs
     from sightlab.studies.study_page import page_of
     from sightlab.studies.study_results import gathered
-    from sightlab.training.device import trainings_at_once
     from sightlab.training.callbacks import Paused
+    from sightlab.training.device import trainings_at_once
 
     place = home or home_folder()
     file = page_file(target or default_page(name, scale))
     plan = planned(name, scale, data, seeds, place)
     with progress_bar("reading images") as decoding, asked_to_pause() as asked, contextlib.ExitStack() as shown:
-        watch = Watch(say, decoding=decoding, pause=lambda: bool(asked))
+        callback = StudyCallback(say, on_data_progress=decoding, should_pause=lambda: bool(asked))
         if sys.stderr.isatty():
             bar = RunsBar(len(plan.jobs))
             shown.enter_context(bar.bar)
-            watch = replace(watch, say=bar.say, epoch=bar.epoch, ended=bar.ended)
+            callback = replace(callback, on_message=bar.say, on_epoch=bar.epoch, on_run_end=bar.ended)
         try:
-            account = run_study(plan, place, jobs or trainings_at_once(), watch)
+            costs = run_study(plan, place, jobs or trainings_at_once(), callback)
         except Paused:
             say("paused; the same command resumes it")
             return STOPPED
-    keep_account(plan, account, place)
+    save_costs(plan, costs, place)
     results = gathered(plan, place)
     test_hidden(results, say)
     written = write_article(page_of(results), file)
-    say(str(account))
+    say(str(costs))
     if json:
         as_json(
             {

@@ -18,7 +18,9 @@ from sightlab.errors import StudyError
 if TYPE_CHECKING:
     from sightlab.runs.ray_executor import RayExecutor
     from sightlab.runs.worker_pool import WorkerPool
+    from sightlab.tune.budget import Budget
     from sightlab.tune.progress import View
+    from sightlab.tune.run_search import SearchOptions
     from sightlab.tune.search_plan import Plan
     from sightlab.tune.selection import Selection
     from sightlab.tune.tuner import Tuner
@@ -44,13 +46,6 @@ class Method(StrEnum):
     hyperband = "hyperband"
 
 
-class Metric(StrEnum):
-    """What a trial is worth."""
-
-    val_loss = "val_loss"
-    val_accuracy = "val_accuracy"
-
-
 def tune(
     words: Annotated[
         list[str] | None,
@@ -59,7 +54,10 @@ def tune(
     method: Annotated[
         Method | None, typer.Option(help="Search method; default: grid for lists alone, tpe with a range.")
     ] = None,
-    metric: Annotated[Metric | None, typer.Option(help="Of validation; default val_accuracy.")] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="validation_accuracy (default), validation_loss, or a metric that the recipe computes."),
+    ] = None,
     seeds: Annotated[int | None, typer.Option(help="Seeds per trial; default 1.")] = None,
     budget: Annotated[
         str | None, typer.Option(metavar="30m|2h|40epochs", help="Time or epochs for the whole search.")
@@ -82,7 +80,7 @@ def tune(
         ),
     ] = False,
     study: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the search.")] = None,
-    resume: Annotated[str | None, typer.Option(metavar="STUDY", help="Continue a search that was stopped.")] = None,
+    resume: Annotated[str | None, typer.Option(metavar="STUDY", help="Resume a search; last: the latest.")] = None,
     retrain: Annotated[int, typer.Option(min=0, help="Train the winner with this many more seeds.")] = 0,
     test: Annotated[bool, typer.Option("--test/--no-test", help="Test the winner, once.")] = True,
     target: Annotated[
@@ -112,36 +110,36 @@ def tune(
     from sightlab.store.run_folder import home_folder
     from sightlab.training.callbacks import Paused
     from sightlab.tune.budget import parse_budget
-    from sightlab.tune.run_search import Asked, kept_budget
+    from sightlab.tune.run_search import SearchOptions, last_budget
 
-    asked = Asked(tuple(words or ()), method and method.value, metric and metric.value, seeds, trials, study=study)
+    options = SearchOptions(tuple(words or ()), method and method.value, metric, seeds, trials, study=study)
     place = home or home_folder()
-    limit = kept_budget(resume, place, share) if resume is not None and budget is None else parse_budget(budget)
+    limit = last_budget(resume, place, share) if resume is not None and budget is None else parse_budget(budget)
     with asked_to_pause() as stop:
-        plan = plan_of(asked, resume, place, limit, share)
+        plan = plan_of(options, resume, place, limit, share)
         say(f"study {plan.name}: {plan.method}, {plan.metric}, {', '.join(axes_of(plan))}")
         try:
-            hands = hands_of(jobs, on, cpus, gpus)
-            tuner, verdict = searched(plan, place, limit, hands, stop, (test, retrain), share)
+            executor = executor_of(jobs, on, cpus, gpus)
+            tuner, selection = run_search(plan, place, limit, executor, stop, (test, retrain), share)
         except Paused:
             again = [*(["--share"] if share else []), *([f"--budget {budget}"] if budget else [])]
             say(" ".join(["paused; resume with: sightlab tune --resume", plan.name, *again]))
             return STOPPED
-    return show(tuner, verdict, target, json)
+    return show(tuner, selection, target, json)
 
 
-def plan_of(asked: Any, resume: str | None, home: Path, budget: Any, share: bool) -> Plan:
-    """The search that is asked for, or that a study was begun with."""
-    from sightlab.tune.run_search import planned, resumed
+def plan_of(options: SearchOptions, resume: str | None, home: Path, budget: Budget, share: bool) -> Plan:
+    """The plan of a new search, or of the study to resume."""
+    from sightlab.tune.run_search import plan_resumed, plan_search
 
     with progress_bar("reading images") as decoding:
         if resume is not None:
-            return resumed(resume, asked, home, budget, decoding, share)
-        return planned(asked, home, budget, decoding)
+            return plan_resumed(resume, options, home, budget, decoding, share)
+        return plan_search(options, home, budget, decoding)
 
 
 def check_share(on: str | None, cpus: float | None, gpus: float | None) -> None:
-    """Raise StudyError for a share of a cluster that cannot be, or without a cluster."""
+    """Raise StudyError for a share of a cluster that makes no sense, or without a cluster."""
     for option, share in (("--cpus", cpus), ("--gpus", gpus)):
         if share is not None and on is None:
             raise StudyError(f"{option} {share:g} is for a cluster; add --on ray, or use --jobs on this machine")
@@ -151,8 +149,8 @@ def check_share(on: str | None, cpus: float | None, gpus: float | None) -> None:
         raise StudyError("--cpus 0: a trial needs a CPU or a share of a GPU; leave it out for 1 CPU")
 
 
-def hands_of(jobs: int | None, on: str | None, cpus: float | None, gpus: float | None) -> WorkerPool | RayExecutor:
-    """Who works the trials off: processes of this machine, or a cluster. Raises StudyError where it does not answer."""
+def executor_of(jobs: int | None, on: str | None, cpus: float | None, gpus: float | None) -> WorkerPool | RayExecutor:
+    """Processes of this machine, or a cluster. Raises StudyError where the cluster does not answer."""
     if on is None:
         from sightlab.runs.worker_pool import WorkerPool
         from sightlab.training.device import trainings_at_once
@@ -171,32 +169,33 @@ def axes_of(plan: Plan) -> list[str]:
     return [f"{key}={axis_words(axis)}" for key, axis in plan.space.axes.items()]
 
 
-def searched(
+def run_search(
     plan: Plan,
     home: Path,
-    budget: Any,
-    hands: WorkerPool | RayExecutor,
+    budget: Budget,
+    executor: WorkerPool | RayExecutor,
     stop: list[int],
     after: tuple[bool, int],
     share: bool,
 ) -> tuple[Tuner, Selection | None]:
-    """Work the search off, and choose. after: whether the winner is tested, and with how many further seeds."""
-    from sightlab.tune.progress import Watch
+    """Run the search and select the winner. after: whether it is tested, and retrained with how many further seeds."""
+    from sightlab.tune.progress import SearchCallback
     from sightlab.tune.run_search import search
-    from sightlab.tune.selection import chosen
+    from sightlab.tune.selection import select
 
-    with hands as crew, live_view() as (tell, look):
-        tuner = search(plan, home, crew, budget, Watch(tell, look, None, lambda: bool(stop)), share)
-        tell(f"{tuner.account}")
+    with executor, live_view() as (on_message, on_progress):
+        callback = SearchCallback(on_message, on_progress, lambda: bool(stop))
+        tuner = search(plan, home, executor, budget, callback, share)
+        on_message(str(tuner.cost_log))
         try:
-            return tuner, chosen(tuner, test=after[0], retrain=after[1])
+            return tuner, select(tuner, test=after[0], retrain=after[1])
         finally:
             tuner.record.leave()
 
 
 @contextlib.contextmanager
 def live_view() -> Iterator[tuple[Callable[[str], None], Callable[[View], None]]]:
-    """Where lines and the state of a search go: a live table for a person, plain lines for everyone else."""
+    """Where messages and views of a search go: to a live table on a terminal, else to plain lines."""
     if not sys.stderr.isatty():
         yield say, lambda _view: None
         return
@@ -205,15 +204,15 @@ def live_view() -> Iterator[tuple[Callable[[str], None], Callable[[View], None]]
 
     live = Live(console=Console(stderr=True), refresh_per_second=4, transient=True)
 
-    def tell(text: str) -> None:
+    def on_message(text: str) -> None:
         live.console.print(text, markup=False, highlight=False)
 
     with live:
-        yield tell, lambda view: live.update(drawn(view))
+        yield on_message, lambda view: live.update(drawn(view))
 
 
 def drawn(view: View) -> Any:
-    """How a search stands, as a table of its workers under a line on the whole."""
+    """A search as a table of its workers below a line of totals."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -230,25 +229,27 @@ def drawn(view: View) -> Any:
     return Group(Text("; ".join([*parts, *([view.left] if view.left else [])])), table)
 
 
-def show(tuner: Tuner, verdict: Selection | None, file: Path | None, json: bool) -> int:
-    """What the search came to; its page and the winner's recipe are written."""
+def show(tuner: Tuner, selection: Selection | None, file: Path | None, json: bool) -> int:
+    """Print the result of a search; write its page and the winner's recipe."""
     from sightlab.report.article import write_article
     from sightlab.tune.search_page import page_of
+    from sightlab.tune.search_record import seconds_taken
     from sightlab.tune.summary import as_values, best_recipe, ends, lines
 
-    record = tuner.record
-    if verdict is None:
-        reasons = [trial.reason for trial in tuner.trials if trial.reason]
+    record, plan, trials = tuner.record, tuner.state.plan, tuner.state.trials
+    if selection is None:
+        reasons = [trial.reason for trial in trials if trial.reason]
         raise StudyError(
-            f"study {tuner.plan.name}: no trial has a value ({ends(tuner)})"
+            f"study {plan.name}: no trial has a value ({ends(trials)})"
             + (f"; the first failed: {reasons[0]}" if reasons else "; give a larger --budget")
         )
-    best = record.written("best.yaml", best_recipe(tuner, verdict))
-    written = [best, *write_article(page_of(tuner, verdict), file or record.folder / "report.html")]
+    best = record.write("best.yaml", best_recipe(plan, trials, selection.winner))
+    page = page_of(tuner.state, tuner.cost_log, seconds_taken(record.events, record.driver), selection)
+    written = [best, *write_article(page, file or record.folder / "report.html")]
     if json:
-        as_json(as_values(tuner, verdict) | {"written": [str(path) for path in written]})
+        as_json(as_values(tuner.state, tuner.cost_log, selection) | {"written": [str(path) for path in written]})
         return 0
-    for line in lines(tuner, verdict):
+    for line in lines(plan, trials, selection):
         out(line)
     out(f"\npage: {written[1]}")
     out(f"recipe: {best}")
@@ -257,7 +258,7 @@ def show(tuner: Tuner, verdict: Selection | None, file: Path | None, json: bool)
 
 
 def is_search(name: str, home: Path) -> bool:
-    """Whether a study of this name is a search of a home, and none that ships."""
+    """Whether a study of this name is a search in a home, and not a built-in study."""
     from sightlab.studies.study_files import shipped_studies
     from sightlab.tune.search_record import FOLDER, PLAN
 
@@ -265,15 +266,15 @@ def is_search(name: str, home: Path) -> bool:
 
 
 def report_search(name: str, home: Path, target: Path | None, json: bool) -> None:
-    """Write the page of a search anew, from its record and its runs."""
+    """Write the page of a search again, from its record and its runs."""
     from sightlab.report.article import page_file
     from sightlab.runs.worker_pool import WorkerPool
     from sightlab.training.device import trainings_at_once
-    from sightlab.tune.progress import Watch
-    from sightlab.tune.run_search import reopened
-    from sightlab.tune.selection import told_again
+    from sightlab.tune.progress import SearchCallback
+    from sightlab.tune.run_search import recorded_search
+    from sightlab.tune.selection import selection_on_record
 
     file = None if target is None else page_file(target)
-    with WorkerPool(trainings_at_once()) as crew:
-        tuner = reopened(name, home, crew, Watch(say))
-        show(tuner, told_again(tuner), file, json)
+    with WorkerPool(trainings_at_once()) as pool:
+        tuner = recorded_search(name, home, pool, SearchCallback(say))
+        show(tuner, selection_on_record(tuner), file, json)

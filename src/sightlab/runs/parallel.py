@@ -1,4 +1,4 @@
-"""Several trainings at once on one machine: a process of one thread for each core.
+"""Several trainings at once on one machine: one process with one thread for each core.
 
 Two threads of one process wait for each other after every operation; two processes that train two networks do not.
 """
@@ -12,31 +12,29 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sightlab.errors import DivergedError, RunError, SightlabError
+from sightlab.errors import DivergedError, SightlabError
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
-from sightlab.runs.lifecycle import Watch
-from sightlab.runs.segments import life_of
-from sightlab.runs.tasks import Channel, Message, Task, TaskContext, TaskError, WorkerLost
+from sightlab.runs.executor import result_of, run_tasks
+from sightlab.runs.segments import SegmentCallback, start_or_resume
+from sightlab.runs.tasks import Channel, Task, TaskContext
 from sightlab.runs.worker_pool import WorkerPool
-from sightlab.training.loop import Paused
+from sightlab.training.callbacks import Paused
 
-LOOK_SECONDS = 0.2  # between two looks at what the processes say
-
-TellEpoch = Callable[[int, Epoch], None]
-Asked = Callable[[], bool]
+OnEpoch = Callable[[int, Epoch], None]
+ShouldPause = Callable[[], bool]
 
 
 @dataclass(frozen=True)
 class Training:
-    """One training of many. known: the folder of an interrupted run to go on with, None to start anew."""
+    """One training of several. folder: of an interrupted run to resume, None to start a new one."""
 
     recipe: Recipe
-    known: Path | None = None
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
-class Ended:
+class TrainingEnd:
     """How a training ended. number: its place among the others. folder: of its run, None where it diverged.
 
     reason: why it did. seconds: from start to end.
@@ -48,87 +46,72 @@ class Ended:
     seconds: float
 
 
-def train_side_by_side(
+def train_parallel(
     trainings: Sequence[Training],
     home: Path,
-    workers: int,
+    jobs: int,
     *,
-    epoch: TellEpoch = lambda _number, _epoch: None,
-    pause: Asked = lambda: False,
-) -> Iterator[Ended]:
-    """Train in so many processes of one thread each; yield each training as it ends, which may be in another order.
+    on_epoch: OnEpoch = lambda _number, _epoch: None,
+    should_pause: ShouldPause = lambda: False,
+) -> Iterator[TrainingEnd]:
+    """Train in `jobs` processes of one thread each; yield how each training ended, in the order in which they end.
 
-    One worker is this process itself, with its own threads, one training after the other.
-    A training that diverges is a result. epoch: told of each epoch, by the training's place. pause: asked several times
-    a second; when it says yes every run under way is kept and Paused raised. Raises what training raises, with the
-    other runs kept, and RunError where a process was killed.
+    With one job the trainings run in this process, with all of its threads, one after the other.
+    A training that diverges is a result. on_epoch: called with the training's place and each of its epochs.
+    should_pause: asked several times a second; once it says yes every running training is saved and Paused is raised.
+    Raises what training raises, with the other runs saved, and RunError where a process was killed.
     """
-    if workers == 1:
+    if jobs == 1:
         for number, training in enumerate(trainings):
-            context = TaskContext(training.recipe, home, training.known)
-            yield known_end(to_the_end(number, Here(partial(epoch, number), pause), context))
+            context = TaskContext(training.recipe, home, training.folder)
+            yield end_of(train_to_end(number, LocalChannel(partial(on_epoch, number), should_pause), context))
         return
-    with WorkerPool(workers) as crew:
-        yield from by_crew(crew, trainings, home, epoch, pause)
+    tasks = [
+        Task(partial(train_to_end, number), TaskContext(training.recipe, home, training.folder))
+        for number, training in enumerate(trainings)
+    ]
+    with WorkerPool(jobs) as pool:
+        for end in run_tasks(pool, tasks, should_pause, partial(pass_epochs, on_epoch)):
+            yield end_of(result_of(end, trainings[end.number].recipe.name))
 
 
-def by_crew(
-    crew: WorkerPool, trainings: Sequence[Training], home: Path, epoch: TellEpoch, pause: Asked
-) -> Iterator[Ended]:
-    """Hand trainings to processes, in their order, until all have ended."""
-    waiting = list(enumerate(trainings))
-    while waiting or crew.busy:
-        while waiting and crew.idle and not pause():
-            number, training = waiting.pop(0)
-            crew.give(number, Task(partial(to_the_end, number), TaskContext(training.recipe, home, training.known)))
-        for news in crew.news(LOOK_SECONDS):
-            if isinstance(news, Message):
-                epoch(news.number, news.message)
-            elif isinstance(news, WorkerLost):
-                raise RunError(
-                    f"a worker process has gone ({news.why}): killed, or out of memory; the same command goes on where "
-                    "it stopped"
-                )
-            elif isinstance(news, TaskError):
-                raise RunError(f"{trainings[news.number].recipe.name}: {news.error}; what was trained is kept")
-            else:
-                yield known_end(news.result)
-        if pause():
-            crew.stop()
-            if not crew.busy:
-                raise Paused
+def pass_epochs(on_epoch: OnEpoch, number: int, message: object) -> None:
+    """Call back with the epochs among a training's messages."""
+    if isinstance(message, Epoch):
+        on_epoch(number, message)
 
 
-def known_end(found: Ended | Exception) -> Ended:
-    """How a training ended; raises what it was ended by."""
-    if isinstance(found, Exception):
-        raise found
-    return found
+def end_of(result: TrainingEnd | Exception) -> TrainingEnd:
+    """How a training ended; raises the error that ended it."""
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 @dataclass(frozen=True)
-class Here:
+class LocalChannel:
     """The channel of a training in this process."""
 
-    epoch: Callable[[Epoch], None]
-    pause: Asked
+    on_epoch: Callable[[Epoch], None]
+    should_pause: ShouldPause
 
-    def tell(self, message: Any) -> None:
+    def send(self, message: Any) -> None:
         """See `Channel`."""
-        self.epoch(message)
+        if isinstance(message, Epoch):
+            self.on_epoch(message)
 
-    def stop(self) -> bool:
+    def should_stop(self) -> bool:
         """See `Channel`."""
-        return self.pause()
+        return self.should_pause()
 
 
-def to_the_end(number: int, channel: Channel, context: TaskContext) -> Ended | Exception:
-    """Train to the end, or go on to it, telling each epoch; gives what of sightlab's own errors came between."""
+def train_to_end(number: int, channel: Channel, context: TaskContext) -> TrainingEnd | Exception:
+    """Train or resume a run to its end, sending each epoch; returns sightlab's own errors instead of raising them."""
     started = time.monotonic()
     try:
-        run = life_of(context, Watch(epoch=channel.tell, pause=channel.stop))
+        run = start_or_resume(context, SegmentCallback(channel))
     except DivergedError as error:
-        return Ended(number, None, str(error), time.monotonic() - started)
+        return TrainingEnd(number, None, str(error), time.monotonic() - started)
     except (SightlabError, Paused) as error:
         return error
-    return Ended(number, run.folder, "", time.monotonic() - started)
+    return TrainingEnd(number, run.folder, "", time.monotonic() - started)

@@ -1,4 +1,4 @@
-"""A piece of work on one run, wherever it is done: by a process of this machine, or on a node of a cluster."""
+"""A task: one piece of work on one run, wherever it is done; what it is given and which events it causes."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from sightlab.recipes.schema import Recipe
 
 
 class Channel(Protocol):
-    """What a task has of whoever gave it."""
+    """A task's connection to the process that submitted it."""
 
-    def tell(self, message: Any) -> None:
-        """Send a message, which is told as Message. It must be picklable."""
+    def send(self, message: Any) -> None:
+        """Send a message, which arrives as a `Message` event. It must be picklable."""
 
-    def stop(self) -> bool:
-        """Whether the task is asked to keep what it has and end."""
+    def should_stop(self) -> bool:
+        """Whether the task is asked to save what it has and return."""
 
 
 @dataclass(frozen=True)
 class TaskContext:
-    """What a task works on, and where that is on the machine that does it.
+    """What a task works on, and where that is on the machine that runs it.
 
-    recipe: of the run. home: where the folder of a new run is made. folder: of the run that is gone on with, or looked
-    into; None for a new one. data: the recipe's pictures where they have been brought to the machine; None where they
-    are found by what the recipe says.
+    recipe: of the run. home: where the folder of a new run is created. folder: of the run to resume or to read; None
+    for a new one. data: the recipe's images where they were sent along; None where the recipe says where to find them.
     """
 
     recipe: Recipe
@@ -38,19 +37,19 @@ class TaskContext:
 
 @dataclass(frozen=True)
 class Task:
-    """work: a function of a module, or a functools.partial of one, as it is pickled; what it gives is told as Done."""
+    """work: a module-level function, or a functools.partial of one, since it is pickled; it returns the result."""
 
     work: Callable[[Channel, TaskContext], Any]
     context: TaskContext
 
     def __call__(self, channel: Channel) -> Any:
-        """Do the work here."""
+        """Run the task in this process."""
         return self.work(channel, self.context)
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message of a task. number: the task's."""
+    """A message of a running task. number: the task's."""
 
     number: int
     message: Any
@@ -58,7 +57,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Result:
-    """A task has ended, with this result."""
+    """A task returned this result."""
 
     number: int
     result: Any
@@ -66,7 +65,7 @@ class Result:
 
 @dataclass(frozen=True)
 class TaskError:
-    """A task ended in an error that it did not expect. error: in a line."""
+    """A task raised an unexpected error. error: in one line."""
 
     number: int
     error: str
@@ -74,36 +73,15 @@ class TaskError:
 
 @dataclass(frozen=True)
 class WorkerLost:
-    """A task's process has died; another takes its place. why: in words. blameless: its machine died, not it alone."""
+    """The worker process of a task died; another one replaces it.
+
+    reason: in words. node_died: its whole machine died, so the task is not to blame.
+    """
 
     number: int
-    why: str
-    blameless: bool = False
+    reason: str
+    node_died: bool = False
 
 
-TaskEvent = Message | Result | TaskError | WorkerLost
-
-
-class Executor(Protocol):
-    """Whoever works tasks off: processes of this machine (`WorkerPool`), or a cluster (`RayExecutor`)."""
-
-    @property
-    def workers(self) -> int:
-        """How many tasks are done at once."""
-
-    @property
-    def busy(self) -> list[int]:
-        """The numbers of the tasks under way."""
-
-    @property
-    def idle(self) -> int:
-        """How many tasks can be given at once."""
-
-    def give(self, number: int, task: Task) -> None:
-        """Give a task to whoever has none. Raises ValueError where all are busy."""
-
-    def stop(self) -> None:
-        """Ask every task under way to keep what it has and end."""
-
-    def news(self, seconds: float) -> list[TaskEvent]:
-        """What the tasks have told by now; waits so long for the first. Empty where there is nothing."""
+TaskEnd = Result | TaskError | WorkerLost
+TaskEvent = Message | TaskEnd

@@ -1,4 +1,4 @@
-"""Worker processes that are given one task after the other, tell of it as they go, and are replaced when they die."""
+"""A pool of worker processes: each runs one task after the other, and one that dies is replaced."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ from typing import Any, Self
 from sightlab.errors import one_line
 from sightlab.runs.tasks import Message, Result, Task, TaskError, TaskEvent, WorkerLost
 
-# With all that trains, and what torch otherwise loads at the first step of the first optimizer, in a second of its own.
-LOADED = ["sightlab.runs.segments", "torch._dynamo"]
+# All that a training imports, and what torch otherwise imports at the first step of the first optimizer, in a second of
+# its own.
+PRELOAD = ["sightlab.runs.segments", "torch._dynamo"]
 
 
 @dataclass(frozen=True)
-class Piped:
-    """A task's channel through a pipe to the process that gave it."""
+class PipeChannel:
+    """A task's channel: a pipe to the pool's process. stop_event: set when the task is to stop."""
 
     pipe: Connection
-    event: Event
+    stop_event: Event
 
-    def tell(self, message: Any) -> None:
+    def send(self, message: Any) -> None:
         """See `Channel`."""
-        send(self.pipe, Message(-1, message))
+        send_to_parent(self.pipe, Message(-1, message))
 
-    def stop(self) -> bool:
+    def should_stop(self) -> bool:
         """See `Channel`."""
-        return self.event.is_set()
+        return self.stop_event.is_set()
 
 
 @dataclass
 class Worker:
-    """A worker process. number: of its task, None while it has none."""
+    """A worker process. number: of its task, None while it is idle."""
 
     process: BaseProcess
     pipe: Connection
-    event: Event
+    stop_event: Event
     number: int | None = None
 
 
 class WorkerPool:
-    """So many processes, of one thread each where they are several; they end with the block.
+    """Up to `workers` processes, of one thread each where there are several; they end with the block.
 
-    At the block's end tasks under way are asked to stop, and waited for.
+    At the block's end running tasks are asked to stop, and waited for.
 
-    >>> from functools import partial
-    >>> with WorkerPool(2) as crew:
-    ...     crew.idle
+    >>> with WorkerPool(2) as pool:
+    ...     pool.idle
     2
     """
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self.members: list[Worker] = []
+        self.started: list[Worker] = []
 
     def __enter__(self) -> Self:
         return self
@@ -70,121 +70,121 @@ class WorkerPool:
     ) -> None:
         self.stop()
         while self.busy:
-            self.news(1.0)
-        for member in self.members:
+            self.events(1.0)
+        for worker in self.started:
             with suppress(OSError):
-                member.pipe.send(None)
-        for member in self.members:
-            member.process.join()
-            member.pipe.close()
+                worker.pipe.send(None)
+        for worker in self.started:
+            worker.process.join()
+            worker.pipe.close()
 
     @property
     def busy(self) -> list[int]:
-        """The numbers of the tasks under way."""
-        return [member.number for member in self.members if member.number is not None]
+        """The numbers of the running tasks."""
+        return [worker.number for worker in self.started if worker.number is not None]
 
     @property
     def idle(self) -> int:
-        """How many tasks can be given at once."""
+        """How many more tasks can be submitted now."""
         return self.workers - len(self.busy)
 
-    def give(self, number: int, task: Task) -> None:
-        """Give a task to a process that has none, started when first needed. Raises ValueError where all are busy."""
+    def submit(self, number: int, task: Task) -> None:
+        """Run a task in an idle process, started when first needed. Raises ValueError where all are busy."""
         if not self.idle:
-            raise ValueError(f"task {number}: all {self.workers} processes have one")
-        free = next((member for member in self.members if member.number is None), None)
-        if free is None or not free.process.is_alive():
-            if free is not None:
-                self.members.remove(free)
-            free = self.started()
-        free.event.clear()
-        free.number = number
-        free.pipe.send(task)
+            raise ValueError(f"task {number}: all {self.workers} processes are busy")
+        worker = next((one for one in self.started if one.number is None), None)
+        if worker is None or not worker.process.is_alive():
+            if worker is not None:
+                self.started.remove(worker)
+            worker = self.start_worker()
+        worker.stop_event.clear()
+        worker.number = number
+        worker.pipe.send(task)
 
     def stop(self) -> None:
-        """Ask every task under way to keep what it has and end."""
-        for member in self.members:
-            if member.number is not None:
-                member.event.set()
+        """Ask every running task to save what it has and return."""
+        for worker in self.started:
+            if worker.number is not None:
+                worker.stop_event.set()
 
-    def news(self, seconds: float) -> list[TaskEvent]:
-        """What the tasks have told by now; waits so long for the first. Empty where there is nothing."""
-        by_pipe = {member.pipe: member for member in self.members if member.number is not None}
+    def events(self, seconds: float) -> list[TaskEvent]:
+        """What has happened since the last call; waits at most so many seconds for the first event."""
+        by_pipe = {worker.pipe: worker for worker in self.started if worker.number is not None}
         found: list[TaskEvent] = []
         for pipe in wait(list(by_pipe), seconds):
             assert isinstance(pipe, Connection)
-            found += self.read(by_pipe[pipe])
+            found += self.events_of(by_pipe[pipe])
         return found
 
-    def read(self, member: Worker) -> list[TaskEvent]:
-        """Everything that one process has told."""
-        number, found = member.number, list[TaskEvent]()
+    def events_of(self, worker: Worker) -> list[TaskEvent]:
+        """Everything that one process has sent."""
+        number, found = worker.number, list[TaskEvent]()
         assert number is not None
         try:
-            while member.number is not None and member.pipe.poll():
-                said = member.pipe.recv()
-                if isinstance(said, Message):
-                    found.append(Message(number, said.message))
+            while worker.number is not None and worker.pipe.poll():
+                sent = worker.pipe.recv()
+                if isinstance(sent, Message):
+                    found.append(Message(number, sent.message))
                 else:
-                    member.number = None
-                    found.append(
-                        Result(number, said.result) if isinstance(said, Result) else TaskError(number, said.error)
-                    )
+                    worker.number = None
+                    ok = isinstance(sent, Result)
+                    found.append(Result(number, sent.result) if ok else TaskError(number, sent.error))
         except (EOFError, OSError):
-            member.process.join()
-            self.members.remove(member)
-            member.pipe.close()
-            found.append(WorkerLost(number, f"exit code {member.process.exitcode}"))
+            worker.process.join()
+            self.started.remove(worker)
+            worker.pipe.close()
+            found.append(WorkerLost(number, f"exit code {worker.process.exitcode}"))
         return found
 
-    def started(self) -> Worker:
-        """A new process of the crew."""
-        # A server that has loaded torch once and has no threads: a further process, or one in place of one that died,
-        # is there at once, and shares the memory of what was loaded.
+    def start_worker(self) -> Worker:
+        """Start one more process."""
+        # A server process that has imported torch and has no threads: every further worker is forked from it at once,
+        # and shares the memory of what was imported.
         has_server = "forkserver" in multiprocessing.get_all_start_methods()
         context = multiprocessing.get_context("forkserver") if has_server else multiprocessing.get_context("spawn")
-        context.set_forkserver_preload(LOADED)
+        context.set_forkserver_preload(PRELOAD)
         ours, theirs = context.Pipe()
-        event = context.Event()
-        process = context.Process(target=attend, args=(theirs, event, self.workers > 1, dict(os.environ)), daemon=True)
+        stop_event = context.Event()
+        arguments = (theirs, stop_event, self.workers > 1, dict(os.environ))
+        process = context.Process(target=run_worker, args=arguments, daemon=True)
         process.start()
         theirs.close()  # so that the pipe ends when the process does
-        member = Worker(process, ours, event)
-        self.members.append(member)
-        return member
+        worker = Worker(process, ours, stop_event)
+        self.started.append(worker)
+        return worker
 
 
-def attend(pipe: Connection, event: Event, one_thread: bool, environment: dict[str, str]) -> None:
-    """What a process of the crew does: one task after the other, until there is none.
+def run_worker(pipe: Connection, stop_event: Event, one_thread: bool, environment: dict[str, str]) -> None:
+    """The main function of a worker process: run one task after the other until the pool closes.
 
-    Ctrl-C is the parent's to answer, and without the parent it has nothing to live for. environment: the parent's now,
-    where the server that this process comes from has that of the time when it was started.
+    Ctrl-C is the parent's to handle, and without the parent the process exits. environment: the parent's as it is now;
+    the fork server has that of the time when it was started.
     """
     os.environ.clear()
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=outlive_nobody, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()
     if one_thread:
-        os.environ["OMP_NUM_THREADS"] = "1"  # which is asked for its threads by whatever trains or tests
-    channel = Piped(pipe, event)
-    while (task := received(pipe)) is not None:
+        os.environ["OMP_NUM_THREADS"] = "1"  # from which whatever trains or tests takes its number of threads
+    channel = PipeChannel(pipe, stop_event)
+    while (task := next_task(pipe)) is not None:
         try:
-            said: Result | TaskError = Result(-1, task(channel))
-        except Exception as error:  # noqa: BLE001 - whatever went wrong is told to who gave the task
-            said = TaskError(-1, one_line(f"{type(error).__name__}: {error}"))
-        send(pipe, said)
+            end: Result | TaskError = Result(-1, task(channel))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is reported to the process that submitted it
+            end = TaskError(-1, one_line(f"{type(error).__name__}: {error}"))
+        send_to_parent(pipe, end)
 
 
-def outlive_nobody() -> None:
-    """Wait for the parent's end, and end this process."""
+def exit_with_parent() -> None:
+    """Wait for the parent process to end, then exit."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
     os._exit(1)
 
 
-def received(pipe: Connection) -> Task | None:
-    """The next task; None where there is none, or nobody who would give one."""
+def next_task(pipe: Connection) -> Task | None:
+    """The next task; None when the pool has closed or its process has died."""
     try:
         task: Task | None = pipe.recv()
     except (EOFError, OSError):
@@ -192,10 +192,10 @@ def received(pipe: Connection) -> Task | None:
     return task
 
 
-def send(pipe: Connection, message: Any) -> None:
-    """Tell the parent. Where it has been killed this process ends at once, and what it trains is as after a kill.
+def send_to_parent(pipe: Connection, message: Any) -> None:
+    """Send to the pool's process. Where that was killed this process exits at once, and leaves its run as a kill does.
 
-    An error would go through what is trained here, which would put itself down as failed.
+    An error instead would pass through the training, which would record the run as failed.
     """
     try:
         pipe.send(message)

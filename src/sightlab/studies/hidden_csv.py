@@ -1,4 +1,4 @@
-"""The test on a CSV file that nobody has seen, made once for each run and kept with it."""
+"""The test on a CSV file that no training has seen, done once for each run and stored with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILE = "hidden-test.json"
 
 
 def test_hidden(results: Results, say: Callable[[str], None] = lambda _: None) -> None:
-    """Test each row's first run on the study's hidden CSV, where that has not been done. Raises DataError, RunError."""
+    """Test each row's first run on the study's hidden CSV, if that was not done before. Raises DataError, RunError."""
     csv = results.plan.csv
     if csv is None or not csv.hidden.is_file():
         return
@@ -29,7 +29,7 @@ def test_hidden(results: Results, say: Callable[[str], None] = lambda _: None) -
 
 
 def tested_before(folder: Path, csv: Path) -> Score | None:
-    """The score that a run has had on this very file; None where it was not tested on it."""
+    """The score of a run on this very file; None where it was not tested on it."""
     try:
         facts = json.loads((folder / FILE).read_text(encoding="utf-8"))
         if csv.is_file() and facts["sha256"] != sha256_of(csv):

@@ -1,4 +1,4 @@
-"""What a study will take, measured on a few steps of each kind of training before it starts."""
+"""Predicts what a study will take: a few steps of each kind of training are measured before it starts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sightlab.training.device import own_process, threads
 from sightlab.training.forecast import forecast
 from sightlab.training.prepare import prepare
 
-ENDING_SECONDS = 4.0  # of a run's end: its pictures, its bundle and its report, as measured with 10,000 test images
+FINALIZE_SECONDS = 4.0  # of pictures, bundle and report, as measured with 10,000 test images
 
 
 def predicted(jobs: Sequence[Job], say: Callable[[str], None] = lambda _: None) -> dict[Job, float]:
@@ -34,7 +34,7 @@ def predicted(jobs: Sequence[Job], say: Callable[[str], None] = lambda _: None) 
             say(f"measuring {job.recipe.name}")
             pace[alike.hash] = measured(alike)
         epoch, test = pace[alike.hash]
-        found[job] = job.recipe.epochs * epoch + test + ENDING_SECONDS
+        found[job] = job.recipe.epochs * epoch + test + FINALIZE_SECONDS
     return found
 
 
@@ -56,7 +56,7 @@ def measured(recipe: Recipe) -> tuple[float, float]:
 
 
 def wall_seconds(seconds: Sequence[float], workers: int) -> float:
-    """How long trainings take that so many processes work off, the longest first; each its seconds on one thread.
+    """Seconds that `workers` processes take for trainings of so many seconds each, the longest first.
 
     >>> wall_seconds([3.0, 3.0, 2.0, 2.0, 2.0], 2)
     7.0
@@ -68,7 +68,7 @@ def wall_seconds(seconds: Sequence[float], workers: int) -> float:
 
 
 def unfinished(jobs: Sequence[Job], index: RunIndex) -> list[tuple[Job, Path | None]]:
-    """The trainings that no run stands for, with the interrupted run to go on with, if any.
+    """The trainings without a finished run, each with the interrupted run to resume, if any.
 
     One that has diverged would diverge again: that is its result.
     """

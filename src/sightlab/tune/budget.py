@@ -1,4 +1,4 @@
-"""How much a search may take: time, or epochs."""
+"""The budget of a search: time, or epochs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIME = re.compile(r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s
 
 @dataclass(frozen=True)
 class Budget:
-    """What a search may take in all. seconds: of time that passes; epochs: of all its trainings added up.
+    """What a search may take in all. seconds: of wall time; epochs: the sum over all its trainings.
 
     >>> str(Budget(seconds=1800)), str(Budget(epochs=40)), str(Budget())
     ('30:00 min', '40 epochs', 'no limit')
@@ -30,7 +30,7 @@ class Budget:
         return counted(self.epochs, "epoch") if self.epochs is not None else "no limit"
 
     def left(self, seconds: float, epochs: int) -> str:
-        """What is left, in words, after so much has been used; "" where there is no limit."""
+        """What is left after so much has been used, in words; "" where there is no limit."""
         if self.seconds is not None:
             return f"{duration(max(0.0, self.seconds - seconds))} left"
         return f"{counted(max(0, self.epochs - epochs), 'epoch')} left" if self.epochs is not None else ""
@@ -52,7 +52,7 @@ def parse_budget(text: str | None) -> Budget:
         return Budget(epochs=int(epochs[1]))
     times = TIME.fullmatch(word)
     if not word or times is None:
-        raise StudyError(f"--budget {text}: is neither a time nor epochs; 30m, 2h, 1h30m or 40epochs would be")
+        raise StudyError(f"--budget {text}: neither a time nor a number of epochs; use 30m, 2h, 1h30m or 40epochs")
     seconds = sum(UNITS[unit] * float(count) for unit, count in times.groupdict().items() if count is not None)
     if seconds <= 0:
         raise StudyError(f"--budget {text}: shorter than one epoch; give more, such as 30m")

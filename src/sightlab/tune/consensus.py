@@ -12,98 +12,93 @@ from numpy.typing import NDArray
 
 from sightlab.records import Run
 from sightlab.store.run_folder import read_facts, run_from
-from sightlab.training.loop import Paused
-from sightlab.tune.finalize_winner import opened
-from sightlab.tune.peers import adopt
-from sightlab.tune.trials import Trial, under_way
+from sightlab.training.callbacks import Paused
+from sightlab.tune.finalize_winner import finalize
+from sightlab.tune.search_state import is_own, open_trials
+from sightlab.tune.shared_storage import Records
+from sightlab.tune.trials import Trial
 from sightlab.tune.tuner import Tuner
 
-LOOK_SECONDS = 0.5  # between two looks at what the other drivers have told
+POLL_SECONDS = 0.5  # between two looks at what the other drivers have written
 
 Answers = dict[int, NDArray[np.bool_]]
 
 
-def exchanged(tuner: Tuner, ours: Mapping[int, NDArray[np.bool_]], wanted: Sequence[int]) -> Answers:
-    """What every wanted trial's runs answer, by the trial's number; without those whose driver has gone.
+def exchange_answers(tuner: Tuner, own: Mapping[int, NDArray[np.bool_]], wanted: Sequence[int]) -> Answers:
+    """The answers of every wanted trial's runs, by the trial's number; without those whose driver is gone.
 
-    ours: of this driver's trials, told to the others here.
+    own: of this driver's trials, written here for the others.
     """
     with tuner.turn():
         known = {event["trial"] for event in tuner.record.of_kind("answers")}
-        for number, right in ours.items():
+        for number, correct in own.items():
             if number not in known:
-                tuner.note("answers", trial=number, **packed(right))
+                tuner.note("answers", trial=number, **packed(correct))
     while True:
         with tuner.turn():
-            told = {event["trial"]: unpacked(event) for event in tuner.record.of_kind("answers")}
-        found = {number: told[number] for number in wanted if number in told}
-        living = tuner.record.others()
-        missing = [number for number in wanted if number not in found]
-        if not any(tuner.trials[number].owner in living for number in missing):
-            for number in missing:
-                tuner.watch.say(f"trial {number + 1} is not held against others: {gone(tuner, number)}")
+            written = {event["trial"]: unpacked(event) for event in tuner.record.of_kind("answers")}
+        found = {number: written[number] for number in wanted if number in written}
+        living = tuner.record.other_drivers()
+        missing = [tuner.state.trials[number] for number in wanted if number not in found]
+        if not any(trial.owner in living for trial in missing):
+            for trial in missing:
+                why = driver_gone(tuner.record, trial)
+                tuner.callback.on_message(f"trial {trial.number + 1} is not compared with others: {why}")
             return found
         wait(tuner)
 
 
-def opened_by_one(tuner: Tuner, winner: Trial, retrain: int) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
-    """The winner's runs, their test splits opened by the driver that has them; none where that one has gone."""
-    adopt(tuner, [winner])
-    if any(trial.owner in tuner.others.at_work(tuner.record.others()) for trial in under_way(tuner.trials)):
-        tuner.watch.say("other drivers go on with the search: the winner is not tested yet")
+def finalize_once(tuner: Tuner, winner: Trial, retrain: int) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
+    """The winner's runs, finalized by the driver that has them; none where that one is gone."""
+    tuner.adopt([winner])
+    working = tuner.state.peers.working(tuner.record.other_drivers())
+    if any(trial.owner in working for trial in open_trials(tuner.state)):
+        tuner.callback.on_message("other drivers continue the search: the winner is not tested yet")
         return (), ()
     while True:
         with tuner.turn():
-            told = [event for event in tuner.record.of_kind("tested") if event["trial"] == winner.number]
-        if told:
-            return runs_of(tuner, told[-1]["tested"]), runs_of(tuner, told[-1]["retrained"])
-        if tuner.mine(winner):
-            tested, again = opened(tuner, winner, retrain)
-            facts = {"tested": [facts_of(run) for run in tested], "retrained": [facts_of(run) for run in again]}
+            tested = [event for event in tuner.record.of_kind("tested") if event["trial"] == winner.number]
+        if tested:
+            kinds = (tested[-1]["tested"], tested[-1]["retrained"])
+            own, further = (tuple(run_from(tuner.home / str(one["run"]), one) for one in runs) for runs in kinds)
+            return own, further
+        if is_own(tuner.state, winner):
+            own, further = finalize(tuner, winner, retrain)
+            facts = {"tested": [read_facts(run.folder) for run in own]}
+            facts |= {"retrained": [read_facts(run.folder) for run in further]}
             tuner.note("tested", trial=winner.number, **facts)
-            return tested, again
-        if winner.owner not in tuner.record.others():
-            tuner.watch.say(f"the winner is not tested: {gone(tuner, winner.number)}")
+            return own, further
+        if winner.owner not in tuner.record.other_drivers():
+            tuner.callback.on_message(f"the winner is not tested: {driver_gone(tuner.record, winner)}")
             return (), ()
         wait(tuner)
 
 
 def wait(tuner: Tuner) -> None:
     """Wait a moment. Raises Paused when asked to."""
-    if tuner.watch.pause():
-        raise Paused(tuner.plan.name)
-    time.sleep(LOOK_SECONDS)
+    if tuner.callback.should_pause():
+        raise Paused(tuner.state.plan.name)
+    time.sleep(POLL_SECONDS)
 
 
-def gone(tuner: Tuner, number: int) -> str:
-    """That a trial's driver has gone, in words."""
-    owner = tuner.trials[number].owner
-    host = tuner.record.host_of(owner)
-    return f"its runs are in the home of driver {owner}{f' on {host}' if host else ''}, which has gone"
+def driver_gone(record: Records, trial: Trial) -> str:
+    """That a trial's driver is gone, in words."""
+    host = record.host_of(trial.owner)
+    return f"its runs are in the home of driver {trial.owner}{f' on {host}' if host else ''}, which has stopped"
 
 
-def packed(right: NDArray[np.bool_]) -> dict[str, Any]:
-    """Answers as plain values. right: bool [seeds, N].
+def packed(correct: NDArray[np.bool_]) -> dict[str, Any]:
+    """Answers as plain values. correct: bool [seeds, N].
 
     >>> facts = packed(np.array([[True, False, True]]))
     >>> unpacked(facts)
     array([[ True, False,  True]])
     """
-    return {"shape": list(right.shape), "right": base64.b64encode(np.packbits(right).tobytes()).decode()}
+    return {"shape": list(correct.shape), "right": base64.b64encode(np.packbits(correct).tobytes()).decode()}
 
 
 def unpacked(facts: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """What `packed` packed."""
+    """The inverse of `packed`."""
     seeds, images = facts["shape"]
     bits = np.frombuffer(base64.b64decode(facts["right"]), np.uint8)
     return np.unpackbits(bits, count=seeds * images).reshape(seeds, images).astype(bool)
-
-
-def facts_of(run: Run) -> dict[str, Any]:
-    """What a run's record says, for drivers that have not got its folder."""
-    return read_facts(run.folder)
-
-
-def runs_of(tuner: Tuner, facts: Sequence[Mapping[str, Any]]) -> tuple[Run, ...]:
-    """Runs of another driver, from what it has told of them."""
-    return tuple(run_from(tuner.home / str(one["run"]), one) for one in facts)

@@ -1,4 +1,4 @@
-"""What a search will take: a few steps of each kind of trial measured, and what follows for the others."""
+"""Predicts what a search will take: a few steps of each kind of trial are measured, the rest follows from them."""
 
 from __future__ import annotations
 
@@ -25,35 +25,34 @@ from sightlab.tune.rungs import ETA, is_prefix, quota
 from sightlab.tune.search_plan import Plan
 from sightlab.tune.space import Axis, Choice, Range, Space, Values, worded
 
-# The keys on which the time of an epoch depends; of augmentations, whether there is one at all.
+# The keys on which the time of an epoch depends; of an augmentation, only whether it is on.
 COSTLY = (
     "model.", "augment.", "batch_size", "data.size", "data.channels", "precision", "optimizer.name", "loss.name",
     "averaging.name", "distillation.teacher",
 )  # fmt: skip
-LISTED = 100  # cells of a grid up to which each is told with its own time
+LISTED = 100  # cells of a grid up to which the time of each is printed
 
 Kind = tuple[tuple[str, Any], ...]  # what trials that cost the same have in common
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What a kind of trial takes on one process. epoch: seconds of one; start: seconds before its first step."""
+    """The cost of a kind of trial on one process. epoch: seconds of one; start: seconds before its first step."""
 
     epoch: float
     start: float
 
 
 def probe(_channel: Channel, context: TaskContext) -> Pace | FailedResult | str:
-    """Measure a recipe of one epoch on a few steps, in a worker; a text says why it cannot be trained at all."""
+    """Measure a recipe of one epoch on a few steps, in a worker; returns a text where it cannot be trained at all."""
     recipe = context.recipe
     try:
         with own_process(recipe.deterministic):
-            prepare(
-                recipe, data=context.data, teacher=teacher_of(recipe)
-            )  # a process's first takes longer, as libraries are loaded
+            # The first in a process takes longer, as libraries are loaded.
+            prepare(recipe, data=context.data, teacher=teacher_of(recipe))
             started = time.perf_counter()
             seconds = forecast(prepare(recipe, data=context.data, teacher=teacher_of(recipe))).seconds
-            return Pace(seconds, time.perf_counter() - started)  # a run makes a forecast of its own when it begins
+            return Pace(seconds, time.perf_counter() - started)  # a run makes its own forecast when it starts
     except SightlabError as error:
         return str(error)
     except (MemoryError, RuntimeError) as error:
@@ -72,7 +71,7 @@ def kind_of(space: Space, values: Values) -> Kind:
 
 
 def coarse(key: str, axis: Axis, value: Any) -> Any:
-    """A value as far as costs go: of a range the end that is nearer, of an augmentation whether it is there."""
+    """A value as far as cost depends on it: of a range the nearer end, of an augmentation whether it is on."""
     if key.startswith("augment.") and isinstance(value, int | float):
         return value > 0
     if isinstance(axis, Range):
@@ -81,7 +80,7 @@ def coarse(key: str, axis: Axis, value: Any) -> Any:
 
 
 def kinds(plan: Plan) -> dict[Kind, Recipe]:
-    """A recipe of one epoch for each kind of trial that there can be, with which it is measured."""
+    """A recipe of one epoch to measure, for each kind of trial that there can be."""
     found: dict[Kind, Recipe] = {}
     costly = {key: axis for key, axis in plan.space.axes.items() if key.startswith(COSTLY)}
     ends = {key: axis if isinstance(axis, Choice) else Choice((axis.low, axis.high)) for key, axis in costly.items()}
@@ -91,20 +90,20 @@ def kinds(plan: Plan) -> dict[Kind, Recipe]:
         if kind not in found:
             try:
                 found[kind] = changed(plan.recipe_of(values), short)
-            except RecipeError:  # values that do not go together are no trial; one that meets them fails
+            except RecipeError:  # values that do not go together; a trial that has them fails
                 continue
     return found
 
 
 @dataclass(frozen=True)
-class Costs:
-    """What trials will take on one process, from what was measured."""
+class CostModel:
+    """Predicts the seconds of trials on one process from measured paces."""
 
     plan: Plan
     paces: Mapping[Kind, Pace]
 
     def pace(self, values: Values) -> Pace:
-        """A trial's pace: as measured for its kind, else the mean of all."""
+        """A trial's pace: that measured for its kind, else the mean of all."""
         found = self.paces.get(kind_of(self.plan.space, values))
         if found is not None:
             return found
@@ -112,7 +111,7 @@ class Costs:
         return Pace(sum(one.epoch for one in every) / len(every), sum(one.start for one in every) / len(every))
 
     def seconds(self, values: Values) -> float:
-        """What a trial is expected to take, all its seeds, on one process."""
+        """Expected seconds of a trial, all its seeds, on one process."""
         pace = self.pace(values)
         recipe = self.plan.recipe_of(values)
         epochs, starts = expected_epochs(
@@ -121,15 +120,15 @@ class Costs:
         return self.plan.seeds * (epochs * pace.epoch + starts * pace.start)
 
     def cheapest_epoch(self) -> float:
-        """The seconds of the first epoch of the cheapest trial, what comes before it included."""
+        """Seconds of the first epoch of the cheapest trial, including what precedes it."""
         return min((one.epoch + one.start for one in self.paces.values()), default=0.0)
 
 
 def expected_epochs(method: str, rungs: Sequence[int], prefix: bool, most: int | None = None) -> tuple[float, float]:
-    """Epochs that a trial is expected to take, and how often a process begins to train it.
+    """Expected epochs of a trial, and how often a process starts to train it.
 
-    Without early stopping all, once. With it one trial of ETA goes on at each rung (ASHA), of most trials at least
-    LEAST; Hyperband's bracket s does not look before rung s, and gets (n / (n - s)) ETA^(n - 1 - s) of n brackets'
+    Without early stopping all, once. With it one trial of ETA continues at each rung (ASHA), of `most` trials at least
+    LEAST; Hyperband's bracket s does not prune before rung s, and gets (n / (n - s)) ETA^(n - 1 - s) of n brackets'
     trials, as in Optuna.
     """
     last = len(rungs) - 1
@@ -140,16 +139,16 @@ def expected_epochs(method: str, rungs: Sequence[int], prefix: bool, most: int |
     epochs = starts = 0.0
     for first, weight in brackets.items():
         for place, rung in enumerate(rungs):
-            share = weight / sum(brackets.values()) * going_on(max(0, place - first), most)
+            share = weight / sum(brackets.values()) * continuing_share(max(0, place - first), most)
             epochs += share * (rung - (rungs[place - 1] if prefix and place else 0))
             starts += share
     return epochs, starts
 
 
-def going_on(rungs: int, most: int | None) -> float:
-    """The share of trials that so many rungs let go on. most: how many trials there are; None for many.
+def continuing_share(rungs: int, most: int | None) -> float:
+    """The share of trials that continue past so many rungs. most: how many trials there are; None for many.
 
-    >>> going_on(2, None) == 1 / 9, going_on(3, 25), going_on(1, 2)
+    >>> continuing_share(2, None) == 1 / 9, continuing_share(3, 25), continuing_share(1, 2)
     (True, 0.08, 1.0)
     """
     if most is None:
@@ -160,16 +159,18 @@ def going_on(rungs: int, most: int | None) -> float:
     return left / most
 
 
-def told(costs: Costs, trials: Sequence[Values], budget: Budget, workers: int) -> tuple[list[str], float]:
-    """The prediction in lines, and its seconds in all. trials: those that are still to be trained."""
-    plan = costs.plan
-    each = [costs.seconds(values) for values in trials]
+def prediction_lines(
+    model: CostModel, trials: Sequence[Values], budget: Budget, workers: int
+) -> tuple[list[str], float]:
+    """The prediction in lines, and its total seconds. trials: those that are still to be trained."""
+    plan = model.plan
+    each = [model.seconds(values) for values in trials]
     lines = []
     if plan.space.cells is not None and len(trials) <= LISTED:
         lines = [f"  {worded(values)}: {duration(one)}" for values, one in zip(trials, each, strict=True)]
-    elif plan.space.cells is not None or len(costs.paces) > 1:
+    elif plan.space.cells is not None or len(model.paces) > 1:
         lines = [
-            f"  {worded(dict(kind)) or 'each trial'}: {one.epoch:.1f} s an epoch" for kind, one in costs.paces.items()
+            f"  {worded(dict(kind)) or 'each trial'}: {one.epoch:.1f} s an epoch" for kind, one in model.paces.items()
         ]
     total = wall_seconds(each, workers)
     mean = sum(each) / len(each) if each else 0.0

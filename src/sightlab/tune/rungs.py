@@ -1,4 +1,4 @@
-"""Where a trial is looked at before its end: the rungs, and what a shorter training is under each schedule."""
+"""Rungs: after how many epochs a trial is evaluated, and what a shorter training is under each schedule."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from sightlab.recipes.overrides import changed
 from sightlab.recipes.part_groups import WarmedUp
 from sightlab.recipes.schema import Recipe
 
-ETA = 3  # of so many trials one goes on from a rung: Li et al. 2018 (Hyperband, section 2.6) recommend 3 or 4
-LEAST = 2  # trials that go on from every rung of ASHA before a search ends: the winner and a runner-up
+ETA = 3  # of so many trials one continues from a rung: Li et al. 2018 (Hyperband, section 2.6) recommend 3 or 4
+LEAST = 2  # trials that continue from every rung of ASHA before a search ends: the winner and a runner-up
 
 
 def is_prefix(recipe: Recipe) -> bool:
-    """Whether the first epochs of a training are those of a shorter one: the schedule does not look at the total.
+    """Whether the first epochs of a training are those of a shorter one: the schedule does not depend on the total.
 
-    constant, step, exponential and a warm-up are functions of the step alone; cosine and one-cycle are stretched over
-    all epochs, and so is Lookahead's falling alpha.
+    constant, step, exponential and a warm-up are functions of the step alone; cosine and one-cycle depend on the
+    number of epochs, and so does Lookahead's falling alpha.
 
     >>> is_prefix(Recipe(schedule="step")), is_prefix(Recipe(schedule="cosine"))
     (True, False)
@@ -26,7 +26,7 @@ def is_prefix(recipe: Recipe) -> bool:
 
 
 def rungs_of(recipe: Recipe, stops_early: bool) -> tuple[int, ...]:
-    """The epochs after which a trial is looked at, the last its end: ceil(epochs / 3^k), shortest first.
+    """The epochs after which a trial is evaluated, the last its end: ceil(epochs / 3^k), shortest first.
 
     stops_early: whether the method does; without it there is one rung. These are the resources R eta^-k of successive
     halving (Li et al. 2018, algorithm 1; Li et al. 2020, ASHA, algorithm 2), rounded up to whole epochs. Where each
@@ -46,7 +46,7 @@ def rungs_of(recipe: Recipe, stops_early: bool) -> tuple[int, ...]:
 
 
 def quota(trials: int) -> int:
-    """How many of so many trials go on from a rung of ASHA: one of ETA, and LEAST where there are as many.
+    """How many of so many trials continue from a rung of ASHA: one of ETA, and LEAST where there are as many.
 
     >>> [quota(trials) for trials in (25, 8, 2, 1, 0)]
     [8, 2, 2, 1, 0]
@@ -64,8 +64,8 @@ def levels(recipe: Recipe) -> int:
 
 
 def recipe_at(recipe: Recipe, epochs: int) -> Recipe:
-    """The training that shows what a trial is worth after so many epochs.
+    """The training that shows the value of a trial after so many epochs.
 
-    Where a shorter training is a prefix, it is the trial's own run, kept after so many epochs; else one with so many.
+    Where a shorter training is a prefix it is the trial's own run, paused there; else a run with so many epochs.
     """
     return recipe if is_prefix(recipe) else changed(recipe, {"epochs": epochs})

@@ -1,62 +1,76 @@
-"""The page of a search: the winner and how sure it is, the trials in pictures, what it took, how to repeat it."""
+"""The page of a search: the winner and its uncertainty, charts of the trials, cost, how to repeat it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from sightlab.records import duration
 from sightlab.report.article import Article, Bullets, Code, Section, Table, Text, rows_of
 from sightlab.report.phrases import counted
 from sightlab.report.reproduce import command
-from sightlab.tune.progress import metric_words
+from sightlab.tune.progress import CostLog
 from sightlab.tune.rungs import ETA
-from sightlab.tune.search_charts import cost_picture, heat_map, loss_pictures, order_of, parameter_pictures, seconds_of
+from sightlab.tune.search_charts import (
+    cost_picture,
+    heat_map,
+    loss_pictures,
+    order_of,
+    parameter_pictures,
+    seconds_of,
+    tried,
+)
 from sightlab.tune.search_plan import EARLY, Plan, axis_words
+from sightlab.tune.search_state import SearchState
 from sightlab.tune.selection import Selection
 from sightlab.tune.space import shown
+from sightlab.tune.status import metric_text
 from sightlab.tune.summary import ends, lines
-from sightlab.tune.tuner import Tuner
+from sightlab.tune.trials import RunCache, Trial
 
 SHOWN = 20  # trials in the table
 METHODS = {
     "grid": "every cell of the grid, in order",
-    "random": "drawn at random",
-    "tpe": "proposed by a tree-structured Parzen estimator from those before them (Optuna's TPESampler)",
-    "cmaes": "proposed by CMA-ES from those before them (Optuna's CmaEsSampler)",
-    "asha": "drawn at random and held against each other by asynchronous successive halving (Li et al. 2020)",
-    "hyperband": "drawn at random and ended early in the brackets of Hyperband (Optuna's HyperbandPruner)",
+    "random": "sampled at random",
+    "tpe": "proposed from earlier ones by a tree-structured Parzen estimator (Optuna's TPESampler)",
+    "cmaes": "proposed from earlier ones by CMA-ES (Optuna's CmaEsSampler)",
+    "asha": "sampled at random and compared by asynchronous successive halving (Li et al. 2020)",
+    "hyperband": "sampled at random and ended early in the brackets of Hyperband (Optuna's HyperbandPruner)",
 }
 
 
-def page_of(tuner: Tuner, verdict: Selection) -> Article:
-    """The page of a search; nothing is trained for it, and no test split is opened."""
-    plan = tuner.plan
-    heat, cost = heat_map(tuner), cost_picture(tuner)
+def page_of(state: SearchState, costs: CostLog, seconds: float, selection: Selection) -> Article:
+    """The page of a search; nothing is trained for it, and no test split is opened. seconds: that the search took."""
+    plan, trials = state.plan, state.trials
+    shown_as = tried(plan, trials, state.runs)
+    heat, cost = heat_map(plan, trials), cost_picture(plan, shown_as)
+    result = Bullets(tuple(f"{line}." for line in lines(plan, trials, selection)))
+    took = Text(cost_text(seconds, state.used_epochs, costs))
     sections = [
-        Section("Result", (Bullets(tuple(f"{line}." for line in lines(tuner, verdict))), table(tuner))),
+        Section("Result", (result, table(plan, trials, state.runs))),
         Section("The grid", (heat,) if heat is not None else ()),
-        Section("Trials over epochs", tuple(loss_pictures(tuner))),
-        Section("Parameters", tuple(parameter_pictures(tuner))),
-        Section("Cost", (Text(cost_words(tuner)), *((cost,) if cost is not None else ()))),
-        Section("How it was searched", (Text(method_words(plan)), *failures(tuner))),
+        Section("Trials over epochs", tuple(loss_pictures(shown_as))),
+        Section("Parameters", tuple(parameter_pictures(plan, trials, shown_as))),
+        Section("Cost", (took, *((cost,) if cost is not None else ()))),
+        Section("How it was searched", (Text(method_text(plan)), *failures(trials))),
         Section("Repeating it", (repeating(plan),)),
     ]
-    about = f"Study {plan.name} on {plan.recipe.data.source}: {ends(tuner)}"
+    about = f"Study {plan.name} on {plan.recipe.data.source}: {ends(trials)}"
     return Article(f"Search {plan.name}", "Report of a search", about, tuple(one for one in sections if one.blocks))
 
 
-def table(tuner: Tuner) -> Table:
+def table(plan: Plan, trials: Sequence[Trial], runs: RunCache) -> Table:
     """The best trials, each with its values."""
-    plan, order = tuner.plan, order_of(tuner)
-    what = "validation accuracy" if plan.high else "validation loss"
-    header = ("trial", *plan.space.axes, what, "epochs", "ended", "time")
+    order = order_of(plan, trials)
+    header = ("trial", *plan.space.axes, plan.metric.replace("_", " "), "epochs", "ended", "time")
     ended = {"complete": "", "pruned": "early", "open": "by the budget"}
     rows = [
         [
             str(trial.number + 1),
             *(shown(trial.values[key]) for key in plan.space.axes),
-            metric_words(plan, trial.value or 0.0).removeprefix("loss "),
+            metric_text(plan, trial.value or 0.0).rpartition(" ")[2],
             str(trial.epochs),
             ended[trial.state],
-            duration(seconds_of(tuner, trial)),
+            duration(seconds_of(runs, trial)),
         ]
         for trial in order[:SHOWN]
     ]
@@ -66,33 +80,32 @@ def table(tuner: Tuner) -> Table:
     return Table(header, rows_of(rows), right=(*range(1, last - 1), last), caption=f"Trials, {most}; {seeds}.")
 
 
-def cost_words(tuner: Tuner) -> str:
+def cost_text(seconds: float, epochs: int, costs: CostLog) -> str:
     """What the search took, and what was predicted."""
-    epochs = counted(tuner.used_epochs, "epoch")
-    took = f"The search has taken {duration(tuner.taken())} and {epochs}, over all its sittings."
-    return f"{took} The last: {tuner.account}." if tuner.account.stretches else took
+    took = f"The search took {duration(seconds)} and {counted(epochs, 'epoch')}, over all its sessions."
+    return f"{took} The last: {costs}." if costs.jobs else took
 
 
-def method_words(plan: Plan) -> str:
+def method_text(plan: Plan) -> str:
     """How trials were proposed and ended."""
     words = f"Trials were {METHODS[plan.method]}."
     if plan.method in EARLY:
         words += (
-            f" At each rung about one trial of {ETA} goes on. Where the schedule makes a shorter training a prefix "
+            f" At each rung about one trial of {ETA} continues. Where the schedule makes a shorter training a prefix "
             "(constant, step, exponential), a rung pauses the trial's run; where it depends on the total (cosine, "
             "one-cycle), each rung is a run of its own with that many epochs."
         )
-    return words + " Trials were chosen on validation; the test split was opened for the winner alone, if at all."
+    return words + " Trials were compared on validation; the test split was opened for the winner only, if at all."
 
 
-def failures(tuner: Tuner) -> tuple[Bullets, ...]:
+def failures(trials: Sequence[Trial]) -> tuple[Bullets, ...]:
     """The trials that failed, and why."""
-    told = tuple(f"Trial {one.number + 1} failed: {one.reason}" for one in tuner.trials if one.state == "failed")
+    told = tuple(f"Trial {one.number + 1} failed: {one.reason}" for one in trials if one.state == "failed")
     return (Bullets(told),) if told else ()
 
 
 def repeating(plan: Plan) -> Code:
-    """The command that repeats the search, and what to do with the winner."""
+    """The commands that repeat the search, and that resume it."""
     words = list(plan.words) or [
         plan.recipe.name,
         *(f"{key}={axis_words(axis)}" for key, axis in plan.space.axes.items()),

@@ -1,7 +1,7 @@
-"""A search on the disk: what it is, and what has happened, a line each, so that a kill at any moment loses nothing.
+"""A search on disk: its plan and its events, one per line, so that a kill at any moment loses nothing.
 
 `plan.json` is written once. `events.jsonl` is appended to by the one process that drives the search, each line flushed
-to the disk before what follows from it is begun; a last line that a kill has torn is dropped.
+to disk before anything follows from it; a last line that a kill cut off is dropped.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,21 +22,24 @@ from sightlab.store.liveness import alive, this_process
 from sightlab.tune.search_plan import Plan
 
 FOLDER, PLAN, EVENTS = "tune", "plan.json", "events.jsonl"
+LAST = "last"
+OLD_KINDS = {"sitting": "session"}  # what older releases wrote, and its name now
+
+Event = dict[str, Any]
 
 
 @dataclass
 class Record:
-    """The record of one search. events: all that have happened, oldest first, plain values."""
+    """The record of one search. events: all of them, oldest first, plain values. replayed: `new_events` gave them."""
 
     folder: Path
-    events: list[dict[str, Any]] = field(default_factory=list)
-    told: bool = False
-    me: ClassVar[str] = ""  # which of several drivers this one is: of a record in a folder there is one
-    shared: ClassVar[bool] = False
+    events: list[Event] = field(default_factory=list)
+    replayed: bool = False
+    driver: ClassVar[str] = ""  # which of several drivers this one is: a record in a folder has one only
 
     @classmethod
     def of(cls, home: Path, name: str) -> Self:
-        """The record of this name in a home, with what is on the disk. Raises StudyError."""
+        """The record of this name in a home, with the events on disk. Raises StudyError."""
         check_study_name(name)
         record = cls(home / FOLDER / name)
         try:
@@ -47,19 +50,18 @@ class Record:
             raise StudyError(f"{record.folder / EVENTS}: cannot be read: {error.strerror}") from error
         for number, line in enumerate(content.split(b"\n")[:-1], 1):
             try:
-                event = json.loads(line)
-                record.events.append(event | {"event": str(event["event"])})
+                record.events.append(with_current_kind(json.loads(line)))
             except (ValueError, TypeError, KeyError) as error:
                 raise StudyError(f"{record.folder / EVENTS}: line {number} is damaged: {error}") from error
         return record
 
     @property
-    def begun(self) -> bool:
-        """Whether there is such a study."""
+    def exists(self) -> bool:
+        """Whether the study has been created."""
         return (self.folder / PLAN).is_file()
 
     def plan(self) -> Plan:
-        """What the study is. Raises StudyError where it cannot be read."""
+        """The study's plan. Raises StudyError where it cannot be read."""
         path = self.folder / PLAN
         try:
             return Plan.from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
@@ -68,24 +70,27 @@ class Record:
         except ValueError as error:
             raise StudyError(f"{path}: damaged: {error}") from error
 
-    def begin(self, plan: Plan) -> None:
-        """Write down what the study is. Raises StudyError where it cannot be written."""
-        self.written(PLAN, json.dumps(plan.to_json(), indent=1))
+    def create(self, plan: Plan) -> None:
+        """Write the study's plan. Raises StudyError where it cannot be written."""
+        self.write(PLAN, json.dumps(plan.to_json(), indent=1))
 
-    def sit_down(self, facts: Mapping[str, Any]) -> None:
-        """Begin a sitting: from now on this process writes the record. Raises StudyError where another one does."""
-        sittings = self.of_kind("sitting")
-        process = sittings[-1]["process"] if sittings else {}
-        ours = process.get("pid") == os.getpid()
-        if not ours and alive(process, "", datetime.now(UTC)):
+    def start_session(self, facts: Mapping[str, Any]) -> None:
+        """Start a session: from now on this process writes the record. Raises StudyError where another one does.
+
+        To be called while `study_lock` is held, by which two processes cannot both start one.
+        """
+        sessions = self.of_kind("session")
+        process = sessions[-1]["process"] if sessions else {}
+        own = process.get("pid") == os.getpid()
+        if not own and alive(process, "", datetime.now(UTC)):
             raise StudyError(
-                f"study {self.folder.name}: is under way, as process {process['pid']}; wait for its end, or stop it"
+                f"study {self.folder.name}: process {process['pid']} is running it; wait until it ends, or stop it"
             )
-        self.mend()
-        self.note("sitting", process=this_process(), at=datetime.now(UTC).isoformat(timespec="seconds"), **facts)
+        self.repair()
+        self.note("session", process=this_process(), at=datetime.now(UTC).isoformat(timespec="seconds"), **facts)
 
-    def mend(self) -> None:
-        """Drop a last line that a kill has torn, so that the next one stands by itself."""
+    def repair(self) -> None:
+        """Drop a last line that a kill cut off, so that the next one stands by itself."""
         path = self.folder / EVENTS
         content = path.read_bytes() if path.is_file() else b""
         if content and not content.endswith(b"\n"):
@@ -95,13 +100,13 @@ class Record:
         """Nobody else writes until the end of the block: nobody does anyway."""
         return nullcontext()
 
-    def news(self) -> list[dict[str, Any]]:
-        """What has happened by now; nothing when asked again."""
-        found, self.told = [] if self.told else list(self.events), True
+    def new_events(self) -> list[Event]:
+        """The events of earlier sessions; none when called again."""
+        found, self.replayed = [] if self.replayed else list(self.events), True
         return found
 
-    def others(self) -> set[str]:
-        """The other drivers that are still there: none."""
+    def other_drivers(self) -> set[str]:
+        """The other living drivers: none."""
         return set()
 
     def host_of(self, _driver: str) -> str:
@@ -109,11 +114,11 @@ class Record:
         return ""
 
     def leave(self) -> None:
-        """End the sitting."""
+        """End the session."""
 
     def withdraw(self) -> None:
-        """Take a study back that was refused as it was begun; one that has been sat down to before stays."""
-        if len(self.of_kind("sitting")) == 1:
+        """Delete a study that was refused in its first session; one with earlier sessions stays."""
+        if len(self.of_kind("session")) == 1:
             with suppress(OSError):
                 for name in (PLAN, EVENTS):
                     (self.folder / name).unlink()
@@ -121,7 +126,7 @@ class Record:
                 self.folder.parent.rmdir()
 
     def note(self, kind: str, **facts: Any) -> None:
-        """Write down that something has happened. Raises StudyError where it cannot be written."""
+        """Append an event. Raises StudyError where it cannot be written."""
         event = {"event": kind, **facts}
         path = self.folder / EVENTS
         try:
@@ -133,17 +138,60 @@ class Record:
             raise StudyError(f"{path}: cannot be written: {error.strerror}") from error
         self.events.append(event)
 
-    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+    def of_kind(self, kind: str) -> list[Event]:
         """The events of one kind, oldest first."""
         return [event for event in self.events if event["event"] == kind]
 
-    def written(self, name: str, text: str) -> Path:
-        """A file of the study's folder, written whole. Raises StudyError."""
-        return written(self.folder / name, text)
+    def write(self, name: str, text: str) -> Path:
+        """Write a file of the study's folder, whole or not at all; returns its path. Raises StudyError."""
+        return write_file(self.folder / name, text)
 
 
-def written(path: Path, text: str) -> Path:
-    """A file, written whole. Raises StudyError."""
+@contextmanager
+def study_lock(home: Path) -> Iterator[None]:
+    """Until the end of the block no other process creates a study of this home or starts a session of one.
+
+    Raises StudyError where the folder of studies cannot be created. A system without such locks has none.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    folder = home / FOLDER
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # deleted in between by a study that was refused
+            continue
+        except OSError as error:
+            raise StudyError(f"{folder}: cannot be created: {error.strerror}") from error
+        with suppress(OSError):  # some network file systems lock nothing
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            break
+        os.close(handle)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def with_current_kind(event: Event) -> Event:
+    """An event under the kind that it has now. Raises KeyError where it has none."""
+    kind = str(event["event"])
+    return event | {"event": OLD_KINDS.get(kind, kind)}
+
+
+def seconds_taken(events: Sequence[Event], driver: str) -> float:
+    """Seconds that a search had taken when a driver last wrote an event."""
+    own = [event for event in events if event.get("driver", "") == driver]
+    return max((float(event.get("clock", 0.0)) for event in own), default=0.0)
+
+
+def write_file(path: Path, text: str) -> Path:
+    """Write a file, whole or not at all; returns its path. Raises StudyError."""
     try:
         write_text(path, text)
     except OSError as error:
@@ -152,16 +200,25 @@ def written(path: Path, text: str) -> Path:
 
 
 def check_study_name(name: str) -> None:
-    """Raise StudyError for a name that would be no folder's."""
+    """Raise StudyError for a name that cannot be a folder's."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
         raise StudyError(f"study {name!r}: a name is 1 to 80 letters, digits, dots, dashes and underscores")
 
 
 def find_record(home: Path, name: str) -> Record:
-    """The record of a study that has been begun. Raises StudyError, naming those there are."""
+    """The record of an existing study. name: `last` is the one that ran last. Raises StudyError, naming those there."""
+    folders = [path.parent for path in (home / FOLDER).glob(f"*/{PLAN}")]
+    if name == LAST and folders:
+        name = max(folders, key=last_written).name
     record = Record.of(home, name)
-    if not record.begun:
-        known = [path.parent.name for path in (home / FOLDER).glob(f"*/{PLAN}")]
-        told = suggestion(name, known) if known else "none has been begun there"
-        raise StudyError(f"no study {name!r} in {home / FOLDER}/; {told}")
+    if not record.exists:
+        known = [folder.name for folder in folders]
+        raise StudyError(
+            f"no study {name!r} in {home / FOLDER}/; {suggestion(name, known) if known else 'there is none'}"
+        )
     return record
+
+
+def last_written(folder: Path) -> float:
+    """When a study's record was last written, in seconds of the system's clock."""
+    return max(path.stat().st_mtime for path in (folder / PLAN, folder / EVENTS) if path.is_file())

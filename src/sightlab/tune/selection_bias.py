@@ -1,4 +1,4 @@
-"""How much of a winner's score is luck: the best of many scores is partly the best because its noise was."""
+"""Selection bias: the best of many scores is too high, as it was selected for its noise too (winner's curse)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ RESAMPLES, SEED = 1000, 0
 
 
 @dataclass(frozen=True)
-class Luck:
-    """How much better the winner looks on validation than on test.
+class Optimism:
+    """How much better a winner looks on validation, which selected it, than on test.
 
     validation, test: accuracy in [0, 1], means over its runs. difference: of the two; interval: its 95 % interval.
     images: of validation and test.
@@ -28,16 +28,16 @@ class Luck:
     images: tuple[int, int]
 
 
-def luck_of(validation: float, images: int, test: float, others: int) -> Luck:
-    """The luck of a winner of these accuracies, in [0, 1], on so many images of validation and others of test."""
-    interval = newcombe(round(validation * images), images, round(test * others), others)
-    return Luck(validation, test, validation - test, interval, (images, others))
+def optimism_of(validation: float, images: int, test: float, test_images: int) -> Optimism:
+    """The optimism of a winner of these accuracies, in [0, 1], on so many images of validation and of test."""
+    interval = newcombe(round(validation * images), images, round(test * test_images), test_images)
+    return Optimism(validation, test, validation - test, interval, (images, test_images))
 
 
 def newcombe(correct: int, images: int, correct2: int, images2: int) -> tuple[float, float]:
-    """95 % interval of the difference of two accuracies, first less second, on images that are not the same.
+    """95 % interval of the difference of two accuracies, first minus second, on different images.
 
-    correct of images are right in the first, correct2 of images2 in the second. Wilson's intervals (l, u) put together:
+    correct of images in the first, correct2 of images2 in the second. Combines Wilson's intervals (l, u):
     d - sqrt((p1 - l1)^2 + (u2 - p2)^2) to d + sqrt((u1 - p1)^2 + (p2 - l2)^2). Newcombe 1998, "Interval estimation for
     the difference between independent proportions: comparison of eleven methods", method 10.
 
@@ -52,29 +52,29 @@ def newcombe(correct: int, images: int, correct2: int, images2: int) -> tuple[fl
     return max(-1.0, first - second - below), min(1.0, first - second + above)
 
 
-def out_of_bag(right: NDArray[np.float64], resamples: int = RESAMPLES) -> float:
-    """What a winner that is picked as this one was is worth on images that it was not picked by, in [0, 1].
+def out_of_bag(correct: NDArray[np.float64], resamples: int = RESAMPLES) -> float:
+    """Expected accuracy, in [0, 1], of a winner selected like this one, on images that did not select it.
 
-    right: float64 [K, N], what share of each trial's runs is right on each validation image. Images are drawn anew with
-    replacement; the trial that is best on those drawn is scored on those that were not, about N / e of them, and the
-    scores are averaged: the bootstrap bias correction of Tsamardinos, Greasidou and Borboudakis 2018, "Bootstrapping
-    the out-of-sample predictions for efficient and accurate cross-validation". The winner's own score less this is the
-    luck of the maximum, as far as it is one of images; that of seeds is not in it. Equal scores share their win.
+    correct: float64 [K, N], the share of each trial's runs that classify each validation image correctly. Images are
+    resampled with replacement; the trial that is best on the sample is scored on the images left out, about N / e of
+    them, and the scores are averaged: the bootstrap bias correction of Tsamardinos, Greasidou and Borboudakis 2018,
+    "Bootstrapping the out-of-sample predictions for efficient and accurate cross-validation". The winner's own score
+    minus this is its selection bias, as far as images cause it; that of seeds is not included. Ties share their win.
 
     Raises ValueError for fewer than two images or no trial.
 
     >>> out_of_bag(np.array([[1.0, 1.0, 0.0, 1.0]] * 2)) < 1
     True
     """
-    trials, images = right.shape
+    trials, images = correct.shape
     if trials < 1 or images < 2:
-        raise ValueError(f"answers have shape {list(right.shape)}; at least one trial and two images are needed")
+        raise ValueError(f"answers have shape {list(correct.shape)}; at least one trial and two images are needed")
     generator = np.random.default_rng(SEED)
     counts = generator.multinomial(images, np.full(images, 1 / images), size=resamples)
-    scores = counts @ right.T  # [resamples, K]
+    scores = counts @ correct.T  # [resamples, K]
     best = scores >= scores.max(axis=1, keepdims=True) - 1e-9
     kept = (counts == 0).astype(np.float64)
     left_out = kept.sum(axis=1)
-    outside = (kept @ right.T) / np.maximum(left_out, 1.0)[:, None]
+    outside = (kept @ correct.T) / np.maximum(left_out, 1.0)[:, None]
     each = (outside * best).sum(axis=1) / best.sum(axis=1)
     return float(each[left_out > 0].mean())

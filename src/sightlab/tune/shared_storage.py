@@ -1,8 +1,8 @@
-"""A search that several drivers work off at once: its record on a PostgreSQL server instead of in a folder.
+"""A search shared by several drivers: its record is on a PostgreSQL server instead of in a folder.
 
-Every driver has the whole search in its memory, as the one driver of a folder's record has. What keeps them alike is
-that they are told the same events in the same order: whoever decides something takes a turn, in which nobody else can
-write, is told what the others have written since its last one, decides, and writes that behind it.
+Every driver keeps the whole state in memory, as the one driver of a folder's record does. What keeps the states equal
+is that all replay the same events in the same order: whoever decides something takes a turn, in which nobody else can
+write, reads what the others have written since its last one, decides, and appends that.
 """
 
 from __future__ import annotations
@@ -14,34 +14,33 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from sightlab.errors import RunError, StudyError, suggestion
 from sightlab.store.database import shared_searches
 from sightlab.store.liveness import this_process
 from sightlab.tune.search_plan import Plan
-from sightlab.tune.search_record import FOLDER, Record, check_study_name, written
+from sightlab.tune.search_record import FOLDER, LAST, Event, Record, check_study_name, with_current_kind, write_file
 
-BEAT_SECONDS = 10.0
+HEARTBEAT_SECONDS = 10.0
 
 
 @dataclass
 class SharedRecord:
-    """The record of a search on a server, as one of its drivers has it. me: which of them this one is.
+    """The record of a search on a server, as one of its drivers knows it. driver: the id of this one.
 
-    home: this driver's own, where its runs are. events: all that have happened, as far as this driver knows, oldest
-    first, each with its `driver`. seen: the number of the last.
+    home: this driver's own, where its runs are. events: all that this driver has read, oldest first, each with its
+    `driver`. seen: the number of the last.
     """
 
     home: Path
     name: str
-    me: str = field(default_factory=lambda: secrets.token_hex(4))
-    events: list[dict[str, Any]] = field(default_factory=list)
+    driver: str = field(default_factory=lambda: secrets.token_hex(4))
+    events: list[Event] = field(default_factory=list)
     seen: int = 0
-    unread: list[dict[str, Any]] = field(default_factory=list)
-    now: shared_searches.Turn | None = None
+    unread: list[Event] = field(default_factory=list)
+    current: shared_searches.Turn | None = None
     left: threading.Event = field(default_factory=threading.Event)
-    shared: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_study_name(self.name)
@@ -57,97 +56,99 @@ class SharedRecord:
         return self.home / FOLDER / self.name
 
     @property
-    def begun(self) -> bool:
-        """Whether there is such a study."""
+    def exists(self) -> bool:
+        """Whether the study has been created."""
         return shared_searches.plan_of(self.home, self.name) is not None
 
     def plan(self) -> Plan:
-        """What the study is. Raises StudyError, RunError."""
+        """The study's plan. Raises StudyError, RunError."""
         return Plan.from_json(shared_searches.plan_of(self.home, self.name), f"study {self.name} in the database")
 
-    def begin(self, plan: Plan) -> None:
-        """Write down what the study is; of two that do at once the first counts, and `plan` says what it was."""
+    def create(self, plan: Plan) -> None:
+        """Write the study's plan; of two drivers that do at once the first counts, and `plan` says what it was."""
         shared_searches.begin(self.home, self.name, plan.to_json())
 
-    def sit_down(self, facts: dict[str, Any]) -> None:
-        """Begin a sitting beside those of the others. Raises RunError."""
-        shared_searches.join(self.home, self.name, self.me, this_process())
-        threading.Thread(target=self.beat, daemon=True).start()
-        self.note("sitting", process=this_process(), at=datetime.now(UTC).isoformat(timespec="seconds"), **facts)
+    def start_session(self, facts: dict[str, Any]) -> None:
+        """Start a session beside those of the others. Raises RunError."""
+        shared_searches.join(self.home, self.name, self.driver, this_process())
+        threading.Thread(target=self.send_heartbeats, daemon=True).start()
+        self.note("session", process=this_process(), at=datetime.now(UTC).isoformat(timespec="seconds"), **facts)
 
-    def beat(self) -> None:
-        """Say now and then that this driver is alive; a server that is away for a moment is told the next time."""
-        while not self.left.wait(BEAT_SECONDS):
+    def send_heartbeats(self) -> None:
+        """Tell the server now and then that this driver is alive; one that does not respond is told the next time."""
+        while not self.left.wait(HEARTBEAT_SECONDS):
             with suppress(RunError):
-                shared_searches.beat(self.home, self.name, self.me)
+                shared_searches.beat(self.home, self.name, self.driver)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Have the study alone until the end of the block; what others have written is in `news` then. May be nested.
+        """Lock the study until the end of the block; `new_events` then has what others have written. May be nested.
 
         Raises RunError.
         """
-        if self.now is not None:
+        if self.current is not None:
             yield
             return
-        with shared_searches.turn(self.home, self.name, self.me, self.seen) as self.now:
-            told = [event | {"driver": tuner} for tuner, event in self.now.events]
-            self.events += told
-            self.unread += told
+        with shared_searches.turn(self.home, self.name, self.driver, self.seen) as self.current:
+            new = [with_current_kind(event) | {"driver": driver} for driver, event in self.current.events]
+            self.events += new
+            self.unread += new
             try:
                 yield
-                self.seen = self.now.last
+                self.seen = self.current.last
             finally:
-                self.now = None
+                self.current = None
 
-    def news(self) -> list[dict[str, Any]]:
-        """What others have written since this was last asked, oldest first."""
+    def new_events(self) -> list[Event]:
+        """What others have written since the last call, oldest first."""
         found, self.unread = self.unread, []
         return found
 
     def note(self, kind: str, **facts: Any) -> None:
-        """Write down that something has happened, in this driver's turn or in one of its own. Raises RunError."""
+        """Append an event, in the current turn or in one of its own. Raises RunError."""
         event = {"event": kind, **facts}
         with self.turn():
-            assert self.now is not None
-            self.now.append(event)
-            self.events.append(event | {"driver": self.me})
+            assert self.current is not None
+            self.current.append(event)
+            self.events.append(event | {"driver": self.driver})
 
-    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+    def of_kind(self, kind: str) -> list[Event]:
         """The events of one kind, oldest first."""
         return [event for event in self.events if event["event"] == kind]
 
-    def others(self) -> set[str]:
-        """The other drivers that are still there. Raises RunError."""
+    def other_drivers(self) -> set[str]:
+        """The other living drivers. Raises RunError."""
         gone = {event["driver"] for event in self.of_kind("left")}
-        return shared_searches.living(self.home, self.name) - gone - {self.me}
+        return shared_searches.living(self.home, self.name) - gone - {self.driver}
 
-    def host_of(self, tuner: str) -> str:
+    def host_of(self, driver: str) -> str:
         """The machine that a driver ran on. Raises RunError."""
-        return shared_searches.host_of(self.home, self.name, tuner)
+        return shared_searches.host_of(self.home, self.name, driver)
 
     def leave(self) -> None:
-        """End the sitting: nobody waits for this driver any more."""
+        """End the session: nobody waits for this driver any more."""
         if not self.left.is_set():
             self.left.set()
             self.note("left")
 
     def withdraw(self) -> None:
-        """End the sitting; a study that was refused stays, others may have joined it by now."""
+        """End the session; a study that was refused stays, others may have joined it by now."""
         self.leave()
 
-    def written(self, name: str, text: str) -> Path:
-        """A file of this driver's own folder of the study, written whole. Raises StudyError."""
-        return written(self.folder / name, text)
+    def write(self, name: str, text: str) -> Path:
+        """Write a file of this driver's own folder, whole or not at all; returns its path. Raises StudyError."""
+        return write_file(self.folder / name, text)
 
 
 def find_shared(home: Path, name: str) -> SharedRecord:
-    """The record of a shared study that has been begun. Raises StudyError, naming those there are; RunError."""
+    """The record of an existing shared study. Raises StudyError, naming those there are; RunError."""
     record = SharedRecord(home, name)
-    if not record.begun:
+    if not record.exists:
         known = shared_searches.names(home)
-        told = suggestion(name, known) if known else "none has been begun there"
-        raise StudyError(f"no study {name!r} in the database of SIGHTLAB_DB; {told}")
+        if name == LAST and known:
+            raise StudyError(f"--resume {LAST}: a shared study is resumed by its name; there are {', '.join(known)}")
+        hint = suggestion(name, known) if known else "there is none"
+        raise StudyError(f"no study {name!r} in the database of SIGHTLAB_DB; {hint}")
     return record
 
 

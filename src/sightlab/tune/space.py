@@ -17,8 +17,8 @@ from sightlab.recipes.schema import Recipe
 
 Values = Mapping[str, Any]  # {dotted path: value}, one trial's place in the space
 
-# Trials are held against each other on the same validation images and on the same terms; these would change either,
-# or nothing of the result at all.
+# Trials are compared on the same validation images and under the same conditions; these keys would change either, or
+# nothing of the result at all.
 FIXED = {
     "format", "name", "notes", "callbacks", "test_flips", "device", "processes", "compile", "deterministic",
     "data.source", "data.label", "data.skip_broken", "data.limit_per_class", "data.validation", "data.split_seed",
@@ -28,7 +28,7 @@ FIXED = {
 MOST_CELLS = 10_000
 NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
 RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(?::(.*))?")
-OF_WORDS = re.compile(r"[\w-]+\.\.[\w-]+(:\w*)?")  # a range by its looks, of something that has no order
+OF_WORDS = re.compile(r"[\w-]+\.\.[\w-]+(:\w*)?")  # looks like a range, of something that has no order
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from low to high, both included. whole: whole numbers alone. log: even in the logarithm."""
+    """Numbers from low to high, both included. whole: integers only. log: uniform in the logarithm."""
 
     low: float
     high: float
@@ -114,8 +114,8 @@ class Space:
 def parse_space(words: Sequence[str]) -> tuple[dict[str, Any], Space]:
     """The `key=...` words as what is the same for all trials, {dotted path: value}, and what varies.
 
-    `key=v1,v2` is a list, `key=low..high` a range, `key=low..high:log` one even in the logarithm, `key=v` the same for
-    all. Raises RecipeError for an unknown key, StudyError for values that cannot be searched.
+    `key=v1,v2` is a list, `key=low..high` a range, `key=low..high:log` one uniform in the logarithm, `key=v` the
+    same for all. Raises RecipeError for an unknown key, StudyError for values that cannot be searched.
     """
     fixed: dict[str, Any] = {}
     axes: dict[str, Axis] = {}
@@ -140,13 +140,13 @@ def parse_space(words: Sequence[str]) -> tuple[dict[str, Any], Space]:
 def axis_of(path: str, text: str) -> Axis:
     """What a key's text means: a range of numbers, or a list of one value or more."""
     if not text or text.startswith(",") or text.endswith(",") or ",," in text:
-        raise StudyError(f"{path}: {text!r} leaves a value out; give values such as 1,2,3")
+        raise StudyError(f"{path}: {text!r} has an empty value; give values such as 1,2,3")
     kinds = number_kinds(path)
     match = RANGE.fullmatch(text)
     if match is None and ".." in text and kinds and not is_text(path):
         raise StudyError(f"{path}: {text!r} is not a range; one is low..high or low..high:log, such as 0.001..0.1:log")
     if not kinds and (match or (OF_WORDS.fullmatch(text) and not takes_any(path))):
-        raise StudyError(f"{path}: {text!r} is a range, and this key takes no numbers; list its values: {path}=A,B")
+        raise StudyError(f"{path}: {text!r} is a range, but the key takes no numbers; list its values: {path}=A,B")
     if match is None:
         return Choice(tuple(parse_lists([f"{path}={text}"])[path]))
     return range_of(path, text, match, kinds)
@@ -156,16 +156,16 @@ def range_of(path: str, text: str, match: re.Match[str], kinds: set[type]) -> Ra
     """The range that a text means. kinds: of the numbers that the key takes."""
     low, high, scale = match[1], match[2], match[3]
     if scale not in (None, "log"):
-        raise StudyError(f"{path}: {text!r} ends in :{scale}; a range ends in :log or in nothing")
+        raise StudyError(f"{path}: {text!r} ends in :{scale}; a range ends in :log or has no suffix")
     ends = float(low), float(high)
     written_whole = all(re.fullmatch(r"[-+]?\d+", end) for end in (low, high))
     whole = written_whole if path.startswith("model.options.") else float not in kinds
     if whole and not all(end.is_integer() for end in ends):
-        raise StudyError(f"{path}: {text!r} has ends that are not whole, and the key takes whole numbers alone")
+        raise StudyError(f"{path}: {text!r} has fractional ends, but the key takes integers")
     if not ends[0] < ends[1] < math.inf:
-        raise StudyError(f"{path}: {text!r} does not rise; a range is low..high with low below high")
+        raise StudyError(f"{path}: {text!r} is empty; a range is low..high with low below high")
     if scale == "log" and ends[0] <= 0:
-        raise StudyError(f"{path}: {text!r} begins at {low}, which has no logarithm; begin above 0, or leave :log out")
+        raise StudyError(f"{path}: {text!r} starts at {low}, which has no logarithm; start above 0, or leave out :log")
     return Range(int(ends[0]), int(ends[1]), True, scale == "log") if whole else Range(*ends, False, scale == "log")
 
 
@@ -187,7 +187,7 @@ def numbers_in(kind: Any) -> set[type]:
 
 
 def takes_any(path: str) -> bool:
-    """Whether a key takes any text at all; a model's has the name of one, or of a file."""
+    """Whether a key takes any text at all; model.name takes the name of a model or a file."""
     return is_text(path) and path != "model.name"
 
 
@@ -199,23 +199,23 @@ def is_text(path: str) -> bool:
 
 
 def check_varying(axes: Mapping[str, Axis]) -> None:
-    """Raises StudyError where nothing varies, where a key does that may not, and for a grid that nobody waits for."""
+    """Raise StudyError where nothing varies, where a key does that may not, and for a grid that is too large."""
     if "seed" in axes:
-        raise StudyError("seed: is the same for every trial; --seeds N trains each with N seeds")
+        raise StudyError("seed: the same for every trial; --seeds N trains each with N seeds")
     for path in axes:
         if path in FIXED:
-            raise StudyError(f"{path}: may not vary, trials are compared on the same images and terms; give one value")
+            raise StudyError(f"{path}: cannot vary: trials share images and conditions; give one value")
     if not axes:
         raise StudyError("nothing to search: no key has several values; give lr=0.03,0.1 or lr=0.001..0.1:log")
     cells = Space(axes).cells
     if cells is not None and cells > MOST_CELLS:
         raise StudyError(
-            f"the grid has {cells:,} cells, at most {MOST_CELLS:,} are taken; give ranges, such as lr=0.001..0.1:log"
+            f"the grid has {cells:,} cells, at most {MOST_CELLS:,} are allowed; give ranges, such as lr=0.001..0.1:log"
         )
 
 
 def check_fit(recipe: Recipe, space: Space) -> None:
-    """Raise RecipeError for a value that does not fit its key, found before anything is trained."""
+    """Raise RecipeError for a value that does not fit its key, before anything is trained."""
     for path, axis in space.axes.items():
         for value in axis.values if isinstance(axis, Choice) else (axis.low, axis.high):
             changed(recipe, {path: value})
@@ -231,7 +231,7 @@ def worded(values: Values) -> str:
 
 
 def short_key(path: str) -> str:
-    """What a key is called where there is little room.
+    """A short name of a key.
 
     >>> short_key("optimizer.lr"), short_key("model.name"), short_key("model.options.width")
     ('lr', 'model', 'width')
@@ -241,7 +241,7 @@ def short_key(path: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value, its number with four digits.
+    """A value as text, a number with four digits.
 
     >>> shown(0.000123456), shown(64), shown(None), shown(True)
     ('0.0001235', '64', 'null', 'true')

@@ -1,9 +1,9 @@
-"""The trials of a search and the runs they are made of, in memory: rebuilt from the record and the run folders."""
+"""The trials of a search and the runs they consist of, in memory: rebuilt from the record and the run folders."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,58 +13,70 @@ from sightlab.recipes.overrides import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
 from sightlab.runs.index import STANDING, RunIndex
-from sightlab.runs.segments import reached
+from sightlab.runs.segments import PausedResult, reached
 from sightlab.store.run_folder import read_facts, read_run, status_of
 from sightlab.tune.rungs import recipe_at
-from sightlab.tune.search_plan import Plan
+from sightlab.tune.search_plan import Plan, metric_value
 
-PATIENCE_SECONDS = 20.0  # in which a worker notices that its driver has gone
+PATIENCE_SECONDS = 20.0  # in which a worker notices that its driver is gone
 
 
 @dataclass
 class SeedRun:
     """One run of a trial, with one seed. folder: None before it is known. finished: its test split is opened.
 
-    busy: it is being trained. reason: why it failed, "" where it did not. deaths: of its process, by the epoch. heard:
-    the epochs of a run that another driver of the study has trained, as far as it has told.
+    trained: nothing is left to train, whatever its number of epochs. running: a worker trains it. failure: why it
+    failed, "" where it did not. deaths: the number of epochs it had at each death of its process. peer_epochs: of a run
+    that another driver trains, as far as it has reported.
     """
 
     recipe: Recipe
     folder: Path | None = None
     epochs: tuple[Epoch, ...] = ()
+    trained: bool = False
     finished: bool = False
-    busy: bool = False
-    reason: str = ""
+    running: bool = False
+    failure: str = ""
     deaths: list[int] = field(default_factory=list)
-    heard: tuple[Epoch, ...] = ()
+    peer_epochs: tuple[Epoch, ...] = ()
 
     @property
-    def shown(self) -> tuple[Epoch, ...]:
-        """The epochs that are known, whoever trained them."""
-        return self.epochs or self.heard
+    def known_epochs(self) -> tuple[Epoch, ...]:
+        """Its epochs, whichever driver trained them."""
+        return self.epochs or self.peer_epochs
 
-    def there(self, epochs: int) -> bool:
-        """Whether it has so many epochs, or all that its patience leaves it."""
-        return self.finished or (bool(self.epochs) and reached(self.epochs, epochs, self.recipe.early_stop))
+    def has(self, epochs: int) -> bool:
+        """Whether it has trained so many epochs, or all that early stopping or a callback leaves it."""
+        return (
+            self.finished
+            or self.trained
+            or (bool(self.epochs) and reached(self.epochs, epochs, self.recipe.early_stop))
+        )
+
+    def update(self, result: PausedResult) -> None:
+        """Take in where a segment has left it."""
+        self.folder, self.epochs = result.folder, result.epochs
+        self.trained, self.finished = result.trained, result.finished
 
     def value(self, metric: str, epochs: int) -> float:
-        """The metric at the best of its first epochs: the one whose weights are kept."""
-        best = best_of(self.epochs[:epochs])
-        return best.validation_accuracy if metric == "val_accuracy" else best.validation_loss
+        """The metric at the best of its first epochs, whose weights are kept."""
+        value = metric_value(best_of(self.epochs[:epochs]), metric)
+        assert value is not None  # a run without it is not used
+        return value
 
 
 def best_of(epochs: Sequence[Epoch]) -> Epoch:
-    """The epoch with the highest validation accuracy, of equal ones that with the lowest loss, the first of these."""
-    return max(epochs, key=lambda epoch: (epoch.validation_accuracy, -epoch.validation_loss, -epoch.epoch))
+    """The best epoch by validation, as the training itself decided: the last that was better than all before it."""
+    return [epoch for epoch in epochs if epoch.best][-1]
 
 
 @dataclass
 class Trial:
-    """One place of the space. number: from 0. rungs: epochs after which it is looked at.
+    """One point of the space. number: from 0. rungs: the epochs after which it is evaluated.
 
     rung: the place of the next one. values_at: the metric at those behind it, mean over the seeds. state: "open"
-    (under way, or cut off by the budget), "complete", "failed", or "pruned" (ended early; ASHA may take it up again).
-    twin: an earlier trial with the same values. owner: the driver that trains it, "" where there is one.
+    (running, or cut off by the budget), "complete", "failed", or "pruned" (ended early; ASHA may promote it later).
+    duplicate_of: an earlier trial with the same values. owner: the driver that trains it, "" where there is one only.
     """
 
     number: int
@@ -75,7 +87,7 @@ class Trial:
     values_at: list[float] = field(default_factory=list)
     state: str = "open"
     reason: str = ""
-    twin: int | None = None
+    duplicate_of: int | None = None
     owner: str = ""
 
     @property
@@ -95,15 +107,15 @@ class Trial:
 
 
 class RunCache:
-    """Every run that trials need, each known by its recipe's hash, and those that were there before.
+    """Every run that trials need, by its recipe's hash, found once among the runs of a home.
 
-    since: when the study was begun, ISO 8601: of a network of the user's own code only runs from then on are taken.
-    me: which of several drivers this one is; runs of the others' trials are not looked for.
+    since: when the study was started, ISO 8601: of a network of the user's own code only runs from then on are reused.
+    driver: which of several this one is; runs of the others' trials are not looked for.
     """
 
-    def __init__(self, plan: Plan, home: Path, since: str, me: str = "") -> None:
-        self.plan, self.home, self.since, self.me = plan, home, since, me
-        self.heard: dict[str, tuple[Epoch, ...]] = {}
+    def __init__(self, plan: Plan, home: Path, since: str, driver: str = "") -> None:
+        self.plan, self.home, self.since, self.driver = plan, home, since, driver
+        self.peer_epochs: dict[str, tuple[Epoch, ...]] = {}
         self.index = RunIndex(home)
         self.runs: dict[str, SeedRun] = {}
         self.by_trial: dict[tuple[int, int], list[SeedRun]] = {}
@@ -112,111 +124,113 @@ class RunCache:
         """A trial's runs at a rung, the next one by default: one for each seed."""
         epochs = trial.target if rung is None else trial.rungs[rung]
         if (trial.number, epochs) not in self.by_trial:
-            recipe = recipe_at(trial.recipe, epochs)
-            seeds = range(recipe.seed, recipe.seed + self.plan.seeds)
-            recipes = [changed(recipe, {"seed": seed}) for seed in seeds]
-            if trial.owner != self.me:
-                return [SeedRun(one, heard=self.heard.get(one.hash, ())) for one in recipes]
+            recipes = self.recipes_of(trial, epochs)
+            if trial.owner != self.driver:
+                return [SeedRun(one, peer_epochs=self.peer_epochs.get(one.hash, ())) for one in recipes]
             self.by_trial[trial.number, epochs] = [self.run_of(one) for one in recipes]
         return self.by_trial[trial.number, epochs]
 
-    def lies_here(self, trial: Trial) -> bool:
-        """Whether the runs on which a trial's last value stands are in this home, whoever has trained them."""
-        recipe = recipe_at(trial.recipe, trial.epochs)
-        seeds = range(recipe.seed, recipe.seed + self.plan.seeds)
-        return all(list(self.index.standing(changed(recipe, {"seed": seed}), 1, STANDING)) for seed in seeds)
+    def last_of(self, trial: Trial) -> list[SeedRun]:
+        """The runs behind a trial's last value."""
+        return self.of(trial, max(0, len(trial.values_at) - 1))
+
+    def recipes_of(self, trial: Trial, epochs: int) -> list[Recipe]:
+        """The recipes of a trial's runs at a rung of so many epochs, one for each seed."""
+        recipe = recipe_at(trial.recipe, epochs)
+        return [changed(recipe, {"seed": seed}) for seed in range(recipe.seed, recipe.seed + self.plan.seeds)]
+
+    def has_runs_of(self, trial: Trial) -> bool:
+        """Whether the runs behind a trial's last value are in this home, whoever trained them."""
+        return all(list(self.index.standing(one, 1, STANDING)) for one in self.recipes_of(trial, trial.epochs))
 
     def run_of(self, recipe: Recipe) -> SeedRun:
-        """The run of a recipe, looked up where it is asked for the first time."""
+        """The run of a recipe, looked up on first use."""
         if recipe.hash not in self.runs:
-            run = self.runs[recipe.hash] = SeedRun(recipe, heard=self.heard.get(recipe.hash, ()))
-            run.reason = self.index.diverged(recipe) or ""
-            folder = self.known(recipe)
-            if folder is not None:
-                run.folder, run.epochs, run.finished = folder, *kept_in(folder)
+            run = self.runs[recipe.hash] = SeedRun(recipe, peer_epochs=self.peer_epochs.get(recipe.hash, ()))
+            run.failure = self.index.diverged(recipe) or ""
+            self.load(run, self.find(recipe))
         return self.runs[recipe.hash]
 
-    def hear(self, curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-        """Take in the epochs of runs that another driver has trained, by their recipes' hashes."""
+    def add_peer_epochs(self, curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Take in the epochs of runs that another driver trained, by their recipes' hashes."""
         for name, epochs in curves.items():
-            self.heard[name] = tuple(Epoch.from_json(epoch) for epoch in epochs)
+            self.peer_epochs[name] = tuple(Epoch.from_json(epoch) for epoch in epochs)
 
-    def known(self, recipe: Recipe) -> Path | None:
-        """The folder of a run that stands for a recipe, finished or interrupted."""
-        self.let_go(recipe)
+    def find(self, recipe: Recipe) -> Path | None:
+        """The folder of a run that can be used for a recipe, finished or interrupted."""
+        self.wait_for_worker(recipe)
         found = self.index.on_this_data(recipe)
         if found is not None:
             return found[0]
-        # Within one study the user's own code and weights are taken to stay what they are.
-        ours: list[Path] = [
+        # Within one study the user's own code and weights are assumed not to change.
+        own: list[Path] = [
             folder
             for folder, facts in self.index.standing(recipe, 1, STANDING)
             if str(facts.get("started", "")) >= self.since and facts.get("data", {}).get("key") == self.plan.data
         ]
-        return ours[-1] if ours else None
+        return own[-1] if own else None
 
-    def let_go(self, recipe: Recipe) -> None:
+    def wait_for_worker(self, recipe: Recipe) -> None:
         """Wait for a run's process to end, where its driver was killed a moment ago.
 
-        Raises StudyError for one that goes on: somebody else trains this recipe.
+        Raises StudyError for one that does not end: somebody else trains this recipe.
         """
         until = time.monotonic() + PATIENCE_SECONDS
         for folder, facts in self.index.standing(recipe, 1, ("running",)):
             while status_of(read_facts(folder)) == "running":
                 if time.monotonic() > until:
                     raise StudyError(
-                        f"{folder.name} is a run of this study, and process {facts['process']['pid']} trains it; wait "
-                        "for its end, or stop it first"
+                        f"{folder.name} is a run of this study and is being trained by process "
+                        f"{facts['process']['pid']}; wait until it ends, or stop it first"
                     )
                 time.sleep(0.2)
-            self.index = RunIndex(self.home)
+            self.refresh()
 
-    def look_again(self, run: SeedRun) -> None:
-        """Find out what a process that died has left of its run."""
+    def refresh(self) -> None:
+        """Read the home again."""
         self.index = RunIndex(self.home)
-        folder = run.folder or self.known(run.recipe)
-        if folder is not None:
-            run.folder, run.epochs, run.finished = folder, *kept_in(folder)
+
+    def reload(self, run: SeedRun) -> None:
+        """Find out what a process that died has left of its run."""
+        self.refresh()
+        self.load(run, run.folder or self.find(run.recipe))
+
+    def load(self, run: SeedRun, folder: Path | None) -> None:
+        """Read what a folder holds of a run; nothing where there is none, or where its epochs lack the metric."""
+        epochs = read_run(folder).epochs if folder is not None else ()
+        if folder is not None and all(metric_value(epoch, self.plan.metric) is not None for epoch in epochs):
+            status = status_of(read_facts(folder))
+            run.update(PausedResult(folder, epochs, status == "trained", status == "finished"))
 
 
 def curves_of(runs: Sequence[SeedRun]) -> dict[str, list[dict[str, Any]]]:
-    """The epochs of runs by their recipes' hashes, plain values: for drivers that have not got their folders."""
+    """The epochs of runs by their recipes' hashes, plain values: for drivers that do not have their folders."""
     return {run.recipe.hash: [epoch.to_json() for epoch in run.epochs] for run in runs}
 
 
-def kept_in(folder: Path) -> tuple[tuple[Epoch, ...], bool]:
-    """The epochs of a run's record, and whether it has finished."""
-    return read_run(folder).epochs, status_of(read_facts(folder)) == "finished"
-
-
 def new_trial(plan: Plan, number: int, values: dict[str, Any], earlier: Sequence[Trial]) -> Trial:
-    """The trial of these values. earlier: those before it."""
-    twin = next((one.number for one in earlier if one.values == values), None)
-    return Trial(number, values, plan.recipe_of(values), plan.rungs_of(values), twin=twin)
+    """The trial of these values. earlier: those before it. Raises RecipeError for values that do not go together."""
+    original = next((one.number for one in earlier if one.values == values), None)
+    return Trial(number, values, plan.recipe_of(values), plan.rungs_of(values), duplicate_of=original)
 
 
 def ranked(plan: Plan, trials: Sequence[Trial]) -> list[Trial]:
-    """The trials that can be chosen, the best first: those with the most epochs behind them, and no twins.
+    """The trials that can be selected, the best first: those that trained longest, without duplicates.
 
-    A trial that was ended early, or that the budget cut off, had fewer epochs than the others: its value is not theirs
-    to be held against, unless none has more.
+    A trial that was ended early, or cut off by the budget, had fewer epochs than the others: its value is not compared
+    with theirs, unless none has more.
     """
-    known = [one for one in trials if one.value is not None and one.state != "failed" and one.twin is None]
+    known = [one for one in trials if one.value is not None and one.state != "failed" and one.duplicate_of is None]
     ended = [one for one in known if one.state == "complete"]
     if not ended:
         most = max((one.epochs for one in known), default=0)
         ended = [one for one in known if one.epochs == most]
-    sign = -1.0 if plan.high else 1.0
+    sign = -1.0 if plan.maximize else 1.0
     return sorted(ended, key=lambda one: (sign * (one.value or 0.0), one.number))
 
 
 def furthest_first(plan: Plan, trials: Sequence[Trial]) -> list[Trial]:
     """Trials with a value: those with the most epochs first, of equal ones the better, of these the older."""
-    sign = -1.0 if plan.high else 1.0
+    sign = -1.0 if plan.maximize else 1.0
     known = [one for one in trials if one.value is not None]
     return sorted(known, key=lambda one: (-one.epochs, sign * (one.value or 0.0), one.number))
-
-
-def under_way(trials: Sequence[Trial]) -> Iterator[Trial]:
-    """The trials that have not come to an end, oldest first."""
-    return (one for one in trials if one.state == "open")
