@@ -287,7 +287,7 @@ def test_a_matrix_without_images_is_drawn_empty(classes: int, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("matrix", "says"),
-    [(np.eye(3, dtype=np.int64), "does not fit 2 classes"), (np.array([[1, -2], [0, 1]]), "holds -2")],
+    [(np.eye(3, dtype=np.int64), "does not match 2 classes"), (np.array([[1, -2], [0, 1]]), "holds -2")],
 )
 def test_a_matrix_that_is_none_is_refused(matrix: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):

@@ -109,11 +109,13 @@ def test_an_impossible_interval_is_refused(correct: int, count: int, confidence:
 
 @pytest.mark.parametrize("k", [1, 2, 5, 9])
 def test_top_k_accuracy_is_scikit_learns_and_torchmetrics(k: int) -> None:
-    said = drawn()
-    ours = top_k_accuracy(said.logits, said.labels, k)
-    assert ours == sk.top_k_accuracy_score(said.labels, said.logits, k=k, labels=range(10))
+    predictions = drawn()
+    ours = top_k_accuracy(predictions.logits, predictions.labels, k)
+    assert ours == sk.top_k_accuracy_score(predictions.labels, predictions.logits, k=k, labels=range(10))
     theirs = MulticlassAccuracy(num_classes=10, top_k=k, average="micro")
-    assert ours == pytest.approx(float(theirs(torch.from_numpy(said.logits), torch.from_numpy(said.labels))))
+    assert ours == pytest.approx(
+        float(theirs(torch.from_numpy(predictions.logits), torch.from_numpy(predictions.labels)))
+    )
 
 
 @given(
@@ -127,26 +129,26 @@ def test_ties_go_to_the_lower_class_in_a_stable_order(rows: list[list[int]], k: 
 
 
 def test_every_label_is_among_as_many_as_there_are_classes() -> None:
-    said = drawn(classes=4)
-    assert top_k_accuracy(said.logits, said.labels, 4) == 1.0
+    predictions = drawn(classes=4)
+    assert top_k_accuracy(predictions.logits, predictions.labels, 4) == 1.0
 
 
 @pytest.mark.parametrize("k", [0, 11])
 def test_k_outside_the_classes_is_refused(k: int) -> None:
-    said = drawn()
+    predictions = drawn()
     with pytest.raises(ValueError, match="must be from 1 to 10"):
-        top_k_accuracy(said.logits, said.labels, k)
+        top_k_accuracy(predictions.logits, predictions.labels, k)
 
 
 @pytest.mark.parametrize("scale", [0.01, 2.0, 300.0])
 def test_the_loss_is_torchs_and_scikit_learns(scale: float) -> None:
-    said = drawn(scale=scale)
-    ours = mean_cross_entropy(said.logits, said.labels)
-    exact = cross_entropy(torch.from_numpy(said.logits).double(), torch.from_numpy(said.labels))
+    predictions = drawn(scale=scale)
+    ours = mean_cross_entropy(predictions.logits, predictions.labels)
+    exact = cross_entropy(torch.from_numpy(predictions.logits).double(), torch.from_numpy(predictions.labels))
     assert ours == pytest.approx(float(exact), rel=1e-12)
     if scale < 100:  # scikit-learn clips probabilities
-        wide = probabilities(said.logits.astype(np.float64))
-        assert ours == pytest.approx(sk.log_loss(said.labels, wide, labels=range(10)), rel=1e-9)
+        wide = probabilities(predictions.logits.astype(np.float64))
+        assert ours == pytest.approx(sk.log_loss(predictions.labels, wide, labels=range(10)), rel=1e-9)
 
 
 def test_the_loss_of_equal_logits_is_the_log_of_the_classes_at_any_height() -> None:
@@ -175,15 +177,19 @@ def test_probabilities_leave_their_input_and_its_type_alone() -> None:
 
 
 def test_the_confusion_matrix_and_class_scores_are_scikit_learns() -> None:
-    said = drawn(count=300, classes=12)
-    said = Predictions(said.logits, np.minimum(said.labels, 9), said.index, said.classes)  # two classes have no images
-    said.logits[:, 11] = -100  # and one of them is never predicted
-    answers = said.logits.argmax(1)
-    assert confusion_matrix(said).dtype == np.int64
-    np.testing.assert_array_equal(confusion_matrix(said), sk.confusion_matrix(said.labels, answers, labels=range(12)))
-    theirs = sk.precision_recall_fscore_support(said.labels, answers, labels=range(12), zero_division=0)
-    ours = class_scores(said)
-    assert [s.name for s in ours] == list(said.classes)
+    predictions = drawn(count=300, classes=12)
+    predictions = Predictions(
+        predictions.logits, np.minimum(predictions.labels, 9), predictions.index, predictions.classes
+    )  # two classes have no images
+    predictions.logits[:, 11] = -100  # and one of them is never predicted
+    answers = predictions.logits.argmax(1)
+    assert confusion_matrix(predictions).dtype == np.int64
+    np.testing.assert_array_equal(
+        confusion_matrix(predictions), sk.confusion_matrix(predictions.labels, answers, labels=range(12))
+    )
+    theirs = sk.precision_recall_fscore_support(predictions.labels, answers, labels=range(12), zero_division=0)
+    ours = class_scores(predictions)
+    assert [s.name for s in ours] == list(predictions.classes)
     for column, values in zip(("precision", "recall", "f1", "support"), theirs, strict=True):
         assert [getattr(s, column) for s in ours] == pytest.approx(list(values), abs=1e-15)
 
@@ -197,19 +203,19 @@ def test_the_worst_confusions_come_first_and_equal_ones_in_class_order() -> None
 
 
 def test_a_matrix_of_other_classes_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"\[3, 3\] does not fit 2 classes"):
+    with pytest.raises(ValueError, match=r"\[3, 3\] does not match 2 classes"):
         worst_confusions(np.eye(3, dtype=np.int64), ["a", "b"])
 
 
 def test_a_score_says_what_its_parts_say() -> None:
-    said = drawn()
-    ours = score(said, openings=2)
-    assert ours.accuracy == sk.accuracy_score(said.labels, said.logits.argmax(1))
-    assert ours.correct == np.trace(confusion_matrix(said))
+    predictions = drawn()
+    ours = score(predictions, openings=2)
+    assert ours.accuracy == sk.accuracy_score(predictions.labels, predictions.logits.argmax(1))
+    assert ours.correct == np.trace(confusion_matrix(predictions))
     assert (ours.count, ours.openings) == (500, 2)
     assert ours.interval == wilson_interval(ours.correct, 500)
-    assert ours.top5 == sk.top_k_accuracy_score(said.labels, said.logits, k=5, labels=range(10))
-    assert ours.loss == mean_cross_entropy(said.logits, said.labels)
+    assert ours.top5 == sk.top_k_accuracy_score(predictions.labels, predictions.logits, k=5, labels=range(10))
+    assert ours.loss == mean_cross_entropy(predictions.logits, predictions.labels)
 
 
 def test_top5_says_nothing_of_five_classes() -> None:
@@ -218,30 +224,32 @@ def test_top5_says_nothing_of_five_classes() -> None:
 
 
 def test_the_size_of_the_chunks_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = drawn()
-    whole = score(said)
-    shares = probabilities(said.logits)
+    predictions = drawn()
+    whole = score(predictions)
+    shares = probabilities(predictions.logits)
     monkeypatch.setattr(checks, "CHUNK_VALUES", 70)
-    parts = score(said)
+    parts = score(predictions)
     assert (parts.correct, parts.top5, parts.loss) == (whole.correct, whole.top5, pytest.approx(whole.loss, rel=1e-14))
-    np.testing.assert_array_equal(probabilities(said.logits), shares)
+    np.testing.assert_array_equal(probabilities(predictions.logits), shares)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("measure", [score, confusion_matrix, class_scores, lambda said: probabilities(said.logits)])
+@pytest.mark.parametrize(
+    "measure", [score, confusion_matrix, class_scores, lambda predictions: probabilities(predictions.logits)]
+)
 def test_logits_that_are_not_finite_are_refused_by_row(measure: Any, value: float) -> None:
-    said = drawn()
-    said.logits[417, 3] = value
+    predictions = drawn()
+    predictions.logits[417, 3] = value
     with pytest.raises(ValueError, match="row 417 are not finite"):
-        measure(said)
+        measure(predictions)
 
 
 @pytest.mark.parametrize("measure", [score, confusion_matrix, class_scores])
 def test_no_predictions_are_refused(measure: Any) -> None:
-    said = drawn(count=0)
+    predictions = drawn(count=0)
     with pytest.raises(ValueError, match="no predictions to score"):
-        measure(said)
-    assert probabilities(said.logits).shape == (0, 10)
+        measure(predictions)
+    assert probabilities(predictions.logits).shape == (0, 10)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +260,7 @@ def test_no_predictions_are_refused(measure: Any) -> None:
         (np.zeros((2, 3)), np.array([0]), "2 rows of logits"),
         (np.zeros(3), np.array([0, 1, 2]), r"shape \[3\]"),
         (np.zeros((2, 0)), np.array([0, 0]), "at least one class"),
-        (np.zeros((2, 4)), np.array([0, 1]), "4 logits a row do not fit 3 classes"),
+        (np.zeros((2, 4)), np.array([0, 1]), "4 logits a row do not match 3 classes"),
     ],
 )
 def test_arrays_that_do_not_belong_together_are_refused(

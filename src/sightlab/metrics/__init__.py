@@ -1,20 +1,20 @@
-"""Predictions into numbers: accuracy with its interval, scores of each class, calibration, suspect labels.
+"""Metrics of predictions: accuracy with its interval, per-class scores, calibration, label issues.
 
-Everything is exact over the rows it is given. Ties between logits go to the class of the lower number, here and in
-every function of this room. Logits must be finite: a NaN would otherwise count as a wrong or even a right answer.
+Everything is exact over the rows it is given. Ties between logits go to the lower class index, in every function of
+this package. Logits must be finite: a NaN would otherwise count as a wrong or even a correct prediction.
 """
 
 from sightlab.metrics.calibration import calibration_error, reliability
 from sightlab.metrics.checks import check_logits, check_matrix
 from sightlab.metrics.diagnostics import constant_outputs, last_batch_accuracy
 from sightlab.metrics.intervals import wilson_interval
-from sightlab.metrics.label_issues import label_suspects
+from sightlab.metrics.label_issues import find_label_issues
 from sightlab.metrics.per_class import (
     balanced_accuracy,
     class_scores,
     confusion_matrix,
+    is_correct,
     macro_average,
-    right_answers,
     weighted_average,
     worst_confusions,
 )
@@ -31,14 +31,14 @@ __all__ = [
     "class_scores",
     "confusion_matrix",
     "constant_outputs",
-    "label_suspects",
+    "find_label_issues",
+    "is_correct",
     "last_batch_accuracy",
     "macro_average",
     "mean_cross_entropy",
     "mean_roc_auc",
     "probabilities",
     "reliability",
-    "right_answers",
     "roc_auc",
     "score",
     "scorecard",

@@ -1,4 +1,4 @@
-"""What every number asks of predictions before it counts them, and how their rows are read in parts."""
+"""Validation of predictions before a metric is computed, and iteration over their rows in chunks."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from sightlab.records import Predictions
 
-# Logits are read this many values at a time, so that a million rows of a thousand classes need no second copy.
+# Logits are read this many values at a time, so that a million rows of a thousand classes are never copied whole.
 CHUNK_VALUES = 1 << 22
 
 
 def check_predictions(predictions: Predictions) -> None:
-    """Raises ValueError for no predictions, or logits, labels and classes that do not belong together."""
+    """Raises ValueError for no predictions, or logits, labels and classes that do not match."""
     check_logits(predictions.logits, predictions.labels)
     if predictions.logits.shape[1] != len(predictions.classes):
-        raise ValueError(f"{predictions.logits.shape[1]} logits a row do not fit {len(predictions.classes)} classes")
+        raise ValueError(f"{predictions.logits.shape[1]} logits a row do not match {len(predictions.classes)} classes")
 
 
 def check_logits(logits: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> None:
@@ -46,7 +46,7 @@ def check_finite(logits: NDArray[np.floating[Any]]) -> None:
 def check_matrix(matrix: NDArray[np.int64], classes: Sequence[str]) -> None:
     """Raises ValueError unless the matrix is C x C for the C classes."""
     if matrix.shape != (len(classes), len(classes)):
-        raise ValueError(f"a confusion matrix of shape {list(matrix.shape)} does not fit {len(classes)} classes")
+        raise ValueError(f"a confusion matrix of shape {list(matrix.shape)} does not match {len(classes)} classes")
 
 
 def chunks(logits: NDArray[np.floating[Any]]) -> Iterator[slice]:

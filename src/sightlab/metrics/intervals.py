@@ -1,4 +1,4 @@
-"""The interval of a share of right answers."""
+"""The confidence interval of a proportion."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from statistics import NormalDist
 
 
 def wilson_interval(correct: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The Wilson score interval of a share, (low, high), both in [0, 1] and around correct / count.
+    """The Wilson score interval of a proportion, (low, high), both in [0, 1] and around correct / count.
 
-    correct of count answers were right. The ends are exactly 0 and 1 where no answer, and where every answer, was
-    right. Wilson 1927; Brown, Cai & DasGupta 2001, "Interval estimation for a binomial proportion", section 3.1.1.
+    correct: of `count` predictions. The ends are exactly 0 and 1 where no prediction, and where every prediction, is
+    correct. Wilson 1927; Brown, Cai & DasGupta 2001, "Interval estimation for a binomial proportion", section 3.1.1.
 
     Raises ValueError for a count below 1, correct outside [0, count], or confidence outside (0, 1).
 
@@ -19,16 +19,16 @@ def wilson_interval(correct: int, count: int, confidence: float = 0.95) -> tuple
     '0.8256 0.9448'
     """
     if count < 1:
-        raise ValueError(f"an interval needs at least one answer, not {count}")
+        raise ValueError(f"an interval needs at least one prediction, not {count}")
     if not 0 <= correct <= count:
-        raise ValueError(f"{correct} correct answers of {count}; must be from 0 to {count}")
+        raise ValueError(f"{correct} correct predictions of {count}; must be from 0 to {count}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; must lie between 0 and 1, such as 0.95")
     z = -NormalDist().inv_cdf((1 - confidence) / 2)
     share = correct / count
     centre = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    # Algebra puts the share inside and the ends at 0 and 1; the limits keep rounding from taking them off.
+    # Algebra puts the share inside and the ends at 0 and 1; the limits guard against rounding errors.
     low = 0.0 if correct == 0 else min(share, max(0.0, centre - half))
     high = 1.0 if correct == count else max(share, min(1.0, centre + half))
     return low, high

@@ -1,8 +1,8 @@
-"""Logits as probabilities, and what these cost: cross-entropy and Brier score.
+"""Probabilities from logits, and their scores: cross-entropy and Brier score.
 
-All of it is computed in float64. A row's answer does not depend on the rows beside it, nor on the order in which the
-classes stand: sums over classes are taken from the smallest to the largest term, so that rows which hold the same
-logits in another order have the same probabilities to the bit, and ties stay ties.
+All of it is computed in float64. A row's result depends neither on its batch nor on the order of the classes: sums
+over classes run from the smallest to the largest term, so that rows with the same logits in another order have the
+same probabilities to the bit, and ties stay ties.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Real = TypeVar("Real", np.float32, np.float64)
 
 
 def normalisers(logits: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What turns logits into probabilities: exp(logit - largest) / total. Gives (largest, total), float64 [N] each.
+    """The terms of the softmax exp(logit - largest) / total: (largest, total), float64 [N] each.
 
     logits: [N, C] float, finite. total: in [1, C], the sum of exp(logit - largest) over the row. The probability of
     the predicted class is 1 / total.
@@ -35,9 +35,9 @@ def normalisers(logits: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64],
 
 
 def probabilities(logits: NDArray[Real]) -> NDArray[Real]:
-    """Softmax of each row: [N, C], of the type that came (float32 or float64), each row adding up to 1.
+    """Softmax of each row: [N, C], of the input's dtype (float32 or float64); each row sums to 1.
 
-    logits: [N, C]. No rows give no rows. Raises ValueError for logits that are not finite.
+    logits: [N, C], N may be 0. Raises ValueError for logits that are not finite.
 
     >>> probabilities(np.array([[0.0, 0.0], [1000.0, 0.0]])).tolist()
     [[0.5, 0.5], [1.0, 0.0]]
@@ -54,9 +54,9 @@ def probabilities(logits: NDArray[Real]) -> NDArray[Real]:
 def mean_cross_entropy(logits: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> float:
     """Mean of -log softmax(logits)[label] over the rows, in nats, at least 0; computed in float64.
 
-    logits: [N, C] float. labels: int64 [N]. Stable for logits of any size (the largest is taken off first).
+    logits: [N, C] float. labels: int64 [N]. Stable for logits of any size (the largest is subtracted first).
 
-    Raises ValueError for no rows, logits that are not finite, or labels that do not fit.
+    Raises ValueError for no rows, logits that are not finite, or labels that do not match.
 
     >>> mean_cross_entropy(np.array([[1000.0, 1000.0]]), np.array([0])) == math.log(2)
     True
@@ -68,16 +68,16 @@ def mean_cross_entropy(logits: NDArray[np.floating[Any]], labels: NDArray[np.int
 
 
 def brier_score(predictions: Predictions) -> float:
-    """Mean squared distance of the probabilities from the truth, summed over the classes: in [0, 2], 0 the best.
+    """Mean squared error of the probabilities, summed over the classes: in [0, 2], 0 is best.
 
     (1 / N) sum over images i and classes c of (p_ic - [c is the label of i])^2. Brier 1950, "Verification of forecasts
-    expressed in terms of probability", equation 2. Two classes count both, so that the score is twice that which
-    some libraries give for two classes.
+    expressed in terms of probability", equation 2. Both of two classes count, so the score is twice that of
+    libraries which score one.
 
-    Raises ValueError for no predictions, or logits, labels and classes that do not belong together.
+    Raises ValueError for no predictions, or logits, labels and classes that do not match.
 
-    >>> said = Predictions(np.zeros((2, 2), np.float32), np.array([0, 1]), np.arange(2), ("cat", "dog"))
-    >>> brier_score(said)
+    >>> predictions = Predictions(np.zeros((2, 2), np.float32), np.array([0, 1]), np.arange(2), ("cat", "dog"))
+    >>> brier_score(predictions)
     0.5
     """
     check_predictions(predictions)

@@ -1,11 +1,11 @@
-"""A split's predictions as one score, and as the whole card of numbers."""
+"""All metrics of a split's predictions: the score, and the full scorecard."""
 
 from __future__ import annotations
 
 from sightlab.metrics.calibration import calibration_error
 from sightlab.metrics.checks import check_predictions
 from sightlab.metrics.intervals import wilson_interval
-from sightlab.metrics.per_class import balanced_accuracy, class_scores, macro_average, right_answers, weighted_average
+from sightlab.metrics.per_class import balanced_accuracy, class_scores, is_correct, macro_average, weighted_average
 from sightlab.metrics.probability import brier_score, mean_cross_entropy
 from sightlab.metrics.ranking import mean_roc_auc, top_k_accuracy
 from sightlab.records import Predictions, Score, Scorecard
@@ -14,9 +14,9 @@ from sightlab.records import Predictions, Score, Scorecard
 def score(predictions: Predictions, openings: int | None = None) -> Score:
     """Accuracy with its 95 % Wilson interval, mean cross-entropy and, for more than five classes, top-5 accuracy.
 
-    openings: how often a sealed test split has been opened, handed on to the Score.
+    openings: how often a sealed test split has been opened, for the Score.
 
-    Raises ValueError for no predictions, or logits, labels and classes that do not belong together.
+    Raises ValueError for no predictions, or logits, labels and classes that do not match.
 
     >>> import numpy as np
     >>> logits = np.array([[2, 1], [0, 3], [0, 1]], np.float32)
@@ -25,7 +25,7 @@ def score(predictions: Predictions, openings: int | None = None) -> Score:
     """
     check_predictions(predictions)
     logits, labels, count = predictions.logits, predictions.labels, len(predictions)
-    correct = int(right_answers(predictions).sum())
+    correct = int(is_correct(predictions).sum())
     return Score(
         accuracy=correct / count,
         loss=mean_cross_entropy(logits, labels),
@@ -38,11 +38,11 @@ def score(predictions: Predictions, openings: int | None = None) -> Score:
 
 
 def scorecard(predictions: Predictions, openings: int | None = None) -> Scorecard:
-    """Everything that is measured of predictions on a labelled split; see the record for what each number is.
+    """Every metric of predictions on a labelled split; see the record `Scorecard` for each.
 
-    openings: how often a sealed test split has been opened, handed on to the Score.
+    openings: how often a sealed test split has been opened, for the Score.
 
-    Raises ValueError for no predictions, or logits, labels and classes that do not belong together.
+    Raises ValueError for no predictions, or logits, labels and classes that do not match.
 
     >>> import numpy as np
     >>> logits = np.array([[2, 1], [0, 3], [0, 1]], np.float32)

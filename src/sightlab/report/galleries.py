@@ -76,7 +76,7 @@ def galleries_of(
     Row n of the predictions is image n of its set. A gallery without pictures is left out.
     """
     wrong = int((test.logits.argmax(axis=1) != test.labels).sum())
-    doubtful, held_out = metrics.label_suspects(test), metrics.label_suspects(validation)
+    doubtful, held_out = metrics.find_label_issues(test), metrics.find_label_issues(validation)
     chosen = [
         (ERRORS, "test", most_confident_errors(test), wrong),
         (HITS, "test", least_confident_hits(test), len(test) - wrong),

@@ -103,7 +103,7 @@ def gather(folder: Path) -> RunPage:
         mistakes=tuple(mistakes_of(matrix, test.classes)),
         reliability=tuple(metrics.reliability(test)),
         confidence=confidence_of(test),
-        doubts={name: len(metrics.label_suspects(one)) for name, one in (("test", test), ("validation", validation))},
+        doubts={name: len(metrics.find_label_issues(one)) for name, one in (("test", test), ("validation", validation))},
         galleries=None if galleries is None else tuple(galleries),
         openings=openings,
         other_openings=others,

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torchmetrics.functional import classification as tm
 
-from sightlab.metrics import calibration_error, reliability, right_answers, wilson_interval
+from sightlab.metrics import calibration_error, is_correct, reliability, wilson_interval
 from sightlab.records import Predictions
-from tests.plain_and_degenerate import CASES, drawn, said_of, shares_of
+from tests.prediction_cases import CASES, drawn, predictions_of, shares_of
 
 
 @pytest.fixture(params=CASES)
@@ -40,23 +40,23 @@ def test_sure_answers_are_not_offset_by_doubtful_ones() -> None:
     logits = np.concatenate([np.tile([1000, 0], (10, 1)), doubtful])
     labels = np.zeros(20)
     labels[0] = 1
-    said = said_of(logits, labels)
-    last = reliability(said)[-1]
+    predictions = predictions_of(logits, labels)
+    last = reliability(predictions)[-1]
     assert last.confidence == pytest.approx(0.975)
     assert last.accuracy == pytest.approx(0.95)
-    assert calibration_error(said) == pytest.approx((10 * 0.1 + 10 * 0.05) / 20)
+    assert calibration_error(predictions) == pytest.approx((10 * 0.1 + 10 * 0.05) / 20)
 
 
 def test_a_confidence_on_an_edge_is_in_the_bin_above_and_1_in_the_last() -> None:
     # Equal logits of m classes have the confidence 1 / m: exactly an edge for m of 3, 5 and 15, and for 1.
     for classes, place in ((3, 5), (5, 3), (15, 1), (1, 14)):
-        said = said_of(np.zeros((2, classes)), np.zeros(2))
-        assert [number for number, one in enumerate(reliability(said)) if one.count] == [place]
+        predictions = predictions_of(np.zeros((2, classes)), np.zeros(2))
+        assert [number for number, one in enumerate(reliability(predictions)) if one.count] == [place]
 
 
 def test_reliability_says_what_its_bins_hold(case: Predictions) -> None:
     parts = reliability(case)
-    confidence, right = shares_of(case).max(1).values.numpy(), right_answers(case)
+    confidence, right = shares_of(case).max(1).values.numpy(), is_correct(case)
     assert [one.low for one in parts] == [k / 15 for k in range(15)]
     assert [one.high for one in parts] == [(k + 1) / 15 for k in range(15)]
     assert sum(one.count for one in parts) == len(case)

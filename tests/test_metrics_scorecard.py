@@ -30,7 +30,7 @@ from sightlab.metrics import (
     wilson_interval,
 )
 from sightlab.records import Predictions
-from tests.plain_and_degenerate import CASES, absent_from_the_labels, drawn, said_of, shares_of
+from tests.prediction_cases import CASES, absent_from_the_labels, drawn, predictions_of, shares_of
 
 
 @pytest.fixture(params=CASES)
@@ -68,9 +68,9 @@ def test_balanced_accuracy_is_scikit_learns(case: Predictions) -> None:
 
 
 def test_a_class_without_images_does_not_lower_the_balanced_accuracy() -> None:
-    said = said_of(np.array([[3, 0, 0], [0, 3, 0], [0, 0, 3]]), np.array([0, 1, 1]))
-    assert balanced_accuracy(said) == 0.75
-    assert macro_average(said).recall == 0.5  # it was predicted, so there it counts
+    predictions = predictions_of(np.array([[3, 0, 0], [0, 3, 0], [0, 0, 3]]), np.array([0, 1, 1]))
+    assert balanced_accuracy(predictions) == 0.75
+    assert macro_average(predictions).recall == 0.5  # it was predicted, so there it counts
 
 
 def test_the_area_of_each_class_is_scikit_learns(case: Predictions) -> None:
@@ -87,22 +87,27 @@ def test_the_area_of_each_class_is_scikit_learns(case: Predictions) -> None:
 
 @pytest.mark.parametrize("name", ["plain", "a class never predicted", "a hundred classes", "logits of ten thousand"])
 def test_the_mean_area_is_that_of_both_libraries_where_every_class_has_images(name: str) -> None:
-    said = CASES[name]()
-    shares = shares_of(said)
-    assert mean_roc_auc(said) == pytest.approx(
-        sk.roc_auc_score(said.labels, shares.numpy(), multi_class="ovr", labels=range(len(said.classes))), abs=1e-9
+    predictions = CASES[name]()
+    shares = shares_of(predictions)
+    assert mean_roc_auc(predictions) == pytest.approx(
+        sk.roc_auc_score(predictions.labels, shares.numpy(), multi_class="ovr", labels=range(len(predictions.classes))),
+        abs=1e-9,
     )
-    theirs = tm.multiclass_auroc(shares, torch.from_numpy(said.labels), len(said.classes), average="macro")
-    assert mean_roc_auc(said) == pytest.approx(float(theirs), abs=1e-6)
+    theirs = tm.multiclass_auroc(
+        shares, torch.from_numpy(predictions.labels), len(predictions.classes), average="macro"
+    )
+    assert mean_roc_auc(predictions) == pytest.approx(float(theirs), abs=1e-6)
 
 
 def test_a_class_with_nothing_to_rank_has_no_area_and_is_left_out_of_the_mean() -> None:
-    said = absent_from_the_labels()
-    areas = roc_auc(said)
+    predictions = absent_from_the_labels()
+    areas = roc_auc(predictions)
     assert areas[8:] == [None, None]
-    assert mean_roc_auc(said) == pytest.approx(math.fsum(a for a in areas if a is not None) / 8)
+    assert mean_roc_auc(predictions) == pytest.approx(math.fsum(a for a in areas if a is not None) / 8)
     # torchmetrics gives such a class the area 0 and lets it count.
-    theirs = quietly(tm.multiclass_auroc, shares_of(said), torch.from_numpy(said.labels), 10, average="none")
+    theirs = quietly(
+        tm.multiclass_auroc, shares_of(predictions), torch.from_numpy(predictions.labels), 10, average="none"
+    )
     assert theirs[8:].tolist() == [0, 0]
     assert mean_roc_auc(CASES["one class labelled"]()) is None
 
@@ -112,27 +117,29 @@ def test_the_area_counts_pairs_and_half_of_the_ties(images: list[tuple[int, bool
     # Of two classes the probability of the second grows with the difference of the logits: pairs can be counted.
     above = np.array([height for height, _ in images])
     own = np.array([label for _, label in images])
-    said = said_of(np.stack([np.zeros(len(images)), above], 1), own)
+    predictions = predictions_of(np.stack([np.zeros(len(images)), above], 1), own)
     pairs = [(mine > other) + (mine == other) / 2 for mine in above[own] for other in above[~own]]
     expected = pytest.approx(sum(pairs) / len(pairs), abs=1e-12) if pairs else None
-    assert roc_auc(said)[1] == expected
+    assert roc_auc(predictions)[1] == expected
 
 
 @given(st.permutations(range(6)), st.integers(0, 5))
 def test_the_order_of_the_classes_changes_no_number_not_even_in_ties(order: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    said = said_of(rng.integers(0, 3, (30, 6)), rng.integers(0, 6, 30))
-    moved = said_of(said.logits[:, order], np.argsort(order)[said.labels])
-    np.testing.assert_array_equal(probabilities(moved.logits), probabilities(said.logits)[:, order])
-    assert roc_auc(moved) == [roc_auc(said)[place] for place in order]
-    assert brier_score(moved) == pytest.approx(brier_score(said), abs=1e-14)
+    predictions = predictions_of(rng.integers(0, 3, (30, 6)), rng.integers(0, 6, 30))
+    moved = predictions_of(predictions.logits[:, order], np.argsort(order)[predictions.labels])
+    np.testing.assert_array_equal(probabilities(moved.logits), probabilities(predictions.logits)[:, order])
+    assert roc_auc(moved) == [roc_auc(predictions)[place] for place in order]
+    assert brier_score(moved) == pytest.approx(brier_score(predictions), abs=1e-14)
 
 
 def test_a_row_does_not_depend_on_its_batch() -> None:
-    said = drawn(count=50, classes=17)
-    whole = probabilities(said.logits.astype(np.float64))
+    predictions = drawn(count=50, classes=17)
+    whole = probabilities(predictions.logits.astype(np.float64))
     for row in range(50):
-        np.testing.assert_array_equal(probabilities(said.logits[row : row + 1].astype(np.float64))[0], whole[row])
+        np.testing.assert_array_equal(
+            probabilities(predictions.logits[row : row + 1].astype(np.float64))[0], whole[row]
+        )
 
 
 def test_the_brier_score_is_scikit_learns(case: Predictions) -> None:
@@ -145,10 +152,10 @@ def test_the_brier_score_runs_from_0_to_2_and_of_two_classes_is_twice_torchs_mea
     assert brier_score(CASES["sure and right"]()) == 0
     assert brier_score(CASES["sure and wrong"]()) == 2
     assert brier_score(CASES["all equal"]()) == pytest.approx(0.75)  # 3 times 1/16, and 9/16
-    said = drawn(classes=2)
-    second = shares_of(said)[:, 1]
-    square = torch.nn.functional.mse_loss(second, torch.from_numpy(said.labels).double())
-    assert brier_score(said) == pytest.approx(2 * float(square), abs=1e-12)
+    predictions = drawn(classes=2)
+    second = shares_of(predictions)[:, 1]
+    square = torch.nn.functional.mse_loss(second, torch.from_numpy(predictions.labels).double())
+    assert brier_score(predictions) == pytest.approx(2 * float(square), abs=1e-12)
 
 
 def test_the_interval_of_a_class_is_that_of_its_recall(case: Predictions) -> None:
@@ -181,9 +188,9 @@ def test_what_cannot_be_measured_is_refused(measure: Any) -> None:
 
 
 def test_the_size_of_the_chunks_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = drawn()
-    whole = scorecard(said)
+    predictions = drawn()
+    whole = scorecard(predictions)
     monkeypatch.setattr(checks, "CHUNK_VALUES", 70)
-    parts = scorecard(said)
+    parts = scorecard(predictions)
     assert parts.brier == pytest.approx(whole.brier, abs=1e-14)
     assert (parts.auc, parts.calibration_error) == (whole.auc, whole.calibration_error)
