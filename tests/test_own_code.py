@@ -9,7 +9,8 @@ import pytest
 from torch import nn
 
 from sightlab.errors import ModelError
-from sightlab.models import build, code_reference, parameter_count
+from sightlab.models import build, parameter_count
+from sightlab.parts.user_code import code_reference
 
 NET = """
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def test_a_file_that_changed_is_read_again(tmp_path: Path) -> None:
     [
         ("Nett", {}, "has no 'Nett'; it defines: Net, fails, flat, leaves, needy, wrong"),
         ("HIDDEN", {}, "net.py:HIDDEN is a int; it must be a class or a function"),
-        ("made", {}, "net.py:made is a model that is made already"),
+        ("made", {}, "net.py:made is a model that is built already"),
         ("needy", {}, "model net.py:needy needs 'depth', which is none of channels, classes, height, width"),
         ("wrong", {}, "net.py:wrong gave a value of type list; it must give a torch.nn.Module"),
         ("fails", {}, "net.py:fails failed: ValueError: two lines"),
