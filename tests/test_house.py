@@ -36,7 +36,6 @@ ROOMS = [
     "lens",
     "report",
     "callbacks",
-    "trackers",
     "runs",
     "studies",
     "tune",
