@@ -30,7 +30,7 @@ def check_installed(names: Sequence[str]) -> None:
 def export(run: Run, status: str, name: str) -> str:
     """Write a run from its folder to a logger; gives the folder or address it is in.
 
-    status: of the run: finished, interrupted or failed. Raises RecipeError for a logger that is unknown or not
+    status: of the run: finished, trained, interrupted or failed. Raises RecipeError for a logger that is unknown or not
     installed, RunError where it cannot write.
     """
     if name not in CALLBACKS:

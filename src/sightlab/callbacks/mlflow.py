@@ -23,7 +23,7 @@ Given = TypeVar("Given")
 
 EXPERIMENT = "sightlab"
 RUN_TAG = "sightlab.run"
-STATES = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
+STATES = {"finished": "FINISHED", "trained": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 PARAMS_AT_ONCE = 100  # MLflow's limit for a batch of parameters
 PARAM_LENGTH = 6000  # and for the text of one
 

@@ -35,9 +35,7 @@ class RunLogger(Callback, ABC):
     def on_train_end(self, context: TrainingContext) -> None:
         """Log what the run folder says of the end, and close."""
         if context.folder is not None:
-            # A trial of a search is trained and not tested: a later session may finish it.
-            status = "interrupted" if context.status == "trained" else context.status
-            self.finish(read_run(context.folder), status)
+            self.finish(read_run(context.folder), context.status)
 
     @abstractmethod
     def start(self, folder: Path) -> None:
@@ -51,5 +49,5 @@ class RunLogger(Callback, ABC):
     def finish(self, run: Run, status: str) -> None:
         """Log the final scores, pictures and report that exist, and close. Raises RunError.
 
-        status: finished, interrupted or failed.
+        status: finished, trained, interrupted or failed.
         """

@@ -78,7 +78,7 @@ class WandbLogger(RunLogger):
     def finish(self, run: Run, status: str) -> None:
         """Put the final figures and the status into the summary, log the pictures, and end the W&B run."""
         self.attempt(partial(self.log_end, run, status))
-        self.attempt(partial(self.run.finish, exit_code=0 if status == "finished" else 1))
+        self.attempt(partial(self.run.finish, exit_code=0 if status in ("finished", "trained") else 1))
 
     def log_end(self, run: Run, status: str) -> None:
         """The final figures, status and pictures."""
