@@ -13,7 +13,7 @@ from scipy import stats
 
 from sightlab.comparison import bootstrap_interval, difference, mcnemar, mirrored, sentence, spread
 from sightlab.comparison.paired import uniform_interval
-from sightlab.records import Difference
+from sightlab.records import Difference, Spread
 
 Right = NDArray[np.bool_]
 
@@ -51,8 +51,24 @@ def test_a_single_value_has_no_spread_and_none_is_refused() -> None:
         spread([])
 
 
-def test_equal_values_have_a_spread_of_nothing() -> None:
-    assert spread([0.1, 0.1, 0.1]).interval == (0.1, 0.1)
+def test_equal_values_have_no_deviation_and_no_interval() -> None:
+    assert spread([0.1, 0.1, 0.1]) == Spread(0.1, 0.0, None, 3)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=5))
+def test_an_interval_is_cut_at_what_the_figure_cannot_leave(values: list[float]) -> None:
+    whole, cut = spread(values), spread(values, 0.0, 1.0)
+    assert (whole.mean, whole.deviation) == (cut.mean, cut.deviation)
+    if whole.interval is None:
+        assert cut.interval is None
+    else:
+        assert cut.interval == (max(0.0, whole.interval[0]), min(1.0, whole.interval[1]))
+
+
+def test_two_seeds_leave_an_interval_that_says_how_little_is_known() -> None:
+    # mean 0.925, standard error 0.025, t(1, 0.975) = 12.7062: 0.925 -+ 0.3177
+    one = spread([0.90, 0.95], 0.0, 1.0)
+    assert one.interval == (pytest.approx(0.925 - 12.706205 * 0.025, abs=1e-6), 1.0)
 
 
 # McNemar's test
@@ -162,10 +178,10 @@ def test_one_run_each_takes_the_exact_test_and_the_bootstrap() -> None:
 
 def test_a_single_seed_is_said_to_say_nothing_of_others() -> None:
     one, three = answers(1, 100, 1), answers(3, 100, 2)
-    assert difference("v4", one, "v5", one).method.endswith("; 1 seed each: says nothing of other seeds")
-    assert difference("v4", one, "v5", three).method.endswith("; 1 seed of v4: says nothing of other seeds")
-    assert difference("v4", three, "v5", one).method.endswith("; 1 seed of v5: says nothing of other seeds")
-    assert "nothing of" not in difference("v4", three, "v5", three).method
+    assert difference("v4", one, "v5", one).method.endswith("; 1 seed each: says nothing about other seeds")
+    assert difference("v4", one, "v5", three).method.endswith("; 1 seed of v4: says nothing about other seeds")
+    assert difference("v4", three, "v5", one).method.endswith("; 1 seed of v5: says nothing about other seeds")
+    assert "nothing about" not in difference("v4", three, "v5", three).method
 
 
 def test_the_same_answers_have_no_difference_and_an_interval_that_is_not_empty() -> None:
@@ -174,7 +190,9 @@ def test_the_same_answers_have_no_difference_and_an_interval_that_is_not_empty()
         one = difference("a", right, "b", right)
         assert (one.difference, one.p, one.significant) == (0, 1, False)
         assert one.interval == pytest.approx((-0.003827, 0.003827), abs=1e-6)
-        assert sentence(one).startswith("b and a cannot be told apart: difference 0.00 points, 95 % interval -0.38 to ")
+        assert sentence(one).startswith(
+            "b and a do not differ significantly: difference 0.00 points, 95 % interval -0.38 to "
+        )
 
 
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 6), st.integers(0, 10**6))
@@ -191,9 +209,9 @@ def test_however_few_the_images_the_numbers_are_numbers(first: int, second: int,
 
 def test_answers_that_do_not_fit_are_refused() -> None:
     right = answers(2, 10, 0)
-    with pytest.raises(ValueError, match="a answered 10 images, b 9; they must be the same"):
+    with pytest.raises(ValueError, match="a has 10 images, b 9; they must be the same"):
         difference("a", right, "b", right[:, :9])
-    with pytest.raises(ValueError, match=r"a have shape \[10\]; they must be \[seeds, images\]"):
+    with pytest.raises(ValueError, match=r"correct of a has shape \[10\]; it must be \[seeds, images\]"):
         difference("a", right[0], "b", right)
     with pytest.raises(ValueError, match="must be bool"):
         difference("a", right, "b", right.astype(float))  # type: ignore[arg-type]
@@ -206,18 +224,24 @@ def test_answers_that_do_not_fit_are_refused() -> None:
     [
         (told(), "v5 is better than v4 by 0.42 points, 95 % interval 0.11 to 0.73, p = 0.008, 10,000 images"),
         (told(-0.0042), "v5 is worse than v4 by 0.42 points, 95 % interval 0.11 to 0.73, p = 0.008, 10,000 images"),
-        (told(0.0005, 0.71), "v5 and v4 cannot be told apart: difference 0.05 points, 95 % interval -0.26 to 0.36, "),
-        (told(-0.0005, 0.71), "v5 and v4 cannot be told apart: difference -0.05 points, 95 % interval -0.36 to 0.26, "),
+        (
+            told(0.0005, 0.71),
+            "v5 and v4 do not differ significantly: difference 0.05 points, 95 % interval -0.26 to 0.36, ",
+        ),
+        (
+            told(-0.0005, 0.71),
+            "v5 and v4 do not differ significantly: difference -0.05 points, 95 % interval -0.36 to 0.26, ",
+        ),
         (told(-0.00001, 0.71), "difference 0.00 points"),
         (told(p=0.00001), "p < 0.0001, "),
         (told(p=0.0001), "p = 0.0001, "),
         (told(p=0.0499), "v5 is better than v4"),
         (told(p=0.0499), "p = 0.0499, "),
-        (told(p=0.0501), "cannot be told apart"),
+        (told(p=0.0501), "do not differ significantly"),
         (told(p=0.0501), "p = 0.0501, "),
         (told(p=1.0), "p = 1, "),
         (told(adjusted=0.008, comparisons=15, p=0.001), "p = 0.008 after Holm's correction for 15 comparisons, "),
-        (told(adjusted=0.08, comparisons=15), "v5 and v4 cannot be told apart"),
+        (told(adjusted=0.08, comparisons=15), "v5 and v4 do not differ significantly"),
         (told(), "10,000 images, 1 seed each"),
         (told(seeds=(3, 3)), "10,000 images, 3 seeds each"),
         (told(seeds=(3, 1)), "10,000 images, 3 seeds of v5 and 1 seed of v4"),

@@ -69,6 +69,8 @@ def result(found: RunDiff) -> None:
         table(["key", a.id, b.id], [[key, str(old), str(new)] for key, (old, new) in found.keys.items()])
     else:
         out("the recipes are the same")
+    if found.identity:
+        table(["not the same", a.id, b.id], [[name, *values] for name, values in found.identity.items()])
     out("")
     out(found.sentence)
     counts = found.counts

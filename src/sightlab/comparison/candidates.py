@@ -1,4 +1,4 @@
-"""Groups of runs become contenders: figures with their spread, places, and what is sure about them."""
+"""Groups of runs become candidates: figures with their spread, ranks, and the differences between them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class RunResult:
     """What a comparison takes of one run.
 
     test_key: the content of its test split, the same for the same images in the same order. score: on that split.
-    labels: int64 [N]; right: bool [N], whether each image was. parameters; flops: of one image's forward pass, None
-    where unknown. seconds: of training. images_per_second: in training.
+    labels: int64 [N]; correct: bool [N], whether each image was predicted correctly. parameters; flops: of one
+    image's forward pass, None where unknown. seconds: of training. images_per_second: in training.
     """
 
     id: str
     test_key: str
     score: Score
     labels: NDArray[np.int64]
-    right: NDArray[np.bool_]
+    correct: NDArray[np.bool_]
     parameters: int
     flops: int | None
     seconds: float
@@ -39,45 +39,45 @@ class RunResult:
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """Runs that differ in their seed alone, under the name that a comparison calls them by."""
+    """Runs that differ in their seed alone, under the name that a comparison gives them."""
 
     name: str
     results: tuple[RunResult, ...]
 
     @property
-    def right(self) -> NDArray[np.bool_]:
-        """Whether each run, at each image, was right: bool [S, N]."""
-        return np.stack([result.right for result in self.results])
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each run predicted each image correctly: bool [S, N]."""
+        return np.stack([result.correct for result in self.results])
 
 
 def candidates(groups: Sequence[Candidate], first: str | None = None) -> list[RankedCandidate]:
-    """The contenders in the order of the groups, each with its rank and its gain against the first.
+    """The candidates in the order of the groups, each with its rank and its difference to the first.
 
-    first: the name of the group that the others are held against; without it, the first of them. Gains and ranks are
-    corrected over all pairs, not only over those with the first. Raises RunError as `gains` does, or for a `first`
-    that is none of the groups.
+    first: the name of the group that the others are compared with, by default the first of them. Differences and ranks
+    are corrected over all pairs, not only over those with the first. Raises RunError as `differences` does, or for a
+    `first` that is none of the groups.
     """
     names = [group.name for group in groups]
     if first is not None and first not in names:
-        raise RunError(f"unknown contender {first!r}; {suggestion(first, names)}")
+        raise RunError(f"unknown candidate {first!r}; {suggestion(first, names)}")
     pairs = differences(groups)
     places = ranks(names, pairs)
     reference = names[0] if first is None else first
     against = {one.better: one for one in pairs if one.worse == reference}
     against |= {one.worse: mirrored(one) for one in pairs if one.better == reference}
-    return [_contender(group, place, against.get(group.name)) for group, place in zip(groups, places, strict=True)]
+    return [_candidate(group, place, against.get(group.name)) for group, place in zip(groups, places, strict=True)]
 
 
 def differences(groups: Sequence[Candidate]) -> list[Difference]:
-    """The gain of every pair of groups, the later against the earlier, in order: (2, 1), (3, 1), ..., (3, 2), ...
+    """The difference of every pair of groups, the later to the earlier, in order: (2, 1), (3, 1), ..., (3, 2), ...
 
     Of more than one pair, each carries Holm's correction over all of them. Raises RunError for runs that were not
-    tested on the same images, or a run that stands twice; ValueError for no groups, a group without runs, or two
+    tested on the same images, or a run that is named twice; ValueError for no groups, a group without runs, or two
     groups of one name.
     """
     _check_groups(groups)
     check_same_images([result for group in groups for result in group.results])
-    pairs = [difference(a.name, a.right, b.name, b.right) for a, b in itertools.combinations(groups, 2)]
+    pairs = [difference(a.name, a.correct, b.name, b.correct) for a, b in itertools.combinations(groups, 2)]
     if len(pairs) < 2:
         return pairs
     adjusted = holm([one.p for one in pairs])
@@ -114,21 +114,20 @@ def _check_groups(groups: Sequence[Candidate]) -> None:
     ids = [result.id for group in groups for result in group.results]
     for place, name in enumerate(ids):
         if name in ids[:place]:
-            raise RunError(f"run {name} stands twice in the comparison; name each run once")
+            raise RunError(f"run {name} is in the comparison twice; name each run once")
 
 
-def _contender(group: Candidate, rank: int, against_first: Difference | None) -> RankedCandidate:
+def _candidate(group: Candidate, rank: int, against_first: Difference | None) -> RankedCandidate:
     results, scores = group.results, [result.score for result in group.results]
-    accuracy = spread([one.accuracy for one in scores])
+    accuracy = spread([one.accuracy for one in scores], 0.0, 1.0)
     top5 = [one.top5 for one in scores if one.top5 is not None]
-    low, high = accuracy.interval or scores[0].interval
     return RankedCandidate(
         name=group.name,
         runs=tuple(result.id for result in results),
         accuracy=accuracy,
-        interval=(max(0.0, low), min(1.0, high)),
-        top5=spread(top5) if len(top5) == len(scores) else None,
-        loss=spread([one.loss for one in scores]),
+        interval=accuracy.interval or scores[0].interval,
+        top5=spread(top5, 0.0, 1.0) if len(top5) == len(scores) else None,
+        loss=spread([one.loss for one in scores], 0.0),
         parameters=results[0].parameters,
         flops=results[0].flops,
         seconds=statistics.fmean(result.seconds for result in results),

@@ -26,12 +26,12 @@ class Crossed:
     freedom: float | None
 
 
-def crossed(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> Crossed:
+def crossed(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_]) -> Crossed:
     """Accuracy of b less that of a, for other seeds and other images than those at hand.
 
-    right_a: bool [S_a, N]; right_b: bool [S_b, N]: what each seed's run has right, of the same N images. Each model's
-    seeds are crossed with the images: right = mean + image + seed + residual. With D the mean over all of b less that
-    over all of a, its variance is
+    correct_a: bool [S_a, N]; correct_b: bool [S_b, N]: whether each seed's run is correct on each of the same N images.
+    Each model's seeds are crossed with the images: correct = mean + image + seed + residual. With D the mean over all
+    of b less that over all of a, its variance is
 
         V = C_a + C_b + max(0, C_I - R_a - R_b)
 
@@ -49,7 +49,7 @@ def crossed(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> Crossed:
     multiple observer ROC analysis"; cf. Gallas 2006, "One-shot estimate of MRMC variance: AUC"). In simulations with 2
     to 10 seeds it covers the truth in 93.5 to 96 % of the draws; with the limit at the seeds' part instead, 93.5 to 97.
 
-    A model with a single seed has C = R = 0: its spread over seeds is unknown, and the answer is about that run alone.
+    A model with a single seed has C = R = 0: its spread over seeds is unknown, and the result is about that run alone.
     Should V be 0, as on a handful of images, it is C_I. Should that be 0 too, each image shows the same difference:
     the interval is `uniform_interval`, and p of the sign test over the images.
 
@@ -59,11 +59,11 @@ def crossed(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> Crossed:
     >>> f"{found.difference:.3f} {found.p:.3f} {found.freedom:.1f}"
     '0.333 0.102 5.0'
     """
-    votes, difference = _votes(right_a, right_b)
+    votes, difference = _votes(correct_a, correct_b)
     images = len(votes)
-    seeds = [(_of_seeds(right), len(right)) for right in (right_a, right_b)]
-    spread_of_images = _of_images(votes, len(right_a) * len(right_b))
-    beyond = max(Fraction(0), spread_of_images - _residual(right_a) - _residual(right_b))
+    seeds = [(_of_seeds(correct), len(correct)) for correct in (correct_a, correct_b)]
+    spread_of_images = _of_images(votes, len(correct_a) * len(correct_b))
+    beyond = max(Fraction(0), spread_of_images - _residual(correct_a) - _residual(correct_b))
     variance = sum((part for part, _ in seeds), beyond)
     if not variance:
         variance = beyond = spread_of_images
@@ -86,10 +86,10 @@ def _t_test(difference: float, variance: float, freedom: float) -> Crossed:
 # What follows is counted in whole numbers, so that a variance of nothing is nothing, and not what rounding leaves.
 
 
-def _votes(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> tuple[NDArray[np.int64], float]:
-    """The difference of each image times S_a S_b, int64 [N], and the mean difference. right_a, right_b: bool [S, N]."""
-    votes = right_b.sum(axis=0) * len(right_a) - right_a.sum(axis=0) * len(right_b)
-    return votes, int(votes.sum()) / (len(right_a) * len(right_b) * len(votes))
+def _votes(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_]) -> tuple[NDArray[np.int64], float]:
+    """The difference of each image times S_a S_b, int64 [N], and the mean difference. Both arguments: bool [S, N]."""
+    votes = correct_b.sum(axis=0) * len(correct_a) - correct_a.sum(axis=0) * len(correct_b)
+    return votes, int(votes.sum()) / (len(correct_a) * len(correct_b) * len(votes))
 
 
 def _of_images(votes: NDArray[np.int64], scale: int) -> Fraction:
@@ -98,19 +98,19 @@ def _of_images(votes: NDArray[np.int64], scale: int) -> Fraction:
     return Fraction(images * squares - total**2, images**2 * max(images - 1, 1) * scale**2)
 
 
-def _of_seeds(right: NDArray[np.bool_]) -> Fraction:
-    """C_m: variance of a model's accuracy as seeds come and go; 0 for a single seed. right: bool [S, N]."""
-    seeds, images = right.shape
-    hits = [int(count) for count in right.sum(axis=1)]
+def _of_seeds(correct: NDArray[np.bool_]) -> Fraction:
+    """C_m: variance of a model's accuracy as seeds come and go; 0 for a single seed. correct: bool [S, N]."""
+    seeds, images = correct.shape
+    hits = [int(count) for count in correct.sum(axis=1)]
     return Fraction(seeds * sum(n * n for n in hits) - sum(hits) ** 2, seeds**2 * max(seeds - 1, 1) * images**2)
 
 
-def _residual(right: NDArray[np.bool_]) -> Fraction:
-    """R_m: what of that variance is neither seeds nor images; 0 for one seed or image. right: bool [S, N]."""
-    seeds, images = right.shape
+def _residual(correct: NDArray[np.bool_]) -> Fraction:
+    """R_m: what of that variance is neither seeds nor images; 0 for one seed or image. correct: bool [S, N]."""
+    seeds, images = correct.shape
     if seeds == 1 or images == 1:
         return Fraction(0)
-    of_seeds, of_images, total = right.sum(axis=1), right.sum(axis=0), int(right.sum())
-    # The sum of squares of the residuals, times S N: of right and wrong, the square is the answer itself.
+    of_seeds, of_images, total = correct.sum(axis=1), correct.sum(axis=0), int(correct.sum())
+    # The sum of squares of the residuals, times S N: the square of 0 and 1 is the value itself.
     squares = seeds * images * total - seeds * int((of_seeds**2).sum()) - images * int((of_images**2).sum()) + total**2
     return Fraction(squares, (seeds * images) ** 2 * (seeds - 1) * (images - 1))

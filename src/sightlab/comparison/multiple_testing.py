@@ -1,4 +1,4 @@
-"""Many comparisons at once: p-values that stay honest, and places that noise does not give."""
+"""Several comparisons at once: corrected p-values, and ranks that count only significant differences."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def ranks(names: Sequence[str], differences: Sequence[Difference]) -> list[int]:
-    """The rank of each name: 1 + how many are better than it beyond noise. Names that are not told apart may share one.
+    """The rank of each name: 1 + how many are significantly better. Names that do not differ may share a rank.
 
-    gains: of every pair, corrected over all of them (`Gain.told_apart`), whichever way round each is told.
+    differences: of every pair, either way round, corrected over all of them (`Difference.significant`).
 
     >>> apart = Difference("v5", "v4", 0.02, (0.01, 0.03), 0.001, 1000, (1, 1), "")
     >>> alike = Difference("v6", "v5", 0.001, (-0.01, 0.012), 0.8, 1000, (1, 1), "")

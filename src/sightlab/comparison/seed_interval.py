@@ -9,11 +9,16 @@ from collections.abc import Sequence
 from sightlab.records import Spread
 
 
-def spread(values: Sequence[float]) -> Spread:
+def spread(values: Sequence[float], low: float = -math.inf, high: float = math.inf) -> Spread:
     """Mean, sample standard deviation (n - 1) and 95 % t interval of values that came about independently.
 
-    The interval is mean -+ t(n - 1, 0.975) deviation / sqrt(n): Student 1908, "The probable error of a mean". A single
-    value has neither deviation nor interval. The interval is of the mean over seeds, on the data they were measured on.
+    The interval is mean -+ t(n - 1, 0.975) deviation / sqrt(n): Student 1908, "The probable error of a mean". It is of
+    the mean over seeds, on the data they were measured on. low, high: what the figure cannot leave, such as 0 and 1 of
+    an accuracy. The interval is cut there, which takes nothing from its coverage: the mean lies within them too.
+
+    A single value has neither deviation nor interval. Equal values have no interval: that of a deviation of 0 would be
+    a point, and so few seeds cannot be as sure as that. Of two values the factor t is 12.7, with one degree of freedom;
+    the interval is as wide as what is known is little.
 
     Raises ValueError for no values.
 
@@ -29,5 +34,7 @@ def spread(values: Sequence[float]) -> Spread:
     if count == 1:
         return Spread(mean, None, None, 1)
     deviation = statistics.stdev(values)
+    if not deviation:
+        return Spread(mean, 0.0, None, count)
     half = float(stdtrit(count - 1, 0.975)) * deviation / math.sqrt(count)
-    return Spread(mean, deviation, (mean - half, mean + half), count)
+    return Spread(mean, deviation, (max(low, mean - half), min(high, mean + half)), count)

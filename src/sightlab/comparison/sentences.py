@@ -1,4 +1,4 @@
-"""A gain in words."""
+"""A difference in words."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from sightlab.records import Difference
 
 
 def sentence(one: Difference) -> str:
-    """A gain in words, in percentage points.
+    """A difference in words, in percentage points.
 
-    >>> told = Difference("v5", "v4", 0.0042, (0.0011, 0.0073), 0.008, 10_000, (1, 1), "exact McNemar test")
-    >>> sentence(told)
+    >>> one = Difference("v5", "v4", 0.0042, (0.0011, 0.0073), 0.008, 10_000, (1, 1), "exact McNemar test")
+    >>> sentence(one)
     'v5 is better than v4 by 0.42 points, 95 % interval 0.11 to 0.73, p = 0.008, 10,000 images, 1 seed each'
-    >>> sentence(mirrored(told))
+    >>> sentence(mirrored(one))
     'v4 is worse than v5 by 0.42 points, 95 % interval 0.11 to 0.73, p = 0.008, 10,000 images, 1 seed each'
     """
     verb = "better" if one.difference > 0 else "worse"
@@ -21,7 +21,7 @@ def sentence(one: Difference) -> str:
         lead = f"{one.better} is {verb} than {one.worse} by {_points(size.difference)} points"
     else:
         size = one
-        lead = f"{one.better} and {one.worse} cannot be told apart: difference {_points(size.difference)} points"
+        lead = f"{one.better} and {one.worse} do not differ significantly: difference {_points(size.difference)} points"
     low, high = size.interval
     return ", ".join(
         [

@@ -11,8 +11,8 @@ from typing import Any
 class Spread:
     """One figure over several seeds.
 
-    mean; deviation: the sample standard deviation (n - 1); interval: the 95 % t interval of the mean. Both are None
-    for a single value, which has no spread.
+    mean; deviation: the sample standard deviation (n - 1), None for a single value; interval: the 95 % t interval of
+    the mean, None for a single value and for equal ones.
 
     >>> Spread(0.9, None, None, 1).count
     1
@@ -32,11 +32,11 @@ class Spread:
 class Difference:
     """How much better one model is than another on the same test images.
 
-    better and worse: what the two are called; the order is the caller's, and where `better` is the worse one the
-    difference is negative. difference: accuracy of `better` less that of `worse`, in [-1, 1]; interval: its 95 %
-    interval. p: of the two-sided hypothesis of no difference; adjusted: the same after Holm's correction, where more
-    than two are compared, in as many comparisons. images: on which both answered. seeds: runs of each, `better` first.
-    method: how interval and p came about, in words, and what they leave open.
+    better and worse: names of the two; the order is the caller's, and if `better` is the worse one the difference is
+    negative. difference: accuracy of `better` less that of `worse`, in [-1, 1]; interval: its 95 % interval. p: of the
+    two-sided hypothesis of no difference; adjusted: the same after Holm's correction, where more than two are compared,
+    in as many comparisons. images: on which both were tested. seeds: runs of each, `better` first. method: how interval
+    and p were computed, in words, and what they leave open.
 
     >>> Difference("v5", "v4", 0.0042, (0.0011, 0.0073), 0.008, 10_000, (1, 1), "exact McNemar").significant
     True
@@ -55,7 +55,7 @@ class Difference:
 
     @property
     def significant(self) -> bool:
-        """Whether the difference is beyond noise: p, corrected where several are compared, below 0.05."""
+        """Whether p, corrected where several are compared, is below 0.05."""
         return (self.p if self.adjusted is None else self.adjusted) < 0.05
 
     def to_json(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class ClassChange:
-    """How one class fares in two runs, on the same images.
+    """The accuracy on one class in two runs, on the same images.
 
     images: of the class. first, second: accuracy on them, in [0, 1]; difference: second less first. p: of the exact
     McNemar test on these images; adjusted: the same after Holm's correction over the classes.
@@ -84,7 +84,7 @@ class ClassChange:
 
     @property
     def significant(self) -> bool:
-        """Whether the change is beyond noise: the corrected p below 0.05."""
+        """Whether the corrected p is below 0.05."""
         return self.adjusted < 0.05
 
     def to_json(self) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class ClassChange:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Images by which of two runs has them right.
+    """Images by which of two runs predicts them correctly.
 
     >>> Agreement(both_right=90, only_first=3, only_second=5, both_wrong=2).only_second
     5
@@ -112,14 +112,14 @@ class Agreement:
 
 @dataclass(frozen=True, eq=False)
 class RankedCandidate:
-    """One model of a comparison: runs of one recipe that differ in their seed alone.
+    """One model of a comparison: runs of one training that differ in their seed alone.
 
-    name: what the comparison calls it. runs: their ids. accuracy, top5 and loss: over the seeds, on the test split,
-    in [0, 1] and nats. interval: the 95 % interval of the accuracy (Wilson's for one run, the t interval over seeds
-    for several). parameters; flops: of one image's forward pass (twice the multiply-adds), None where unknown.
-    seconds: of training, mean over the seeds. images_per_second: in training, mean. openings: of the test split, the
-    most that any of the runs has. rank: 1 for the best; contenders that cannot be told apart may share one.
-    gain: against the first contender; None for the first itself.
+    name: in the comparison. runs: their ids. accuracy, top5 and loss: over the seeds, on the test split, in [0, 1] and
+    nats. interval: the 95 % interval of the accuracy, in [0, 1] (Wilson's for one run, the t interval over seeds for
+    several). parameters; flops: of one image's forward pass (twice the multiply-adds), None where unknown. seconds: of
+    training, mean over the seeds. images_per_second: in training, mean. openings: of the test split, the most that any
+    of the runs has. rank: 1 for the best; candidates that do not differ significantly may share one. difference: to the
+    first candidate; None for the first itself.
     """
 
     name: str
@@ -137,8 +137,9 @@ class RankedCandidate:
     difference: Difference | None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Plain values, ready for JSON. `gain` is an older name of difference."""
         values: Mapping[str, Any] = asdict(self)
-        inner = {"accuracy": self.accuracy, "top5": self.top5, "loss": self.loss, "gain": self.difference}
-        plain = {name: value.to_json() if value else None for name, value in inner.items()}
+        spreads = {"accuracy": self.accuracy, "top5": self.top5, "loss": self.loss}
+        differences = {"difference": self.difference, "gain": self.difference}
+        plain = {name: value.to_json() if value else None for name, value in (spreads | differences).items()}
         return dict(values) | plain | {"runs": list(self.runs), "interval": list(self.interval)}

@@ -81,6 +81,12 @@ class Identity:
         fields = [name for name in ("recipe", "seed", "processes") if getattr(self, name) != getattr(other, name)]
         return (*fields, *_changed(self.data, other.data), *_changed(self.parts, other.parts))
 
+    def value_of(self, name: str) -> str:
+        """What stands at a name that `differing` gave; "none" where nothing does."""
+        if name in ("recipe", "seed", "processes"):
+            return str(getattr(self, name))
+        return self.data.get(name) or self.parts.get(name) or "none"
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)

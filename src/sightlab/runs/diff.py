@@ -1,7 +1,8 @@
-"""Two runs held against each other: recipe, curves, classes, and the very images on which they disagree."""
+"""How two runs differ: recipe, identity, curves, classes, and the images on which they disagree."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,18 @@ from sightlab import charts, metrics, pictures
 from sightlab.comparison import difference, sentence
 from sightlab.comparison.agreement import agreement, class_changes, disagreements
 from sightlab.comparison.candidates import check_same_images
-from sightlab.comparison.compare_runs import trial_of
-from sightlab.comparison.grouping import chosen
+from sightlab.comparison.compare_runs import result_of
+from sightlab.comparison.grouping import chosen, identity_notes
+from sightlab.data.content_hash import content_of
 from sightlab.data.imageset import ImageSet, Progress
 from sightlab.errors import RunError, SightlabError, one_line
-from sightlab.evaluation import checked_reason, content_of, on_record
+from sightlab.evaluation import checked_reason, on_record
 from sightlab.recipes.overrides import changed_keys
 from sightlab.records import Agreement, ClassChange, Difference, Predictions, Run
+from sightlab.records.identity import what_differs
 from sightlab.store.bundle import read_bundle, record_opening
 from sightlab.store.predictions import read_predictions
-from sightlab.store.run_folder import home_folder, read_facts, recipe_in, run_from
+from sightlab.store.run_folder import identity_in, read_facts, recipe_in, run_from
 from sightlab.training.prepare import splits_of
 
 if TYPE_CHECKING:
@@ -36,25 +39,27 @@ SHOWN, CELL = 40, 120  # images of the sheet; the longer side of each, pixels, a
 class RunDiff:
     """How two runs differ.
 
-    keys: recipe keys that differ, {dotted path: (first, second)}. gain: of the second run against the first, on the
-    test split. split: validation or test, of which classes, counts and disagreements are. said: both runs' predictions
-    on it. rows: images on which they disagree, the surest mistake first. images: of the split, None where its pictures
-    cannot be had. notes: what a reader must know.
+    keys: recipe keys that differ, {dotted path: (first, second)}. identity: what else differs, {network, loss, training
+    data, ...: (first, second)}, if both runs have it on record. difference: of the second run to the first, on the test
+    split. split: validation or test, of which classes, counts and disagreements are. predictions: both runs' on it.
+    rows: images on which they disagree, the most confident mistake first. images: of the split, None where they cannot
+    be had. notes: what a reader must know.
 
     >>> import sightlab, tempfile
     >>> tiny = {"data": "fashion-mini", "limit_per_class": 20, "epochs": 1}
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     runs = [sightlab.train(sightlab.recipe("cnn", seed=n, **tiny), home=folder) for n in (1, 2)]
     ...     found = sightlab.diff(*runs)
-    >>> list(found.keys), found.split, sum(found.counts.to_json().values()) == len(found.said[0])
+    >>> list(found.keys), found.split, sum(found.counts.to_json().values()) == len(found.predictions[0])
     (['seed'], 'validation', True)
     """
 
     runs: tuple[Run, Run]
     keys: dict[str, tuple[Any, Any]]
+    identity: dict[str, tuple[str, str]]
     difference: Difference
     split: str
-    said: tuple[Predictions, Predictions]
+    predictions: tuple[Predictions, Predictions]
     classes: tuple[ClassChange, ...]
     counts: Agreement
     rows: NDArray[np.int64]
@@ -67,11 +72,14 @@ class RunDiff:
         return sentence(self.difference)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Plain values, ready for JSON. `gain` is an older name of difference."""
+        difference = self.difference.to_json()
         return {
             "runs": [run.to_json() for run in self.runs],
             "keys": {key: list(values) for key, values in self.keys.items()},
-            "gain": self.difference.to_json(),
+            "identity": {name: list(values) for name, values in self.identity.items()},
+            "difference": difference,
+            "gain": difference,
             "split": self.split,
             "classes": [one.to_json() for one in self.classes],
             "counts": self.counts.to_json(),
@@ -88,10 +96,10 @@ def diff(
     home: Path | str | None = None,
     progress: Progress | None = None,
 ) -> RunDiff:
-    """Hold two finished runs against each other: recipe, score, classes, and the images on which they disagree.
+    """How two finished runs differ: recipe, identity, score, classes, and the images on which they disagree.
 
-    open_test: why their test images are looked at; without a reason the images are those of validation, which nothing
-    seals. home: where runs are found by the beginning of their id. Raises RunError for other than two runs, or runs of
+    open_test: the reason for looking at test images; without one the images are those of validation, which is not
+    sealed. home: where runs are found by the beginning of their id. Raises RunError for other than two runs, or runs of
     different images.
 
     >>> import sightlab
@@ -102,24 +110,24 @@ def diff(
     no run 'no-such-run'
     """
     checked_reason(open_test)
-    folders = chosen([first, second], Path(home) if home is not None else home_folder())
+    folders = chosen([first, second], home)
     if len(folders) != 2:
-        raise RunError(f"{', '.join(one.name for one in folders)}: a difference is between two runs; name two")
+        raise RunError(f"{', '.join(one.name for one in folders)}: `diff` takes two runs; name two")
     return run_diff(folders[0], folders[1], open_test, progress)
 
 
 def run_diff(first: Path, second: Path, open_test: str | None, progress: Progress | None) -> RunDiff:
     """The difference of two finished runs' folders."""
     folders = (first, second)
-    trials = [trial_of(folder) for folder in folders]
-    check_same_images(trials)
+    results = [result_of(folder) for folder in folders]
+    check_same_images(results)
     facts = [read_facts(folder) for folder in folders]
     split = "test" if open_test is not None else "validation"
-    said = tuple(read_predictions(folder / f"predictions-{split}.safetensors") for folder in folders)
+    predictions = tuple(read_predictions(folder / f"predictions-{split}.safetensors") for folder in folders)
     key = f"{split}_key"
     if facts[0].get(key) != facts[1].get(key):
         raise RunError(
-            f"{first.name} and {second.name} have different {split} images, so they cannot be held against each other "
+            f"{first.name} and {second.name} have different {split} images, so they cannot be compared "
             "image by image; give both the same data, data.validation and data.split_seed"
         )
     images, notes = pictures_of_split(first, split, str(facts[0].get(key)), progress)
@@ -128,13 +136,15 @@ def run_diff(first: Path, second: Path, open_test: str | None, progress: Progres
             bundle = read_bundle(folder)
             record_opening(bundle, str(facts[0][key]), "sightlab diff", open_test)
             notes = (*notes, *on_record(bundle))
-    a, b = said
+    notes = (*notes, *identity_notes({folder.name: [folder] for folder in folders}))
+    a, b = predictions
     return RunDiff(
         runs=(run_from(first, facts[0]), run_from(second, facts[1])),
         keys=changed_keys(recipe_in(first)[0], recipe_in(second)[0]),
-        difference=difference(trials[0].id, trials[0].right[None], trials[1].id, trials[1].right[None]),
+        identity=identity_changes(facts[0], facts[1]),
+        difference=difference(results[0].id, results[0].correct[None], results[1].id, results[1].correct[None]),
         split=split,
-        said=(a, b),
+        predictions=(a, b),
         classes=tuple(class_changes(a, b)),
         counts=agreement(a, b),
         rows=disagreements(a, b),
@@ -143,18 +153,27 @@ def run_diff(first: Path, second: Path, open_test: str | None, progress: Progres
     )
 
 
+def identity_changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """What differs beside keys of the recipe, {name: (first, second)}; nothing for runs without an identity."""
+    a, b = identity_in(first), identity_in(second)
+    if a is None or b is None:
+        return {}
+    names = [name for name in a.differing(b) if name not in ("recipe", "seed")]
+    return {what_differs(name): (a.value_of(name), b.value_of(name)) for name in names}
+
+
 def pictures_of_split(
     folder: Path, split: str, key: str, progress: Progress | None
 ) -> tuple[ImageSet | None, tuple[str, ...]]:
-    """The images of a run's split, from its recipe's source; None, and why, where they are gone or have changed."""
+    """The images of a run's split, from its recipe's source; None, and a note, where they are gone or have changed."""
     recipe = recipe_in(folder)[0]
     try:
         splits = splits_of(recipe.data, None, progress)
     except SightlabError as error:
-        return None, (f"no pictures: {one_line(error)}",)
+        return None, (f"no images: {one_line(error)}",)
     images = splits.validation if split == "validation" else splits.test.open("sightlab diff")
     if content_of(images) != key:
-        return None, (f"no pictures: {recipe.data.source} no longer holds the images that {folder.name} was run on",)
+        return None, (f"no images: {recipe.data.source} no longer has the images of {folder.name}",)
     return images, ()
 
 
@@ -174,18 +193,18 @@ def draw(found: RunDiff, folder: Path) -> list[Path]:
 
 
 def sheet(found: RunDiff, images: ImageSet) -> Image.Image:
-    """The images on which the runs disagree, the surest mistake first: what each run says, and the true class."""
+    """The images on which the runs disagree, the most confident mistake first, with each run's prediction."""
     rows = found.rows[:SHOWN]
-    a, b = found.said
-    sure = [metrics.probabilities(said.logits[rows]) for said in found.said]
+    a, b = found.predictions
+    probabilities = [metrics.probabilities(one.logits[rows]) for one in found.predictions]
     lines = []
     for place, row in enumerate(rows):
         true = a.classes[a.labels[row]]
-        answers = []
-        for letter, shares in zip("AB", sure, strict=True):
+        predicted = []
+        for letter, shares in zip("AB", probabilities, strict=True):
             guess = int(shares[place].argmax())
             mark = " " if guess == a.labels[row] else " x "
-            answers.append(f"{letter}{mark}{shares[place, guess]:.0%} {b.classes[guess]}")
-        lines.append("\n".join([true, *answers]))
-    title = f"Where A ({found.runs[0].id}) and B ({found.runs[1].id}) disagree; x: wrong, the surest first"
+            predicted.append(f"{letter}{mark}{shares[place, guess]:.0%} {b.classes[guess]}")
+        lines.append("\n".join([true, *predicted]))
+    title = f"Where A ({found.runs[0].id}) and B ({found.runs[1].id}) disagree; x: wrong, the most confident first"
     return pictures.contact_sheet(images.gather(rows), lines, title=title, columns=8, cell=CELL)

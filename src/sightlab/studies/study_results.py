@@ -1,4 +1,4 @@
-"""What a study's runs came to: each row over its seeds, each cell of a grid, each row against its twin."""
+"""The results of a study: each row over its seeds, each cell of a grid, each row against its baseline (`twin`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sightlab.comparison import difference, holm, spread
 from sightlab.comparison.candidates import RunResult
-from sightlab.comparison.compare_runs import trial_of
+from sightlab.comparison.compare_runs import result_of
 from sightlab.errors import StudyError
 from sightlab.records import Difference, Predictions, Run, Spread
 from sightlab.runs.index import RunIndex
@@ -30,11 +30,11 @@ class Trained:
     folder: Path
     facts: Mapping[str, Any]
     run: Run
-    trial: RunResult
+    result: RunResult
 
     @property
     def predictions(self) -> Predictions:
-        """What it said of the test split. Raises RunError."""
+        """Its predictions on the test split. Raises RunError."""
         return read_predictions(self.folder / "predictions-test.safetensors")
 
 
@@ -47,56 +47,56 @@ class RowResult:
 
     @property
     def name(self) -> str:
-        """What the row is called among all: its name and its form."""
+        """The name of the row with its form, unique in the study."""
         return f"{self.planned.row.name} ({FORMS[self.planned.row.form]})"
 
     @property
-    def right(self) -> NDArray[np.bool_]:
-        """Whether each run, at each test image, was right: bool [S, N]."""
-        return np.stack([one.trial.right for one in self.runs])
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each run classified each test image correctly: bool [S, N]."""
+        return np.stack([one.result.correct for one in self.runs])
 
     @property
     def accuracy(self) -> Spread:
         """Test accuracy over the seeds, in [0, 1]."""
-        return spread([one.trial.score.accuracy for one in self.runs])
+        return spread([one.result.score.accuracy for one in self.runs])
 
     @property
     def interval(self) -> tuple[float, float]:
         """95 % interval of the accuracy: Wilson's for one run, the t interval over seeds for several; in [0, 1]."""
-        low, high = self.accuracy.interval or self.runs[0].trial.score.interval
+        low, high = self.accuracy.interval or self.runs[0].result.score.interval
         return max(0.0, low), min(1.0, high)
 
     @property
     def top5(self) -> Spread | None:
         """Top-5 accuracy over the seeds; None where there are five classes or fewer."""
-        known = [one.trial.score.top5 for one in self.runs if one.trial.score.top5 is not None]
+        known = [one.result.score.top5 for one in self.runs if one.result.score.top5 is not None]
         return spread(known) if known and len(known) == len(self.runs) else None
 
     @property
     def seconds(self) -> float:
-        """Of one training, the mean over the seeds."""
-        return sum(one.trial.seconds for one in self.runs) / len(self.runs)
+        """Seconds of one training, the mean over the seeds."""
+        return sum(one.result.seconds for one in self.runs) / len(self.runs)
 
 
 @dataclass(frozen=True, eq=False)
 class GridResult:
-    """A grid and its finished cells: {(x, y): run}. diverged: the cells whose loss ended as no number."""
+    """A grid and its finished cells: {(x, y): run}. diverged: the cells whose loss was not finite."""
 
     planned: PlannedGrid
     cells: Mapping[tuple[Value, Value], Trained]
     diverged: tuple[tuple[Value, Value], ...] = ()
 
     def best(self, count: int) -> list[tuple[tuple[Value, Value], Trained]]:
-        """So many cells, the lowest validation loss at the end of training first; losses that are no number last."""
+        """The best `count` cells by validation loss at the end of training; losses that are NaN come last."""
         return sorted(self.cells.items(), key=lambda one: nan_last(last_loss(one[1])))[:count]
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Everything that the page of a study is made of.
+    """Everything that the page of a study shows.
 
-    gains: of each row against its twin, {row's id: Gain}. missing: names of what is not trained yet; diverged: a line
-    for each training of a row whose loss ended as no number.
+    differences: of each row to its twin, by the row's id. missing: names of what is not trained yet; diverged: a line
+    for each training of a row whose loss was not finite.
     """
 
     plan: Plan
@@ -108,7 +108,7 @@ class Results:
     diverged: tuple[str, ...] = ()
 
     def row(self, id_: str) -> RowResult | None:
-        """The row of this id, where it has runs."""
+        """The row of this id; None where it has no runs."""
         return next((one for one in self.rows if one.planned.row.id == id_ and one.runs), None)
 
     @property
@@ -125,12 +125,12 @@ def last_loss(one: Trained) -> float:
 
 
 def nan_last(value: float) -> float:
-    """The value, or infinity for one that is no number."""
+    """The value, or infinity for NaN."""
     return value if value == value else float("inf")
 
 
-def gathered(plan: Plan, home: Path) -> Results:
-    """What the finished runs of a plan came to. Raises StudyError where there is none, RunError for damaged ones."""
+def gather_results(plan: Plan, home: Path) -> Results:
+    """The results of a plan's finished runs. Raises StudyError where there is none, RunError for damaged ones."""
     index = RunIndex(home)
     known: dict[Path, Trained] = {}
 
@@ -140,7 +140,7 @@ def gathered(plan: Plan, home: Path) -> Results:
             return None
         if folder not in known:
             facts = read_facts(folder)
-            known[folder] = Trained(folder, facts, run_from(folder, facts), trial_of(folder))
+            known[folder] = Trained(folder, facts, run_from(folder, facts), result_of(folder))
         return known[folder]
 
     rows = tuple(RowResult(row, tuple(filter(None, map(trained, row.jobs)))) for row in plan.rows)
@@ -161,28 +161,37 @@ def gathered(plan: Plan, home: Path) -> Results:
         for job in row.planned.jobs
         if trained(job) is None and (reason := index.diverged(job.recipe, job.processes))
     ]
-    short = [row.name for row in rows if len(row.runs) < len(row.planned.jobs) and not of(row.name, diverged)]
+    short = [row.name for row in rows if len(row.runs) < len(row.planned.jobs) and not is_named_in(row.name, diverged)]
     short += [one.planned.grid.name for one in grids if len(one.cells) + len(one.diverged) < len(one.planned.cells)]
-    return Results(plan, home, rows, tuple(grids), gains_of(rows), tuple(short), tuple(diverged))
+    return Results(plan, home, rows, tuple(grids), differences_of(rows), tuple(short), tuple(diverged))
 
 
-def of(name: str, lines: Sequence[str]) -> bool:
-    """Whether one of the lines is of this name."""
+def percent(accuracy: float | None) -> str:
+    """An accuracy in [0, 1] as text, "" for None.
+
+    >>> percent(0.4341), percent(None)
+    ('43.41%', '')
+    """
+    return "" if accuracy is None else f"{accuracy:.2%}"
+
+
+def is_named_in(name: str, lines: Sequence[str]) -> bool:
+    """Whether one of the lines is about the row of this name."""
     return any(line.startswith(f"{name}, ") for line in lines)
 
 
-def gains_of(rows: Sequence[RowResult]) -> dict[str, Difference]:
-    """Each row against its twin, on the same test images, with Holm's correction over all these pairs.
+def differences_of(rows: Sequence[RowResult]) -> dict[str, Difference]:
+    """Each row's difference to its twin on the same test images, with Holm's correction over all these pairs.
 
-    Rows whose images differ in size are held against each other too, as long as labels are the same in the same order:
-    they are the same pictures. A pair of which one side has no run is left out.
+    Rows whose images differ in size are compared too, as long as the labels are the same in the same order: these are
+    the same images. A pair of which one side has no run is left out.
     """
     by_id = {row.planned.row.id: row for row in rows if row.runs}
     found = {}
     for row in by_id.values():
         twin = by_id.get(row.planned.row.twin or "")
-        if twin is not None and np.array_equal(twin.runs[0].trial.labels, row.runs[0].trial.labels):
-            found[row.planned.row.id] = difference(twin.name, twin.right, row.name, row.right)
+        if twin is not None and np.array_equal(twin.runs[0].result.labels, row.runs[0].result.labels):
+            found[row.planned.row.id] = difference(twin.name, twin.correct, row.name, row.correct)
     if len(found) < 2:
         return found
     adjusted = holm([one.p for one in found.values()])

@@ -163,8 +163,7 @@ def check_resumable(kept: Identity | None, now: Identity) -> None:
     if not differing:
         return
     words = list(dict.fromkeys(what_differs(name) for name in differing))
-    first = differing[0]
-    then, here = (_shown(one, first) for one in (kept, now))
+    then, here = (one.value_of(differing[0]) for one in (kept, now))
     raise RunError(
         f"{', '.join(words)}: not what the run was started with ({then} then, {here} now); resume it with what it was "
         "started with, or start a new run"
@@ -191,10 +190,3 @@ def check_network(kept: Identity | None, model: object) -> None:
             f"network: its code is not what the run was trained with ({then} then, {here} now); give the code of then, "
             "or train anew"
         )
-
-
-def _shown(one: Identity, name: str) -> str:
-    """What an identity has at a name that `Identity.differing` gave."""
-    if name in ("recipe", "seed", "processes"):
-        return str(getattr(one, name))
-    return one.data.get(name) or one.parts.get(name) or "none"
