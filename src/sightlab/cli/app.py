@@ -10,7 +10,22 @@ from typing import Any
 
 import typer
 
-from sightlab.cli import compare, data, diff, lr, predict, recipes, report, runs, structure, study, test, train, tune
+from sightlab.cli import (
+    check,
+    compare,
+    data,
+    diff,
+    lr,
+    predict,
+    recipes,
+    report,
+    runs,
+    structure,
+    study,
+    test,
+    train,
+    tune,
+)
 from sightlab.cli.output import say
 from sightlab.cli.stdio import printable
 from sightlab.errors import SightlabError, one_line
@@ -36,6 +51,7 @@ app.command("report", epilog=report.EXAMPLES)(report.report)
 app.command("lr", epilog=lr.EXAMPLES)(lr.lr)
 app.command("recipes", epilog=recipes.RECIPE_EXAMPLES)(recipes.recipes)
 app.command("models", epilog=recipes.MODEL_EXAMPLES)(recipes.models)
+app.command("check", epilog=check.EXAMPLES)(check.check)
 app.command("structure", epilog=structure.EXAMPLES)(structure.structure)
 app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")

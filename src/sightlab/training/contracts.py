@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,11 @@ from torch import Tensor, nn
 
 from sightlab.augment.counter_rng import CounterRNG
 from sightlab.errors import RecipeError
+from sightlab.models.builder import call_builder
+from sightlab.models.output_check import check_output
+from sightlab.optim.custom_schedules import given_schedule
+from sightlab.parts.call import call_part
+from sightlab.parts.instantiate import made
 from sightlab.parts.user_code import described
 from sightlab.records import Predictions
 from sightlab.training.callbacks import Callback
@@ -118,3 +126,81 @@ def name_of(part: Any) -> str:
     """What messages call a part: its own name, or that of its class."""
     inner = getattr(part, "func", part)
     return str(getattr(inner, "__qualname__", type(inner).__qualname__))
+
+
+def check_schedule(schedule: Any) -> None:
+    """Raise RecipeError unless it gives a factor from 0 for every step of three epochs of ten steps."""
+    factor = given_schedule(schedule, 10, 3)
+    for step in range(30):
+        factor(step)
+
+
+def check_model(model: Any) -> None:
+    """Raise ModelError unless it gives logits [N, 10] for images of 3 x 32 x 32, or of 1 x 28 x 28."""
+    given = {"channels": 3, "classes": 10, "height": 32, "width": 32}
+    net = model if isinstance(model, nn.Module) else call_builder(model, name_of(model), given, {})
+    check_output(net, 3, 10, 32, 32, name_of(model))
+
+
+SHAPE = (8, 8, 3)  # of the images that an augmentation is checked with
+CHECKS: dict[str, tuple[Callable[[Any], None], str]] = {
+    "model": (check_model, "gives logits [N, classes] for images [N, 3, 32, 32]"),
+    "loss": (
+        lambda part: check_loss(part, 10),
+        "gives the loss of each image, float [B], with a gradient",
+    ),
+    "augment": (
+        lambda part: check_augment(part, SHAPE),
+        "gives images of the same shape; each a function of the image and its own random numbers",
+    ),
+    "optimizer": (check_optimizer, "takes parameter groups and lr, and moves weights"),
+    "schedule": (check_schedule, "gives a factor from 0 for every step"),
+    "metric": (check_metric, "gives one finite number for predictions"),
+    "callback": (check_callback, "overrides methods that are called"),
+}
+# The names of the first arguments by which a function or a class with __call__ is told to be of a slot.
+ARGUMENTS = {
+    ("logits", "targets"): "loss",
+    ("images", "rng"): "augment",
+    ("predictions",): "metric",
+    ("step", "total_steps"): "schedule",
+    ("params", "lr"): "optimizer",
+    ("param_groups", "lr"): "optimizer",
+}
+CLASSES: tuple[tuple[type, str], ...] = (
+    (nn.Module, "model"),
+    (torch.optim.Optimizer, "optimizer"),
+    (torch.optim.lr_scheduler.LRScheduler, "schedule"),
+    (Callback, "callback"),
+)
+
+
+def slot_of(part: Any) -> str | None:
+    """The slot that a part is for, by its class or the names of its first arguments; None where these do not tell.
+
+    A loss that is an nn.Module has a forward (logits, targets).
+
+    >>> slot_of(lambda logits, targets: logits), slot_of(torch.optim.SGD), slot_of(lambda x: x)
+    ('loss', 'optimizer', None)
+    """
+    kind = part if inspect.isclass(part) else type(part)
+    call = kind.forward if issubclass(kind, nn.Module) else kind.__call__ if inspect.isclass(part) else part
+    with suppress(TypeError, ValueError):
+        names = tuple(name for name in inspect.signature(call).parameters if name != "self")
+        for first, slot in ARGUMENTS.items():
+            if names[: len(first)] == first:
+                return slot
+    return next((slot for base, slot in CLASSES if issubclass(kind, base)), None)
+
+
+def check_part(slot: str, part: Any, options: Mapping[str, Any]) -> str:
+    """What a part was found to do, in words. Raises RecipeError or ModelError for what its slot cannot use."""
+    check, promise = CHECKS[slot]
+    if slot in ("loss", "augment", "metric"):
+        part = made(slot, part, options, 1 if slot == "metric" else 2)
+    elif slot == "callback":
+        part = call_part(slot, name_of(part), part, options) if inspect.isclass(part) else part
+    elif options:
+        part = partial(part, **options)
+    check(part)
+    return promise
