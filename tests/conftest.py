@@ -16,9 +16,12 @@ REAL_DATA = Path(os.environ.get("SIGHTLAB_DATA", ROOT.parent / "shared" / "data"
 os.environ.pop("SIGHTLAB_DATA", None)
 os.environ.pop("SIGHTLAB_HOME", None)
 
-# How long an example takes depends on what else the machine does, and the first text that is drawn makes a table.
-settings.register_profile("sightlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("sightlab")
+# How long an example takes depends on what else the machine does. HYPOTHESIS_PROFILE=thorough looks much longer.
+CHECKS = ("too_slow", "data_too_large", "filter_too_much", "large_base_example")
+SUPPRESSED = [HealthCheck[name] for name in CHECKS]
+settings.register_profile("sightlab", deadline=None, max_examples=25, suppress_health_check=SUPPRESSED)
+settings.register_profile("thorough", deadline=None, max_examples=1000, suppress_health_check=SUPPRESSED)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "sightlab"))
 
 Cli = Callable[..., tuple[int, str, str]]
 

@@ -191,7 +191,9 @@ def two_truths(draw: st.DrawFn) -> Source:
     made.files["labels.csv"] = ("file,label\n" + rows).encode()
     folders = {name: label for name, (_, label) in zip(names, (made.meant or {}).values(), strict=True)}
     same = {(folders[name], labels[n % 2]) for n, name in enumerate(names)}
-    if len(same) > len({a for a, _ in same}) or len(same) > len({b for _, b in same}):
+    if len(folders) == len(set(folders.values())):  # folders of one picture each are no classes: the list is meant
+        made.meant = {n + 1: ("all", labels[n % 2]) for n in range(len(names))}
+    elif len(same) > len({a for a, _ in same}) or len(same) > len({b for _, b in same}):
         made.meant = None
     return Source(made.files, made.meant, ["class folders", "a list that says otherwise"])
 

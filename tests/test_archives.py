@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -239,7 +239,6 @@ def test_a_sparse_member_is_refused(tmp_path: Path) -> None:
         read(path)
 
 
-@settings(max_examples=120, deadline=None)
 @given(st.data())
 def test_a_damaged_tar_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     path = tmp_path_factory.mktemp("damaged") / "x.tar"

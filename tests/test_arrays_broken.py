@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sightlab.errors import DataError
@@ -78,7 +78,6 @@ def flipped(data: Any, whole: bytes) -> bytes:
     return bytes(changed)
 
 
-@settings(max_examples=100)
 @given(st.data())
 def test_flipped_bytes_are_read_or_refused_in_one_line(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "flip.npz"
@@ -90,7 +89,6 @@ def test_flipped_bytes_are_read_or_refused_in_one_line(tmp_path_factory: pytest.
         assert "\n" not in str(error)
 
 
-@settings(max_examples=100)
 @given(st.data(), st.booleans())
 def test_flipped_bytes_inside_are_read_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, data: Any, text: bool
@@ -107,7 +105,6 @@ def test_flipped_bytes_inside_are_read_or_refused_in_one_line(
         assert "\n" not in str(error)
 
 
-@settings(max_examples=100)
 @given(
     shape=st.lists(st.one_of(st.integers(-2, 7), st.just(2**40), st.just(2**62)), max_size=5),
     dtype=st.sampled_from(["|u1", "<f8", "<U0", "|V0", "|O", "<U3", "bad", "(2,)<i4"]),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -167,7 +167,6 @@ def deep_png(picture: U16, filtering: int = 0, interlaced: bool = False, extra: 
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + body + chunk(b"IEND", b"")
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 19), st.integers(1, 19), st.sampled_from([(8, 255), (10, 1000), (12, 4095), (14, 9999)]),
     st.integers(0, 4), st.booleans(), st.integers(1, 3), st.integers(0, 99),

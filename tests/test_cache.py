@@ -10,7 +10,8 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -171,21 +172,19 @@ def test_a_cache_that_cannot_be_made_is_said_and_does_without(tmp_path: Path) ->
 
 
 SCRIPT = """
-import resource, sys, time
+import sys, time
 from pathlib import Path
 import numpy as np
 from sightlab.data.cache import cached
 from sightlab.data.imageset import ImageSet, Parts
 
 folder, pause = Path(sys.argv[1]), float(sys.argv[2])
-count, limit, own = map(int, sys.argv[3:])
-if limit:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+count = int(sys.argv[3])
 
 def make(allocate):
     splits = {}
     for split in ("train", "test"):
-        images = np.empty((count, 16, 16, 4), np.uint8) if own else allocate(split, (count, 16, 16, 4))
+        images = allocate(split, (count, 16, 16, 4))
         images[:] = (np.arange(count) % 251).astype(np.uint8)[:, None, None, None]
         print("made", split, flush=True)
         time.sleep(pause)
@@ -199,8 +198,8 @@ print("mapped" if isinstance(images.images, np.memmap) else "memory", *parts.not
 """
 
 
-def start(folder: Path, pause: float = 0, limit: int = 0, own: int = 0) -> subprocess.Popen[str]:
-    arguments = [str(n) for n in (folder, pause, 100, limit, own)]
+def start(folder: Path, pause: float = 0) -> subprocess.Popen[str]:
+    arguments = [str(n) for n in (folder, pause, 100)]
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(SCRIPT), *arguments],
         stdout=subprocess.PIPE,
@@ -254,13 +253,39 @@ def test_a_draft_of_another_machine_goes_when_it_is_a_week_old(tmp_path: Path) -
     assert sorted(p.name for p in tmp_path.iterdir()) == [".draft-elsewhere-1-new", "k"]
 
 
+@contextmanager
+def files_of_at_most(count: int) -> Iterator[None]:
+    """No file may grow beyond so many bytes: writing fails as on a full disk."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 @posix
 @pytest.mark.parametrize("limit", [64, 4096, 50_000, 102_500])
-@pytest.mark.parametrize("own", [0, 1])
-def test_a_full_disk_costs_the_cache_but_not_the_pictures(tmp_path: Path, limit: int, own: int) -> None:
-    # a split is 102,400 bytes of pixels, its header 128 more
-    last = end(start(tmp_path, limit=limit, own=own)).splitlines()[-1]
-    assert last.startswith("memory the cache ") and "cannot be written" in last
+@pytest.mark.parametrize("own", [False, True])
+def test_a_full_disk_costs_the_cache_but_not_the_pictures(tmp_path: Path, limit: int, own: bool) -> None:
+    shape = (100, 16, 16, 4)  # a split is 102,400 bytes of pixels, its header 128 more
+    pixels = np.broadcast_to((np.arange(100) % 251).astype(np.uint8)[:, None, None, None], shape)
+
+    def make(allocate: Allocate) -> Parts:
+        splits = {}
+        for split in ("train", "test"):
+            images = np.empty(shape, np.uint8) if own else allocate(split, shape)
+            images[:] = pixels
+            splits[split] = ImageSet(images, np.zeros(100, np.int64), ("only",))
+        return Parts(splits)
+
+    with files_of_at_most(limit):
+        parts = cached("k", make, tmp_path)
+    for images in parts.splits.values():
+        assert not isinstance(images.images, np.memmap) and (images.images == pixels).all()
+    assert parts.notes[-1].startswith("the cache ") and "cannot be written" in parts.notes[-1]
     assert files_in(tmp_path) == []
 
 

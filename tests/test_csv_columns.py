@@ -119,8 +119,8 @@ def test_too_few_rows_do_not_tell_which_end_is_the_label(tmp_path: Path) -> None
 
 
 def test_labels_sorted_over_a_long_file_are_told(tmp_path: Path) -> None:
-    pixels = drawn(4000, 16)
-    labels = [str(n // 400) for n in range(4000)]
+    pixels = drawn(1500, 8)
+    labels = [str(n // 250) for n in range(1500)]
     check(read(put(tmp_path, columns_text([], [labels, pixels]))), pixels, labels)
     check(read(put(tmp_path, columns_text([], [labels, pixels]), "a.csv.gz")), pixels, labels)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -149,7 +149,6 @@ def is_plain(meant: Meant) -> bool:
     return named and meant.values != "-1..1" and meant.rows >= 12 and meant.pictures not in ("bits", "low")
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(meant=tables)
 def test_a_table_is_read_as_it_was_meant_or_refused(tmp_path_factory: pytest.TempPathFactory, meant: Meant) -> None:
     pixels, labels = pictures_of(meant), labels_of(meant)

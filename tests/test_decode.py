@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -244,7 +244,6 @@ SAMPLES = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(SAMPLES), st.integers(0, 2000), st.binary(min_size=1, max_size=6), st.booleans())
 @example(SAMPLES[0], 16, b"\x7f\xff\xff\xff\x7f\xff", False)
 def test_damaged_bytes_give_a_picture_or_a_data_error(data: bytes, place: int, change: bytes, cut: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -293,7 +293,6 @@ def test_an_error_in_a_thread_reaches_the_caller() -> None:
         list(in_threads(lambda n: 1 // n, [3, 2, 1, 0, 5, 6, 7, 8], 2))
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=5000))
 def test_kept_rows_close_up_in_order(kept: list[bool]) -> None:
     rows = np.arange(len(kept), dtype=np.int64).view(np.uint8).reshape(len(kept), 8)

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sightlab.errors import DataError
@@ -43,7 +43,6 @@ DOCUMENT = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.one_of(KEYS, CELL), inner, max_size=5)),
     max_leaves=25,
 )
-SOME = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def attempt(files: dict[str, bytes], **more: Any) -> None:
@@ -60,7 +59,6 @@ def written(document: Any) -> bytes:
     return json.dumps(document).encode()
 
 
-@SOME
 @given(
     st.lists(st.lists(CELL, max_size=5), max_size=8),
     st.sampled_from([",", ";", "\t", " ", "|"]),
@@ -70,32 +68,27 @@ def test_rows_of_anything(rows: list[list[str]], mark: str, name: str) -> None:
     attempt({name: "\n".join(mark.join(row) for row in rows).encode("utf-8", "surrogatepass")})
 
 
-@SOME
 @given(DOCUMENT, st.sampled_from(["a.json", "m.jsonl"]))
 def test_json_of_anything(document: Any, name: str) -> None:
     attempt({name: written(document)})
 
 
-@SOME
 @given(st.lists(DOCUMENT, max_size=3), DOCUMENT)
 def test_coco_of_anything(rows: list[Any], other: Any) -> None:
     attempt({"a.json": written({"images": rows, "annotations": rows, "categories": rows})})
     attempt({"a.json": written({"images": other, "annotations": rows, "categories": other})})
 
 
-@SOME
 @given(st.lists(st.fixed_dictionaries({"data": st.dictionaries(CELL, DOCUMENT, max_size=2), "annotations": DOCUMENT})))
 def test_tasks_of_anything(tasks: list[Any]) -> None:
     attempt({"a.json": written(tasks)})
 
 
-@SOME
 @given(st.binary(max_size=60))
 def test_bytes_of_anything(data: bytes) -> None:
     attempt({"a.csv": data, "b.json": data, "c.xml": data})
 
 
-@SOME
 @given(CELL)
 def test_patterns_of_anything(text: str) -> None:
     attempt({}, label_from=f"{text}{{label}}.png", label=None, split=None, list=None)

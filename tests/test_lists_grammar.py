@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sightlab.errors import DataError
@@ -167,7 +167,6 @@ def learnable(meant: Meant) -> bool:
     return "train" not in splits or {label for _, label in meant.truth.values()} <= train
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(lists())
 def test_a_list_is_read_as_it_is_meant(meant: Meant) -> None:
     if not learnable(meant):
@@ -187,10 +186,6 @@ def refused_or(meant: Meant, truth: dict[str, tuple[str, str]]) -> None:
     assert found == truth
 
 
-NASTY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@NASTY
 @given(lists(), st.data())
 def test_a_picture_that_is_not_there_is_never_taken_for_another(meant: Meant, data: st.DataObject) -> None:
     gone = data.draw(st.sampled_from(sorted(meant.truth)))
@@ -206,7 +201,6 @@ def test_a_picture_that_is_not_there_is_never_taken_for_another(meant: Meant, da
     assert not found or (near == (f"old/{base}",) and found == {**kept, near[0]: meant.truth[gone]})
 
 
-@NASTY
 @given(lists(), st.data())
 def test_other_pictures_of_the_same_names_are_not_mixed_up(meant: Meant, data: st.DataObject) -> None:
     names = data.draw(st.lists(st.sampled_from(sorted(meant.truth)), min_size=1, unique=True))
@@ -215,7 +209,6 @@ def test_other_pictures_of_the_same_names_are_not_mixed_up(meant: Meant, data: s
     refused_or(replace(meant, more=tuple(name for name in more if name not in meant.truth)), meant.truth)
 
 
-@NASTY
 @given(lists(), st.data())
 def test_two_labels_or_none_are_refused(meant: Meant, data: st.DataObject) -> None:
     place = next(
@@ -231,7 +224,6 @@ def test_two_labels_or_none_are_refused(meant: Meant, data: st.DataObject) -> No
         read(replace(meant, rows=rows))
 
 
-@NASTY
 @given(lists(), st.data())
 def test_columns_of_any_heading_are_the_label_by_evidence_or_not_at_all(meant: Meant, data: st.DataObject) -> None:
     words = st.sampled_from(
@@ -244,7 +236,6 @@ def test_columns_of_any_heading_are_the_label_by_evidence_or_not_at_all(meant: M
     refused_or(replace(meant, columns=headings), meant.truth)
 
 
-@NASTY
 @given(lists(), st.sampled_from([",", ";", "\t", "|", " "]), st.booleans())
 def test_cells_with_the_separator_in_them_and_no_quotes(meant: Meant, mark: str, heading: bool) -> None:
     lines = [meant.columns, *meant.rows] if meant.heading and heading else meant.rows

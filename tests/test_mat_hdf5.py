@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 
@@ -111,7 +111,6 @@ def test_every_cut_of_a_mat_file_is_said(tmp_path: Path) -> None:
     fault(path)
 
 
-@settings(max_examples=80)
 @given(st.data(), st.booleans())
 def test_flipped_bytes_of_a_mat_file_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: Any, packed: bool
@@ -234,7 +233,6 @@ def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     assert "install sightlab[hdf5]" in fault(tmp_path / "a.h5")
 
 
-@settings(max_examples=60)
 @given(st.data())
 def test_flipped_bytes_of_hdf5_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "flip.h5"
@@ -286,7 +284,6 @@ def test_mat_variables_have_the_values_that_scipy_reads(tmp_path: Path) -> None:
             assert mine["box"] == other.box.tolist()
 
 
-@settings(max_examples=60)
 @given(st.data())
 def test_flipped_bytes_of_lists_in_mat_files_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: Any

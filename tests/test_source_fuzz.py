@@ -33,7 +33,6 @@ def undivided(meant: dict[int, tuple[str, str]]) -> dict[int, tuple[str, str]]:
     return {colour: ("all", label) for colour, (_, label) in meant.items()} if only_train else meant
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sources(), st.sampled_from(PACKINGS))
 def test_a_random_source_is_read_right_or_refused(made: Source, how: str) -> None:
     check(made, how)
