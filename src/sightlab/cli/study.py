@@ -112,11 +112,19 @@ def show(
 
 
 def row_cells(plan: Plan, place: int) -> list[str]:
-    """A planned row, in a line."""
+    """The cells of a planned row."""
+    from sightlab.studies.study_results import percent
+
     planned_row = plan.rows[place]
     row, recipe = planned_row.row, planned_row.jobs[0].recipe
-    published = "" if row.figures.accuracy is None else f"{row.figures.accuracy:.2%}"
-    return [row.name, row.form, published, recipe.model.name, str(recipe.epochs), str(len(planned_row.jobs))]
+    return [
+        row.name,
+        row.form,
+        percent(row.figures.accuracy),
+        recipe.model.name,
+        str(recipe.epochs),
+        str(len(planned_row.jobs)),
+    ]
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
@@ -169,7 +177,7 @@ def run(
     from sightlab.studies.hidden_csv import test_hidden
     from sightlab.studies.run_study import StudyCallback, run_study, save_costs
     from sightlab.studies.study_page import page_of
-    from sightlab.studies.study_results import gathered
+    from sightlab.studies.study_results import gather_results
     from sightlab.training.callbacks import Paused
     from sightlab.training.device import trainings_at_once
 
@@ -188,7 +196,7 @@ def run(
             say("paused; the same command resumes it")
             return STOPPED
     save_costs(plan, costs, place)
-    results = gathered(plan, place)
+    results = gather_results(plan, place)
     test_hidden(results, say)
     written = write_article(page_of(results), file)
     say(str(costs))
@@ -225,14 +233,14 @@ def report(
     from sightlab.report.article import page_file, write_article
     from sightlab.store.run_folder import home_folder
     from sightlab.studies.study_page import page_of
-    from sightlab.studies.study_results import gathered
+    from sightlab.studies.study_results import gather_results
 
     place = home or home_folder()
     if is_search(name, place):
         report_search(name, place, target, json)
         return
     file = page_file(target or default_page(name, scale))
-    results = gathered(planned(name, scale, data, seeds, place), place)
+    results = gather_results(planned(name, scale, data, seeds, place), place)
     written = write_article(page_of(results), file)
     if json:
         as_json({"written": [str(path) for path in written], **results_json(results)})
@@ -242,7 +250,7 @@ def report(
 
 
 def planned(name: str, scale: ScaleWord, data: str | None, seeds: int | None, home: Path | None) -> Plan:
-    """What the command's words mean."""
+    """The plan of the study that the command names."""
     from sightlab.store.run_folder import home_folder
     from sightlab.studies.study_files import read_study
     from sightlab.studies.study_plan import plan_study
@@ -251,12 +259,12 @@ def planned(name: str, scale: ScaleWord, data: str | None, seeds: int | None, ho
 
 
 def default_page(name: str, scale: ScaleWord) -> Path:
-    """Where a study's page goes that nobody has named."""
+    """The default file of a study's page."""
     return Path(f"{Path(name).stem}-{scale.value}.html")
 
 
 def results_json(results: Any) -> dict[str, Any]:
-    """What the rows came to, as plain values."""
+    """The results as plain values."""
     rows = [
         {
             "id": row.planned.row.id,
@@ -275,7 +283,7 @@ def results_json(results: Any) -> dict[str, Any]:
 
 
 def show_results(results: Any) -> None:
-    """The table of a study, for a person."""
+    """Print the table of a study."""
     from sightlab.comparison import sentence
     from sightlab.studies.study_page import table as page_table
 

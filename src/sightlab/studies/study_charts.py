@@ -1,4 +1,4 @@
-"""The pictures of a study's page: curves of rows and cells, grids as heat maps, networks as tables and drawings."""
+"""The figures of a study's page: learning curves, grids as heat maps, networks as tables and diagrams."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sightlab.studies.study_schema import Grid
 
 
 def curve_pictures(results: Results) -> tuple[Block, ...]:
-    """Loss and accuracy of the rows, a picture for those as published and one for the others."""
+    """Loss and accuracy of the rows, one figure for those as published and one for the others."""
     pictures = []
     for name, forms in (("published", ("published",)), ("repaired", ("repaired", "fast"))):
         rows = [row for row in results.rows if row.runs and row.planned.row.form in forms]
@@ -30,13 +30,13 @@ def curve_pictures(results: Results) -> tuple[Block, ...]:
 
 
 def grid_blocks(grid: GridResult) -> tuple[Block, ...]:
-    """A grid as published and as it came out here; the curves of its best cells, and of the best one alone."""
+    """A grid as published and as trained here; the curves of its best cells, and of the best one."""
     planned = grid.planned.grid
     blocks: list[Block] = [Text(f"{planned.name}. {grid.planned.note}".strip())]
     if planned.published:
         blocks.append(published_map(planned))
     here = [
-        charts.Cell(x, y, last_loss(one), f"{one.trial.score.accuracy:.1%}{dead_words(dead_at_end(one))}")
+        charts.Cell(x, y, last_loss(one), f"{one.result.score.accuracy:.1%}{dead_words(dead_at_end(one))}")
         for (x, y), one in grid.cells.items()
     ]
     here += [charts.Cell(x, y, None, "diverged") for x, y in grid.diverged]
@@ -51,10 +51,10 @@ def grid_blocks(grid: GridResult) -> tuple[Block, ...]:
     blocks.append(Picture(f"{planned.id}-best", charts.svg_of(charts.comparison_curves(runs)), label, caption))
     (x, y), first = best[0]
     label = f"Learning curves of the best cell of {planned.name}"
-    low, high = first.trial.score.interval
+    low, high = first.result.score.interval
     caption = (
         f"The best cell by validation loss, {planned.x.key} {x} and {planned.y.key} {y}: test accuracy "
-        f"{first.trial.score.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, one seed)."
+        f"{first.result.score.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}, one seed)."
     )
     blocks.append(
         Picture(f"{planned.id}-first", charts.svg_of(charts.learning_curves(first.run.epochs)), label, caption)
@@ -64,29 +64,25 @@ def grid_blocks(grid: GridResult) -> tuple[Block, ...]:
 
 def published_map(planned: Grid) -> Picture:
     """A grid's published figures as a heat map."""
-    told = planned.published_of or "published"
-    best = max if "accuracy" in told else min
-    cells = [
-        charts.Cell(x, y, planned.published[line][place])
-        for line, y in enumerate(planned.y.values)
-        for place, x in enumerate(planned.x.values)
-    ]
-    heat = charts.grid_heat(cells, planned.x.key, planned.y.key, f"Published: {told}", best, 4)
-    return Picture(f"{planned.id}-published", charts.svg_of(heat), f"Heat map of the published figures: {told}")
+    what = planned.published_of or "published"
+    best = max if "accuracy" in what else min
+    cells = [charts.Cell(x, y, figure) for (x, y), figure in planned.published_cells.items()]
+    heat = charts.grid_heat(cells, planned.x.key, planned.y.key, f"Published: {what}", best, 4)
+    return Picture(f"{planned.id}-published", charts.svg_of(heat), f"Heat map of the published figures: {what}")
 
 
 def dead_words(count: int) -> str:
-    """How many outputs are dead, where any is."""
+    """The number of dead outputs in words, "" for none."""
     return f", {count} dead" if count else ""
 
 
 def network_sections(networks: Mapping[str, tuple[int, int, int]]) -> list[Section]:
-    """The layers of each network, as the study shows them, and its drawing."""
+    """The layers and the diagram of each network of the study."""
     return [network_section(structure(name, shape)) for name, shape in networks.items()]
 
 
 def network_section(found: Structure) -> Section:
-    """A network's layers with a window or with weights, what it comes to, and its drawing."""
+    """A network's layers with a window or with weights, its totals, and its diagram."""
     shown = [layer for layer in found.layers if layer.weighted or layer.window]
     channels, height, width = found.shape
     sees = f"; a place of the last map sees {side(found.receptive_field)} pixels" if found.receptive_field else ""

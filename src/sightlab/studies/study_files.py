@@ -1,4 +1,4 @@
-"""Studies from their YAML: those that ship, and files of the user's own."""
+"""Reads studies from YAML: the built-in ones, and files of the user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sightlab.studies.study_schema import Scale, Study
 
 
 def shipped_studies() -> list[str]:
-    """The names of the studies that ship, in the order of the studies they repeat."""
+    """The names of the built-in studies, in the order of the projects they repeat."""
     folder = resources.files("sightlab") / "studies" / "published"
     names = [file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml")]
     return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
@@ -58,7 +58,7 @@ def parse_study(text: str, where: str) -> Study:
 
 
 def scale_of(study: Study, name: str) -> Scale:
-    """A study's scale. Raises StudyError for one that it has not."""
+    """A study's scale. Raises StudyError for one that it does not have."""
     for own, scale in study.scales.items():
         if own == name:
             return scale

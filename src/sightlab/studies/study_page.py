@@ -1,4 +1,4 @@
-"""The page of a study: question, table, pictures, what was wrong and how it shows, cost, and how far it is."""
+"""The page of a study: question, table, figures, what was wrong and how it shows, cost, and how to repeat it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sightlab.report.reproduce import command
 from sightlab.studies.parts import PARTS
 from sightlab.studies.parts.dead_outputs import dead_at_end
 from sightlab.studies.study_charts import curve_pictures, grid_blocks, network_sections
-from sightlab.studies.study_results import FORMS, Results, RowResult, of
+from sightlab.studies.study_results import FORMS, Results, RowResult, is_named_in, percent
 from sightlab.studies.study_schema import Row
 
 
@@ -63,7 +63,7 @@ def scale_words(results: Results) -> tuple[Block, ...]:
 
 
 def table(results: Results) -> Table:
-    """The table: published, and here, with intervals and cost."""
+    """The table: published figures and those reached here, with intervals and cost."""
     with_top5 = any(row.planned.row.figures.top5 is not None for row in results.rows)
     header = ["network", "form", "published", "here", "95 % interval", "seeds", "epochs"]
     header += [*(["top 5 published", "top 5 here"] if with_top5 else []), "parameters", "time of one", "published time"]
@@ -78,7 +78,7 @@ def table(results: Results) -> Table:
     timed = any(row.planned.row.figures.time for row in results.rows)
     if not timed:
         header, lines = header[:-1], [one[:-1] for one in lines]
-    images = {len(row.runs[0].trial.labels) for row in results.rows if row.runs}
+    images = {len(row.runs[0].result.labels) for row in results.rows if row.runs}
     counts = " or ".join(f"{count:,}" for count in sorted(images))
     caption = (
         f"Test accuracy on {counts} images: the mean over the seeds, and its interval (Wilson's for one seed, "
@@ -90,45 +90,47 @@ def table(results: Results) -> Table:
 def line(row: RowResult, with_top5: bool) -> list[str]:
     """A row of the table."""
     planned, figures = row.planned.row, row.planned.row.figures
-    published = "" if figures.accuracy is None else f"{figures.accuracy:.2%}"
-    top5 = "" if figures.top5 is None else f"{figures.top5:.2%}"
     low, high = row.interval
     spread = f" ± {100 * row.accuracy.deviation:.2f}" if row.accuracy.deviation is not None else ""
     cells = [
         planned.name,
         FORMS[planned.form],
-        published,
+        percent(figures.accuracy),
         f"{row.accuracy.mean:.2%}{spread}",
         f"{low:.2%} to {high:.2%}",
         str(len(row.runs)),
         str(len(row.runs[0].run.epochs)),
     ]
-    here5 = f"{row.top5.mean:.2%}" if row.top5 else ""
+    here5 = percent(row.top5.mean if row.top5 else None)
     parameters = f"{row.runs[0].run.parameters:,}" + (
         f" ({figures.parameters} published)" if figures.parameters else ""
     )
-    return [*cells, *([top5, here5] if with_top5 else []), parameters, duration(row.seconds), figures.time]
+    return [
+        *cells,
+        *([percent(figures.top5), here5] if with_top5 else []),
+        parameters,
+        duration(row.seconds),
+        figures.time,
+    ]
 
 
 def why_not(results: Results, row: RowResult | None) -> str:
-    """Why a row has no run."""
+    """Why a row has no run, in words."""
     if row is None:
         return "left out"
-    return "diverged" if of(row.name, results.diverged) else "not run"
+    return "diverged" if is_named_in(row.name, results.diverged) else "not run"
 
 
 def unrun(row: Row, why: str, with_top5: bool) -> list[str]:
     """A row that has a published figure, and no run."""
     figures = row.figures
-    published = "" if figures.accuracy is None else f"{figures.accuracy:.2%}"
-    top5 = "" if figures.top5 is None else f"{figures.top5:.2%}"
-    cells = [row.name, FORMS[row.form], published, why, "", "0", ""]
-    return [*cells, *([top5, ""] if with_top5 else []), figures.parameters, "", figures.time]
+    cells = [row.name, FORMS[row.form], percent(figures.accuracy), why, "", "0", ""]
+    return [*cells, *([percent(figures.top5), ""] if with_top5 else []), figures.parameters, "", figures.time]
 
 
 def verdicts(results: Results) -> tuple[Block, ...]:
-    """Each row against its twin, in words, and the notes of the rows."""
-    said = [f"{sentence(one)}." for one in results.differences.values()]
+    """Each row compared with its twin, in words, and the notes of the rows."""
+    sentences = [f"{sentence(one)}." for one in results.differences.values()]
     notes = [f"{row.name}: {row.planned.note}" for row in results.rows if row.planned.note]
     if any(row.planned.row.figures.of != "test" for row in results.rows):
         notes += [
@@ -137,15 +139,15 @@ def verdicts(results: Results) -> tuple[Block, ...]:
             if row.planned.row.figures.of != "test"
         ]
     blocks: list[Block] = []
-    if said:
-        blocks += [Text("Held against each other on the same test images:"), Bullets(tuple(said))]
+    if sentences:
+        blocks += [Text("Compared on the same test images:"), Bullets(tuple(sentences))]
     if notes:
         blocks += [Text("Notes on the rows:"), Bullets(tuple(dict.fromkeys(notes)))]
     return tuple(blocks)
 
 
 def unreached(results: Results) -> tuple[Block, ...]:
-    """Which published figures are not reached, as far as the interval can tell."""
+    """Which published figures lie above the interval reached here."""
     below = [
         f"{row.planned.row.name} ({row.accuracy.mean:.1%} of {row.planned.row.figures.accuracy:.1%}{dead(row)})"
         for row in results.rows
@@ -158,7 +160,7 @@ def unreached(results: Results) -> tuple[Block, ...]:
 
 
 def dead(row: RowResult) -> str:
-    """How many outputs of a row's first run ended dead, where any did."""
+    """The number of dead outputs of a row's first run in words, "" for none."""
     count = dead_at_end(row.runs[0])
     return f", {count} of its outputs dead" if count else ""
 
@@ -169,33 +171,33 @@ def faults(results: Results) -> Bullets:
 
 
 def contradictions(results: Results) -> tuple[Block, ...]:
-    """Where the study's own text leaves open or contradicts itself."""
-    told = results.plan.study.contradictions
+    """Where the study's own text is silent or contradicts itself."""
+    found = results.plan.study.contradictions
     return (
-        (Text("Where the study's text is silent, or of two minds:"), Bullets(tuple(map(oneline, told)))) if told else ()
+        (Text("Where the study's text is silent, or contradicts itself:"), Bullets(tuple(map(oneline, found))))
+        if found
+        else ()
     )
 
 
 def cost(results: Results) -> tuple[Block, ...]:
-    """What the runs took, and what was predicted; on which machine."""
+    """What the runs took, what was predicted, and on which processors."""
     runs = results.trained
-    total = sum(one.trial.seconds for one in runs)
+    total = sum(one.result.seconds for one in runs)
     machines = sorted({str(environment_in(one.folder).get("cpu", "an unknown processor")) for one in runs})
-    said = f"{counted(len(runs), 'run')}, {duration(total)} of training and validation in all, on {listed(machines)}."
-    account = kept_account(results)
-    if account and math.isfinite(account["predicted"]):
-        said += (
-            f" The last time the study ran, {account['trained']} of them were trained in {duration(account['wall'])}: "
-            f"{duration(account['real'])} of one core's time against {duration(account['predicted'])} predicted before."
+    text = f"{counted(len(runs), 'run')}, {duration(total)} of training and validation in all, on {listed(machines)}."
+    costs = last_costs(results)
+    if costs and math.isfinite(costs["predicted"]):
+        text += (
+            f" The last time the study ran, {costs['trained']} of them were trained in {duration(costs['wall'])}: "
+            f"{duration(costs['real'])} of core time, {duration(costs['predicted'])} predicted."
         )
-    text = (
-        f"{said} Times are of one thread for each run, while another run had the other core; they are not a benchmark."
-    )
+    text += " Times are of one thread for each run, while another run had the other core; they are not a benchmark."
     return (Text(text),)
 
 
-def kept_account(results: Results) -> dict[str, float] | None:
-    """What the last sitting took; None where it is not known."""
+def last_costs(results: Results) -> dict[str, float] | None:
+    """What the last `sightlab study run` took; None where it is not known."""
     file = results.home / "studies" / f"{results.plan.study.name}-{results.plan.scale}.json"
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
@@ -208,8 +210,8 @@ def repeating(results: Results) -> Code:
     """The commands that repeat the study."""
     plan = results.plan
     words = ["sightlab", "study", "run", plan.study.name, "--scale", plan.scale]
-    asked = plan.study.scales[plan.scale].data or plan.study.data  # type: ignore[index]
-    if plan.data != asked:
+    source = plan.study.scales[plan.scale].data or plan.study.data  # type: ignore[index]
+    if plan.data != source:
         words += ["--data", plan.data]
     report = ["sightlab", "study", "report", *words[3:], "--out", str(Path(f"{plan.study.name}.html"))]
     return Code((command(words), command(report)))

@@ -1,4 +1,4 @@
-"""From a study and a scale to the recipes to be trained: one for each row, cell and seed."""
+"""Plans a study at a scale: one recipe for each row, cell and seed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Value = float | int | str
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One training. processes: of torchrun's that share each batch; 1 for none."""
+    """One training. processes: of torchrun, which share each batch; 1 for a plain training."""
 
     recipe: Recipe
     processes: int = 1
@@ -29,7 +29,7 @@ class Job:
 
 @dataclass(frozen=True)
 class PlannedRow:
-    """A row of the table and its trainings, one a seed. note: of the row, and of what the scale changes in it."""
+    """A row of the table and its trainings, one for each seed. note: of the row and of its scale."""
 
     row: Row
     jobs: tuple[Job, ...]
@@ -49,9 +49,9 @@ class PlannedGrid:
 
 @dataclass(frozen=True)
 class CsvFiles:
-    """The files of a study that is handed its data as CSV.
+    """The files of a study that reads its data from CSV.
 
-    source: of the images; rows: the first so many of each split. train: is trained on. hidden: nobody sees it before
+    source: of the images; rows: the first so many of each split. train: what is trained on. hidden: not read before
     the end.
     """
 
@@ -63,7 +63,7 @@ class CsvFiles:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study trains at a scale. data: the source of its images. csv: the files, where it reads CSV."""
+    """What a study trains at a scale. data: the source of its images. csv: its files, None without CSV."""
 
     study: Study
     scale: str
@@ -92,8 +92,8 @@ def plan_study(study: Study, scale_name: str, home: Path, *, data: str | None = 
     """What a study trains at a scale.
 
     home: where its runs are kept, and its CSV files. data: a source instead of the study's own. seeds: of every row,
-    instead of the scale's; a grid's cells have one. Raises StudyError for a scale that is not there, or a key or a
-    value that fits no recipe.
+    instead of the scale's; a grid's cells have one. Raises StudyError for a scale that does not exist, or a key or a
+    value that does not fit a recipe.
     """
     scale = scale_of(study, scale_name)
     if seeds is not None and seeds < 1:
@@ -110,7 +110,7 @@ def plan_study(study: Study, scale_name: str, home: Path, *, data: str | None = 
 
 
 def csv_files(source: str, rows: int | None, home: Path) -> CsvFiles:
-    """Where a source's CSV files lie, or will."""
+    """The paths of a source's CSV files."""
     name = slug(Path(source).name.partition(".")[0] or source)
     size = f"-{rows}" if rows else ""
     folder = home / "data"
@@ -140,7 +140,7 @@ def planned_grid(study: Study, scale: Scale, grid: Grid, base: Recipe) -> Planne
 
 
 def with_keys(study: Study, recipe: Recipe, layers: Sequence[Mapping[str, Any]], part: str) -> Recipe:
-    """The recipe with these keys, a later layer over an earlier one. Raises StudyError naming the part."""
+    """The recipe with these keys, later layers overriding earlier ones. Raises StudyError naming the part."""
     values: dict[str, Any] = {}
     try:
         for layer in layers:

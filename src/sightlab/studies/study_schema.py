@@ -1,4 +1,4 @@
-"""What a study is: a question, recipes that answer it, what was published, and what each scale does with them."""
+"""A study: a question, recipes that answer it, the published figures, and what each scale does with them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Keys = dict[str, Any]
 
 
 class Part(Group):
-    """Keys that belong together in a study; keys of a study are not those of a recipe."""
+    """A group of keys of a study; they are not keys of a recipe."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 class Figures(Part):
-    """What the study published of a row. Accuracies in [0, 1].
+    """The published figures of a row. Accuracies in [0, 1].
 
     time: as the study gives it. of: what the accuracy is of. by_epoch: (training, test) accuracy after each epoch.
 
@@ -44,10 +44,10 @@ class Figures(Part):
 class Row(Part):
     """One line of the study's table: a recipe, trained with one seed or several.
 
-    id: short, unique. name: what the table calls it. form: as published (its mistakes kept), repaired (the same
-    question asked properly), or fast (the quickest good answer on two cores). twin: the id of the row that it is held
-    against, image by image. set: keys of its recipe, as the command line has them. processes: that share each batch
-    over gloo or NCCL, started by torchrun; 1 for none. note: what a reader of the table must know.
+    id: short, unique. name: what the table calls it. form: published (its mistakes kept), repaired (the same
+    question without them), or fast (the quickest good answer on two cores). twin: the id of its baseline, the row
+    that it is compared with, image by image. set: keys of its recipe, as the command line has them. processes: that
+    share each batch over gloo or NCCL, started by torchrun; 1 for none. note: what a reader of the table must know.
     """
 
     id: Slug
@@ -83,6 +83,12 @@ class Grid(Part):
     published: tuple[tuple[float | None, ...], ...] = ()
     published_of: str = ""
     best: Annotated[int, Field(ge=1, le=25)] = 8
+
+    @property
+    def published_cells(self) -> dict[tuple[float | int | str, float | int | str], float | None]:
+        """The published figures by cell, {(x, y): figure}; empty where there are none."""
+        rows = zip(self.y.values, self.published, strict=True) if self.published else ()
+        return {(x, y): figure for y, row in rows for x, figure in zip(self.x.values, row, strict=True)}
 
     @model_validator(mode="after")
     def _as_many_figures_as_cells(self) -> Grid:

@@ -14,7 +14,7 @@ from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
 from sightlab.runs.index import STANDING, RunIndex
 from sightlab.runs.segments import PausedResult, reached
-from sightlab.store.run_folder import read_facts, read_run, status_of
+from sightlab.store.run_folder import identity_in, read_facts, read_run, status_of
 from sightlab.tune.rungs import recipe_at
 from sightlab.tune.search_plan import Plan, metric_value
 
@@ -109,7 +109,7 @@ class Trial:
 class RunCache:
     """Every run that trials need, by its recipe's hash, found once among the runs of a home.
 
-    since: when the study was started, ISO 8601: of a network of the user's own code only runs from then on are reused.
+    since: when the study was started, ISO 8601: of runs without a whole identity only those from then on are reused.
     driver: which of several this one is; runs of the others' trials are not looked for.
     """
 
@@ -141,7 +141,7 @@ class RunCache:
 
     def has_runs_of(self, trial: Trial) -> bool:
         """Whether the runs behind a trial's last value are in this home, whoever trained them."""
-        return all(list(self.index.standing(one, 1, STANDING)) for one in self.recipes_of(trial, trial.epochs))
+        return all(self.known(one, STANDING) for one in self.recipes_of(trial, trial.epochs))
 
     def run_of(self, recipe: Recipe) -> SeedRun:
         """The run of a recipe, looked up on first use."""
@@ -157,18 +157,25 @@ class RunCache:
             self.peer_epochs[name] = tuple(Epoch.from_json(epoch) for epoch in epochs)
 
     def find(self, recipe: Recipe) -> Path | None:
-        """The folder of a run that can be used for a recipe, finished or interrupted."""
+        """The folder of a run that can be used for a recipe, finished or not; None where there is none."""
         self.wait_for_worker(recipe)
-        found = self.index.on_this_data(recipe)
-        if found is not None:
-            return found[0]
-        # Within one study the user's own code and weights are assumed not to change.
-        own: list[Path] = [
-            folder
-            for folder, facts in self.index.standing(recipe, 1, STANDING)
-            if str(facts.get("started", "")) >= self.since and facts.get("data", {}).get("key") == self.plan.data
+        found = self.known(recipe, STANDING)
+        return found[-1][0] if found else None
+
+    def known(self, recipe: Recipe, statuses: Sequence[str]) -> list[tuple[Path, dict[str, Any]]]:
+        """The runs of a recipe with one of these statuses, and their records, oldest first.
+
+        By identity; where there is none, those that this study made and whose identity is not on record, or not whole:
+        within one study parts that cannot be pinned down are assumed not to change.
+        """
+        return list(self.index.standing(recipe, 1, statuses)) or [
+            (folder, facts)
+            for folder, facts in self.index.by_hash.get(recipe.hash, ())
+            if status_of(facts) in statuses
+            and not is_pinned_down(facts)
+            and str(facts.get("started", "")) >= self.since
+            and facts.get("data", {}).get("key") == self.plan.data
         ]
-        return own[-1] if own else None
 
     def wait_for_worker(self, recipe: Recipe) -> None:
         """Wait for a run's process to end, where its driver was killed a moment ago.
@@ -176,7 +183,7 @@ class RunCache:
         Raises StudyError for one that does not end: somebody else trains this recipe.
         """
         until = time.monotonic() + PATIENCE_SECONDS
-        for folder, facts in self.index.standing(recipe, 1, ("running",)):
+        for folder, facts in self.known(recipe, ("running",)):
             while status_of(read_facts(folder)) == "running":
                 if time.monotonic() > until:
                     raise StudyError(
@@ -201,6 +208,12 @@ class RunCache:
         if folder is not None and all(metric_value(epoch, self.plan.metric) is not None for epoch in epochs):
             status = status_of(read_facts(folder))
             run.update(PausedResult(folder, epochs, status == "trained", status == "finished"))
+
+
+def is_pinned_down(facts: Mapping[str, Any]) -> bool:
+    """Whether a run's record has an identity by which it can be found."""
+    identity = identity_in(facts)
+    return identity is not None and identity.whole
 
 
 def curves_of(runs: Sequence[SeedRun]) -> dict[str, list[dict[str, Any]]]:

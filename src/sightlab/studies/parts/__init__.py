@@ -1,4 +1,4 @@
-"""What the pages of single studies have beside what all have: one readable table, a function each."""
+"""Extra sections of the pages of single studies: one table, one function each."""
 
 from __future__ import annotations
 

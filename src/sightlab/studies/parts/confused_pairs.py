@@ -1,4 +1,4 @@
-"""What is taken for what: the worst confusions, and whether augmentation mends those of three digits."""
+"""The worst confusions, and whether augmentation reduces those of three digits."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def matrix_of(row: RowResult) -> tuple[NDArray[np.int64], tuple[str, ...]]:
 
 
 def digits_479(results: Results) -> tuple[Block, ...]:
-    """How often 4, 7 and 9 are taken for each other with and without augmentation, on the same images."""
+    """How often 4, 7 and 9 are confused with each other with and without augmentation, on the same images."""
     pairs = [(results.row(plain), results.row(augmented)) for plain, augmented in PAIRS]
     lines, said = [], []
     for plain, augmented in pairs:
@@ -75,7 +75,7 @@ def digits_line(row: RowResult) -> tuple[str, ...]:
 
 
 def verdict(plain: RowResult, augmented: RowResult) -> str:
-    """Whether augmentation mends it: the first seed of each, on the same images of the three digits."""
+    """Whether augmentation reduces the confusions: the first seed of each, on the same images of the three digits."""
     without, right_without = mixed_up(plain)
     with_it, right_with = mixed_up(augmented)
     fewer, more = int((without & ~with_it).sum()), int((with_it & ~without).sum())
@@ -104,7 +104,7 @@ def verdict(plain: RowResult, augmented: RowResult) -> str:
 
 
 def mixed_up(row: RowResult) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Of the images of the three digits, which the row's first run takes for another of them, and which are right.
+    """Of the images of the three digits, which the row's first run confuses, and which it classifies correctly.
 
     Both bool [M].
     """

@@ -1,4 +1,4 @@
-"""Outputs that a ReLU after the last layer has killed, and the losses that follow from it."""
+"""Outputs that a ReLU after the last layer has killed, and the losses that follow."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import math
 
 from sightlab.records import Epoch
 from sightlab.report.article import Block, Table, Text, rows_of
+from sightlab.report.phrases import counted
 from sightlab.studies.study_results import FORMS, Results, Trained, last_loss
 
 
 def dead_outputs(results: Results) -> tuple[Block, ...]:
-    """How many of the outputs are the same for every validation image after each epoch, and the loss at the end."""
+    """The number of outputs that are constant over the validation images after each epoch, and the final loss."""
     lines = [
         (
             row.planned.row.name,
@@ -19,7 +20,7 @@ def dead_outputs(results: Results) -> tuple[Block, ...]:
             counts(one.run.epochs),
             f"{last_loss(one):.4f}",
             f"{floor(dead_at_end(one), len(one.facts['data']['classes'])):.4f}",
-            f"{one.trial.score.accuracy:.1%}",
+            f"{one.result.score.accuracy:.1%}",
         )
         for row in results.rows
         for one in row.runs
@@ -56,25 +57,25 @@ def dead_at_end(one: Trained) -> int:
 
 
 def grid_words(results: Results) -> tuple[Block, ...]:
-    """What the cells of the published grid show: losses with and without dead outputs."""
+    """The losses of the published grid's cells with and without dead outputs."""
     cells = [one for grid in results.grids if grid.planned.grid.form == "published" for one in grid.cells.values()]
     if not cells:
         return ()
     dead = {count: [last_loss(one) for one in cells if dead_at_end(one) == count] for count in range(11)}
-    said = [
-        f"{number(len(losses), 'cell')} with {count} dead: loss {span(losses)}"
+    groups = [
+        f"{counted(len(losses), 'cell')} with {count} dead: loss {span(losses)}"
         for count, losses in dead.items()
         if losses
     ]
     classes = len(cells[0].facts["data"]["classes"])
     text = (
-        f"Of the grid with the ReLU, {'; '.join(said)}. With all {classes} dead the loss is ln {classes} = "
+        f"Of the grid with the ReLU, {'; '.join(groups)}. With all {classes} dead the loss is ln {classes} = "
         f"{math.log(classes):.4f}, whatever the images are."
     )
     alive = [one for grid in results.grids if grid.planned.grid.form == "repaired" for one in grid.cells.values()]
     if alive:
         hit = sum(dead_at_end(one) > 0 for one in alive)
-        text += f" Without the ReLU {hit or 'none'} of {number(len(alive), 'cell')} has a dead output; loss "
+        text += f" Without the ReLU {hit or 'none'} of {counted(len(alive), 'cell')} has a dead output; loss "
         text += f"{span([last_loss(one) for one in alive])}."
     return (Text(text),)
 
@@ -83,8 +84,3 @@ def span(losses: list[float]) -> str:
     """The lowest and the highest of some losses."""
     low, high = min(losses), max(losses)
     return f"{low:.3f}" if f"{low:.3f}" == f"{high:.3f}" else f"{low:.3f} to {high:.3f}"
-
-
-def number(count: int, noun: str) -> str:
-    """A number and its noun."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -16,7 +16,7 @@ def hidden_csv(results: Results) -> tuple[Block, ...]:
         for one in row.runs[:1]:
             score = tested_before(one.folder, results.plan.csv.hidden)
             if score is not None:
-                own = one.trial.score
+                own = one.result.score
                 low, high = score.interval
                 cells = (f"{score.accuracy:.2%}", f"{low:.2%} to {high:.2%}", f"{score.count:,}")
                 lines.append((row.name, f"{own.accuracy:.2%}", f"{own.count:,}", *cells))

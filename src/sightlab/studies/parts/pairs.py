@@ -1,4 +1,4 @@
-"""Which differences of a published table are beyond chance, as far as its figures alone can tell."""
+"""Which differences of a published table are significant, judged by its figures alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sightlab.studies.study_results import Results
 
 
 def published_pairs(results: Results) -> tuple[Block, ...]:
-    """Each published accuracy against the one it builds on: difference, p, and whether that is beyond chance."""
+    """Each published accuracy against the one it builds on: difference, p, and whether it is significant."""
     images = results.plan.study.published_images
     rows = {row.id: row for row in results.plan.study.rows}
     lines = []
