@@ -22,12 +22,12 @@ BATCH, WARM, PARTS = 64, 20, 40
 class Epoch:
     """One epoch of so many images under way, validation left out."""
 
-    def __init__(self, count: int, workers: int) -> None:
+    def __init__(self, count: int, processes: int) -> None:
         generator = np.random.default_rng(0)
         pixels = generator.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8)
         images = ImageSet(pixels, generator.integers(0, 10, count), tuple("abcdefghij"))
         few = images.take(np.arange(100))
-        recipe = sightlab.recipe("demo", workers=workers, epochs=1, batch_size=BATCH)
+        recipe = sightlab.recipe("demo", processes=processes, epochs=1, batch_size=BATCH)
         self.prepared = prepare(recipe, data={"train": images, "validation": few, "test": few})
         self.stepper = stepper_of(self.prepared)
         self.seconds, self.images = 0.0, 0
@@ -46,9 +46,9 @@ class Epoch:
         return training.step < plan.steps_per_epoch
 
 
-def microseconds_an_image(workers: int) -> list[float]:
+def microseconds_an_image(processes: int) -> list[float]:
     """What an image costs in one epoch of each size. The epochs go on in turn, a fortieth at a time."""
-    epochs = [Epoch(size, workers) for size in SIZES]
+    epochs = [Epoch(size, processes) for size in SIZES]
     try:
         for _ in range(PARTS):
             for size, epoch in zip(SIZES, epochs, strict=True):
@@ -63,18 +63,18 @@ def rows() -> tuple[list[Row], dict[str, object]]:
     """Each size against the smallest."""
     cores = physical_cores()
     found = []
-    for workers in sorted({1, cores}):
+    for processes in sorted({1, cores}):
         rounds: list[list[float]] = []
         for _ in range(ROUNDS):
             with own_process():
-                rounds.append(microseconds_an_image(workers))
+                rounds.append(microseconds_an_image(processes))
         costs = [list(column) for column in zip(*rounds, strict=True)]
         for size, cost in zip(SIZES[1:], costs[1:], strict=True):
             ours, base = median(cost), median(costs[0])
             times = median(one[SIZES.index(size)] / one[0] for one in rounds)
             found.append(
                 Row(
-                    *("scaling", f"{size:,} images an epoch, {workers} process{'es' * (workers > 1)}", "sightlab"),
+                    *("scaling", f"{size:,} images an epoch, {processes} process{'es' * (processes > 1)}", "sightlab"),
                     *(ours, f"{SIZES[0]:,} images", base, "us/image", times, "0.95 to 1.05", 0.95 <= times <= 1.05),
                     *(cost, costs[0]),
                 )

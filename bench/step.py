@@ -3,7 +3,7 @@
 `network alone` is forward, loss and backward on one batch that stays: no data path, no optimizer, no sums.
 `convolutions alone` is each convolution's forward and backward, by itself on tensors that stay in the caches.
 `two processes, no exchange` is the network alone in two processes of one thread with 32 images each, which never wait
-for each other: what `workers=2` could reach at best.
+for each other: what `processes=2` could reach at best.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def rows() -> tuple[list[Row], dict[str, object]]:
     """Whole steps, then what they are made of."""
     images = sightlab.load_data("fashion-mini", validation=0.01).train
 
-    def whole(workers: int) -> float:
-        return 1000 * BATCH / our_rate(images, "mini-resnet-v4", BATCH, workers, SECONDS, 3)
+    def whole(processes: int) -> float:
+        return 1000 * BATCH / our_rate(images, "mini-resnet-v4", BATCH, processes, SECONDS, 3)
 
     def plain_whole() -> float:
         return 1000 * BATCH / their_rate("plain loop", images, "mini-resnet-v4", BATCH, SECONDS, 3)
@@ -112,7 +112,7 @@ def rows() -> tuple[list[Row], dict[str, object]]:
         "plain network": lambda: milliseconds(network_step(torch.contiguous_format)),
         "convolutions": lambda: milliseconds(convolutions()),
         "two images": lambda: milliseconds(network_step(torch.channels_last, 2)),
-        "workers=2": partial(whole, 2),
+        "processes=2": partial(whole, 2),
         "apart": apart,
     }
     found = in_turn({name: partial(with_threads, physical_cores(), side) for name, side in sides.items()})
@@ -128,5 +128,5 @@ def rows() -> tuple[list[Row], dict[str, object]]:
         row("whole step", "whole", "network alone", "network"),
         row("network alone", "network", "convolutions alone", "convolutions"),
         row("network alone, 2 images", "two images", "network alone, 64 images", "network"),
-        row("whole step, workers=2", "workers=2", "two processes, no exchange", "apart"),
+        row("whole step, processes=2", "processes=2", "two processes, no exchange", "apart"),
     ], {"n": ROUNDS, "model": "mini-resnet-v4", "batch": BATCH}

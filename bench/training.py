@@ -25,10 +25,16 @@ MODELS = {"mini-resnet-v4": 170e6, "resnet18": 2.73e9}
 BATCHES = (64, 128)
 
 
-def our_loop(images: ImageSet, model: str, batch_size: int, workers: int) -> Iterator[int]:
+def our_loop(images: ImageSet, model: str, batch_size: int, processes: int) -> Iterator[int]:
     """sightlab's own steps; yields the images of each."""
     recipe = sightlab.recipe(
-        "mini-resnet-v4", model=model, batch_size=batch_size, workers=workers, flip=0.5, crop_padding=2, epochs=100_000
+        "mini-resnet-v4",
+        model=model,
+        batch_size=batch_size,
+        processes=processes,
+        flip=0.5,
+        crop_padding=2,
+        epochs=100_000,
     )
     prepared = prepare(recipe, data={"train": images, "test": images})
     stepper = stepper_of(prepared)
@@ -45,9 +51,9 @@ def our_loop(images: ImageSet, model: str, batch_size: int, workers: int) -> Ite
         stepper.close()
 
 
-def our_rate(images: ImageSet, model: str, batch_size: int, workers: int, seconds: float, warm: int) -> float:
+def our_rate(images: ImageSet, model: str, batch_size: int, processes: int, seconds: float, warm: int) -> float:
     """Images a second of sightlab."""
-    steps = our_loop(images, model, batch_size, workers)
+    steps = our_loop(images, model, batch_size, processes)
     try:
         return peers.rate(steps, seconds, warm)
     finally:
@@ -69,7 +75,7 @@ def rows(seconds: float = 5.0) -> tuple[list[Row], dict[str, object]]:
     """Every model and batch size, every side in turn."""
     images = sightlab.load_data("fashion-mini", validation=0.01).train
     cores = physical_cores()
-    ours = f"workers={cores}"
+    ours = f"processes={cores}"
     found: list[Row] = []
     products: list[float] = []
     for model, flop in MODELS.items():
