@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 import torch
@@ -60,12 +60,16 @@ def test_a_block_that_fails_puts_everything_back() -> None:
     assert state() == before
 
 
-def trained(seed: int, items: int = 3) -> Iterator[float]:
-    def drawn() -> Iterator[float]:
-        for _ in range(items):
-            assert flushes()
-            torch.manual_seed(seed)
-            yield float(torch.rand(()))
+def trained(seed: int, closed: list[bool] | None = None) -> Generator[float, None, None]:
+    def drawn() -> Generator[float, None, None]:
+        try:
+            for _ in range(3):
+                assert flushes()
+                torch.manual_seed(seed)
+                yield float(torch.rand(()))
+        finally:
+            if closed is not None:
+                closed.append(flushes())
 
     return own_process().around(drawn())
 
@@ -73,7 +77,8 @@ def trained(seed: int, items: int = 3) -> Iterator[float]:
 def test_a_suspended_generator_leaves_the_caller_its_process() -> None:
     before = state()
     expected = next(trained(1))
-    one, two = trained(1), trained(2)
+    closed: list[bool] = []
+    one, two = trained(1, closed), trained(2)
     for _ in range(2):
         assert next(one) == expected
         assert state() == before
@@ -81,7 +86,8 @@ def test_a_suspended_generator_leaves_the_caller_its_process() -> None:
         assert state() == before
     own = float(torch.rand(()))
     assert own == float(torch.rand((), generator=torch.Generator().manual_seed(5)))
-    one.close()  # type: ignore[attr-defined]
+    one.close()
+    assert closed == [True]  # at once, and with the training's own settings
     list(two)
     assert not flushes()
 

@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -83,16 +83,19 @@ class ProcessSetup:
     def __exit__(self, *_: object) -> None:
         self.blocks.pop().leave()
 
-    def around(self, items: Iterable[T]) -> Iterator[T]:
+    def around(self, items: Generator[T, None, None]) -> Generator[T, None, None]:
         """The items, each of them made inside the block; between them the process is as the caller has it."""
-        iterator = iter(items)
-        while True:
+        try:
+            while True:
+                with self:
+                    try:
+                        item = next(items)
+                    except StopIteration:
+                        return
+                yield item
+        finally:
             with self:
-                try:
-                    item = next(iterator)
-                except StopIteration:
-                    return
-            yield item
+                items.close()
 
 
 class Block:
