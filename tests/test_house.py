@@ -19,6 +19,7 @@ ROOMS = [
     "machine",
     "fonts",
     "records",
+    "parts",
     "recipes",
     "data",
     "augment",
