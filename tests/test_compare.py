@@ -1,4 +1,4 @@
-"""`sightlab compare` and `sightlab diff`: runs held against each other by what lies in their folders."""
+"""`sightlab compare` and `sightlab diff`: runs compared by what lies in their folders."""
 
 import json
 import shutil
@@ -13,10 +13,10 @@ from sightlab.comparison.grouping import grouped, study_runs
 from sightlab.errors import RecipeError, RunError
 from sightlab.recipes.overrides import parse_lists
 from sightlab.recipes.schema import Recipe
-from sightlab.runs.lifecycle import Watch
 from sightlab.runs.run_many import recipes_of, train_all
 from sightlab.store.predictions import read_predictions
 from sightlab.store.run_folder import read_facts, read_run, run_folders
+from sightlab.training.callbacks import Paused, Watch
 from tests.conftest import Cli, refused_with
 
 TINY = ["data=fashion-mini", "limit_per_class=40", "epochs=1"]
@@ -51,9 +51,7 @@ def test_runs_that_differ_in_their_seed_alone_stand_together(home: Path) -> None
     assert [[read_facts(run)["seed"] for run in runs] for runs in groups.values()] == [[42, 43], [42, 43]]
 
 
-def test_a_finished_run_is_not_trained_again_and_an_interrupted_one_is_gone_on_with(tmp_path: Path) -> None:
-    from sightlab.training.loop import Paused
-
+def test_a_finished_run_is_not_trained_again_and_an_interrupted_one_is_resumed(tmp_path: Path) -> None:
     recipes = recipes_of(sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=2), {"lr": [0.01]}, 2)
     asked: list[int] = []
 
@@ -62,13 +60,13 @@ def test_a_finished_run_is_not_trained_again_and_an_interrupted_one_is_gone_on_w
         return len(run_folders(tmp_path)) == 2
 
     with pytest.raises(Paused):
-        list(train_all(recipes, tmp_path, Watch(pause=after_the_first_run)))
+        list(train_all(recipes, tmp_path, [Watch(pause=after_the_first_run)]))
     before = [folder.name for folder in run_folders(tmp_path)]
     said: list[str] = []
-    runs = list(train_all(recipes, tmp_path, Watch(say=said.append)))
+    runs = list(train_all(recipes, tmp_path, [Watch(say=said.append)]))
     assert [run.id for run in runs] == before
-    assert any("is there already" in line for line in said)
-    assert any("goes on with" in line for line in said)
+    assert any("is finished already" in line for line in said)
+    assert any("resuming" in line for line in said)
 
 
 def test_other_data_under_the_same_name_are_trained_anew(home: Path, tmp_path: Path) -> None:
@@ -76,7 +74,7 @@ def test_other_data_under_the_same_name_are_trained_anew(home: Path, tmp_path: P
     place = tmp_path / "other"
     copy = shutil.copytree(first, place / first.name)
     facts = read_facts(copy)
-    facts["data"]["key"] = "of other files"
+    facts["identity"]["data"]["train"] = "of other images"
     (copy / "run.json").write_text(json.dumps(facts))
     base = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=40, epochs=1, lr=0.01)
     (run,) = train_all([base], place)
@@ -113,7 +111,7 @@ def test_compare_trains_what_is_listed_first_and_keeps_it_as_a_study(cli: Cli, t
     assert status == 0, err
     found = json.loads(out)
     assert [one["name"] for one in found["contenders"]] == ["cnn, lr 0.01", "cnn, lr 0.03"]
-    assert any("One seed says nothing of other seeds" in note for note in found["notes"])
+    assert any("One seed says nothing about other seeds" in note for note in found["notes"])
     assert len(study_runs("rates", tmp_path / "h")) == 2
     status, out, err = cli("compare", "rates", "--home", tmp_path / "h", "--out", tmp_path / "c", "--json")
     assert status == 0, err
@@ -150,11 +148,11 @@ def test_a_mistake_is_one_line(cli: Cli, home: Path, words: list[str], says: str
 
 def test_one_run_or_an_unfinished_one_cannot_be_compared(cli: Cli, home: Path, tmp_path: Path) -> None:
     first, second = run_folders(home)[:2]
-    refused_with(cli("compare", first.name, "--home", home), "one run alone has nothing to be compared with")
+    refused_with(cli("compare", first.name, "--home", home), "a comparison needs two runs or more")
     refused_with(cli("compare", first.name, second.name, "--seeds", 2, "--home", home), "--seeds 2: these runs are")
     copy = shutil.copytree(first, tmp_path / "h" / first.name)
     (copy / "run.json").write_text(json.dumps(read_facts(copy) | {"status": "failed"}))
-    refused_with(cli("compare", copy, second), f"{first.name}: failed; only runs that have finished")
+    refused_with(cli("compare", copy, second), f"{first.name}: failed; only finished runs")
 
 
 def test_runs_of_different_test_images_are_refused(small_run: Path, tmp_path: Path) -> None:

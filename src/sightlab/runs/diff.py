@@ -23,7 +23,7 @@ from sightlab.errors import RunError, SightlabError, one_line
 from sightlab.evaluation import checked_reason, on_record
 from sightlab.recipes.overrides import changed_keys
 from sightlab.records import Agreement, ClassChange, Difference, Predictions, Run
-from sightlab.records.identity import what_differs
+from sightlab.records.identity import START, what_differs
 from sightlab.store.bundle import read_bundle, record_opening
 from sightlab.store.predictions import read_predictions
 from sightlab.store.run_folder import identity_in, read_facts, recipe_in, run_from
@@ -154,11 +154,11 @@ def run_diff(first: Path, second: Path, open_test: str | None, progress: Progres
 
 
 def identity_changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """What differs beside keys of the recipe, {name: (first, second)}; nothing for runs without an identity."""
+    """What differs beside keys of the recipe and starting weights; nothing for runs without an identity."""
     a, b = identity_in(first), identity_in(second)
     if a is None or b is None:
         return {}
-    names = [name for name in a.differing(b) if name not in ("recipe", "seed")]
+    names = [name for name in a.differing(b) if name not in ("recipe", "seed", START)]
     return {what_differs(name): (a.value_of(name), b.value_of(name)) for name in names}
 
 
