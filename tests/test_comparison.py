@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sightlab.comparison import bootstrap_interval, difference, mcnemar, mirrored, sentence, spread
+from sightlab.comparison.newcombe import difference_of_shares
 from sightlab.comparison.paired import uniform_interval
 from sightlab.records import Difference, Spread
 
@@ -97,6 +98,26 @@ def test_mcnemar_never_raises_a_false_alarm_more_often_than_it_says() -> None:
 def test_a_negative_count_is_refused() -> None:
     with pytest.raises(ValueError, match="never below 0"):
         mcnemar(-1, 3)
+
+
+# Two shares of different images
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "ends"),
+    [
+        ((56, 70), (48, 80), (0.0524, 0.3339)),
+        ((9, 10), (3, 10), (0.1705, 0.8090)),
+        ((10, 10), (0, 10), (0.6075, 1.0)),
+    ],
+)
+def test_the_interval_of_a_difference_of_shares_is_the_published_one(
+    first: tuple[int, int], second: tuple[int, int], ends: tuple[float, float]
+) -> None:
+    """Newcombe 1998, table II, method 10."""
+    difference_, interval = difference_of_shares(first, second)
+    assert difference_ == pytest.approx(first[0] / first[1] - second[0] / second[1])
+    assert interval == pytest.approx(ends, abs=5e-5)
 
 
 # The bootstrap

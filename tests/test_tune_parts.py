@@ -33,7 +33,7 @@ from sightlab.tune.run_search import last_budget
 from sightlab.tune.rungs import ETA, LEAST, is_prefix, recipe_at, rungs_of
 from sightlab.tune.search_plan import EARLY, METHODS, Plan, check_plan, check_same, default_method, name_of
 from sightlab.tune.search_record import Record, find_record
-from sightlab.tune.selection_bias import newcombe, out_of_bag
+from sightlab.tune.selection_bias import out_of_bag
 from sightlab.tune.space import Range, Space, parse_space
 from sightlab.tune.trials import Trial, best_of, ranked
 
@@ -405,13 +405,6 @@ def test_a_run_is_worth_its_best_epoch_and_a_trial_with_fewer_epochs_is_not_held
     ]
     cut = trial(5, "open", [0.5, 0.4])
     assert [one.number for one in ranked(plan_of("asha"), [pruned, cut, failed])] == [5]
-
-
-def test_the_interval_of_a_difference_is_the_published_one() -> None:
-    """Newcombe 1998, table II, method 10: 56/70 and 48/80, 9/10 and 3/10, 10/10 and 0/10."""
-    assert newcombe(56, 70, 48, 80) == pytest.approx((0.0524, 0.3339), abs=5e-5)
-    assert newcombe(9, 10, 3, 10) == pytest.approx((0.1705, 0.8090), abs=5e-5)
-    assert newcombe(10, 10, 0, 10) == pytest.approx((0.6075, 1.0), abs=5e-5)
 
 
 def test_the_live_view_has_a_line_a_worker_under_one_on_the_whole() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sightlab.cli.output import out, table
 from sightlab.records import Epoch, Score, duration, epoch_line
+from sightlab.records.phrases import times
 from sightlab.records.run import KEPT_LATER
 
 Plain = Mapping[str, Any]
@@ -55,7 +56,7 @@ def facts(run: Plain) -> Iterator[tuple[str, str]]:
     if run["data"]:
         splits = [f"{run[f'{name}_images']:,} {name}" for name in SPLITS if run[f"{name}_images"] is not None]
         yield "data", f"{run['data']}: {', '.join(splits)} images, hash {(run['data_key'] or '')[:16]}"
-    yield "time", ", ".join(times(run))
+    yield "time", ", ".join(time_facts(run))
     yield from surroundings(run)
     for name in ("tags", "studies"):
         if run[name]:
@@ -89,10 +90,10 @@ def opened(run: Plain) -> str:
     >>> opened({"openings": 1}), opened({"openings": 3})
     ('opened once', 'opened 3 times')
     """
-    return "opened once" if run["openings"] == 1 else f"opened {run['openings']} times"
+    return f"opened {times(run['openings'])}"
 
 
-def times(run: Plain) -> Iterator[str]:
+def time_facts(run: Plain) -> Iterator[str]:
     """How long, how fast, from when to when."""
     yield duration(run["seconds"] or 0)
     if run["images_per_second"]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sightlab.data.imageset import ImageSet
 from sightlab.data.pictures.decode import fit
 from sightlab.errors import DataError
+from sightlab.records.phrases import counted
 
 Shape = tuple[int, int, int]
 LUMA = (19595, 38470, 7471)  # ITU-R 601 in the fixed-point form of Pillow's "L"
@@ -85,11 +86,6 @@ def channel_note(count: int, own: int, noun: str = "picture") -> str:
     if own == 3:
         return f"{counted(count, f'colour {noun}')} turned to grey, which the model takes"
     return f"{counted(count, f'grey {noun}')} repeated in 3 channels, which the model takes"
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 picture`, `1,200 pictures`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def recoloured(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""What a model said, and how good that was."""
+"""Predictions and their scores."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
+from sightlab.records.phrases import times
+
 if TYPE_CHECKING:  # the command line imports this room, and must answer at once
     import numpy as np
     from numpy.typing import NDArray
@@ -14,14 +16,14 @@ if TYPE_CHECKING:  # the command line imports this room, and must answer at once
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model said about a labelled split.
+    """A model's predictions on a labelled split.
 
     logits: float32 [N, C], before softmax. labels: int64 [N]. index: int64 [N], each sample's place in its split.
     classes: C names.
 
     >>> import numpy as np
-    >>> said = Predictions(np.zeros((3, 2), np.float32), np.array([0, 1, 1]), np.arange(3), ("cat", "dog"))
-    >>> len(said)
+    >>> predictions = Predictions(np.zeros((3, 2), np.float32), np.array([0, 1, 1]), np.arange(3), ("cat", "dog"))
+    >>> len(predictions)
     3
     """
 
@@ -45,7 +47,7 @@ class Score:
     >>> print(Score(0.9, 0.3, 1000, 900, (0.8799, 0.9171)))
     90.00% (95 % interval 87.99% to 91.71%, n = 1,000)
     >>> print(Score(0.9, 0.3, 1000, 900, (0.8799, 0.9171), openings=2))
-    90.00% (95 % interval 87.99% to 91.71%, n = 1,000, opened 2 times)
+    90.00% (95 % interval 87.99% to 91.71%, n = 1,000, opened twice)
     """
 
     accuracy: float
@@ -73,15 +75,6 @@ class Score:
 
     def _repr_html_(self) -> str:
         return f"<p><b>{html.escape(str(self))}</b><br>loss {self.loss:.4f}</p>"
-
-
-def times(count: int) -> str:
-    """How often, in words.
-
-    >>> times(1), times(3)
-    ('once', '3 times')
-    """
-    return "once" if count == 1 else f"{count} times"
 
 
 @dataclass(frozen=True)
@@ -119,13 +112,14 @@ class Averages:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Answers whose confidence, the probability of the predicted class, lies in one bin.
+    """Predictions whose confidence, the probability of the predicted class, lies in one bin.
 
-    low, high: the bin, [low, high) in [0, 1]; the last bin holds 1 too. count: answers in it. confidence: their mean;
-    accuracy: the share of them that is right; interval: its 95 % Wilson interval. All three None without answers.
+    low, high: the bin, [low, high) in [0, 1]; the last bin holds 1 too. count: predictions in it. confidence: their
+    mean; accuracy: the share of them that is correct; interval: its 95 % Wilson interval. All three are None for an
+    empty bin.
 
     >>> one = ReliabilityBin(0.8, 0.9, 10, confidence=0.85, accuracy=0.7, interval=(0.3968, 0.8922))
-    >>> f"{one.confidence - one.accuracy:+.2f}"  # says more than it keeps
+    >>> f"{one.confidence - one.accuracy:+.2f}"  # overconfident
     '+0.15'
     """
 

@@ -1,4 +1,4 @@
-"""A recipe that names a teacher: the run is found, its bundle stands in the recipe for it, and its model is opened."""
+"""Recipes that name a teacher: the run is found and replaced by the path of its bundle, and its model is opened."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sightlab.store.run_folder import locate
 from sightlab.training.distillation import Teacher
 
 
-def with_teacher_of_run(recipe: Recipe, home: Path | None = None) -> Recipe:
+def with_teacher_of_run(recipe: Recipe, home: str | Path | None = None) -> Recipe:
     """The recipe with distillation.teacher as the path of a bundle, where it names one, or a run.
 
-    `last` means another run tomorrow, so what is kept of a training has the bundle that was meant. A recipe that names
-    no teacher is given back as it is. home: where runs are kept.
+    `last` means another run tomorrow, so a run's own recipe has the path. A recipe that names no teacher is returned
+    unchanged. home: where runs are kept.
 
     Raises RunError when there is no such run, or when it has no bundle yet.
     """
@@ -27,7 +27,7 @@ def with_teacher_of_run(recipe: Recipe, home: Path | None = None) -> Recipe:
     return changed(recipe, {"distillation.teacher": str(folder.resolve())})
 
 
-def teacher_bundle(recipe: Recipe, home: Path | None = None) -> Bundle:
+def teacher_bundle(recipe: Recipe, home: str | Path | None = None) -> Bundle:
     """The bundle of the teacher that a recipe names, its weights not yet read. Raises RunError where there is none."""
     asked = str(recipe.distillation.teacher)
     try:
@@ -37,11 +37,11 @@ def teacher_bundle(recipe: Recipe, home: Path | None = None) -> Bundle:
 
 
 def teacher_of(recipe: Recipe, say: Callable[[str], None] = lambda _: None) -> Teacher | None:
-    """The teacher that a recipe asks, opened; None where it asks none. say: told which one it is.
+    """The teacher that a recipe asks for, opened; None if it asks for none. say: called with a line that names it.
 
     Its network is built on the CPU, its first weights drawn from torch's global generator and then replaced by the
-    bundle's. Raises RunError for a bundle that is gone, damaged, or of code that is the user's own: a bundle names such
-    code and never runs it.
+    bundle's. Raises RunError for a bundle that is gone, damaged, or of the user's own code: a bundle names
+    such code and never runs it.
     """
     if not recipe.distillation.asks:
         return None

@@ -1,4 +1,4 @@
-"""A recipe that starts from a run, or learns from one: the run is found, and a path stands in the recipe for it."""
+"""Recipes that name runs, as weights to start from or as a teacher: each run is found and replaced by a path."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from sightlab.store.bundle import WEIGHTS, read_bundle
 from sightlab.store.run_folder import locate
 
 
-def with_runs_found(recipe: Recipe, home: Path | None = None, say: Callable[[str], None] = lambda _: None) -> Recipe:
-    """The recipe with paths where it names runs, as model.weights or as distillation.teacher. Raises RunError.
+def with_runs_found(
+    recipe: Recipe, home: str | Path | None = None, say: Callable[[str], None] = lambda _: None
+) -> Recipe:
+    """The recipe with paths where it names runs, in model.weights and distillation.teacher. Raises RunError.
 
-    To be done once, before anything else is trained: what `last` means changes with every run.
+    Call it once, before anything is trained: what `last` means changes with every run.
     """
     return with_teacher_of_run(with_weights_of_run(recipe, home, say), home)
 
 
 def with_weights_of_run(
-    recipe: Recipe, home: Path | None = None, say: Callable[[str], None] = lambda _: None
+    recipe: Recipe, home: str | Path | None = None, say: Callable[[str], None] = lambda _: None
 ) -> Recipe:
     """The recipe with model.weights as the path of a file, where it names a run: an id's beginning, `last`, a folder.
 
-    `last` means another run tomorrow, so what is kept of a training has the file that was meant. A recipe whose weights
-    are a file, or that has none, is given back as it is. home: where runs are kept. say: told which run it is.
+    `last` means another run tomorrow, so a run's own recipe has the path. A recipe whose weights are a file, or that
+    has none, is returned unchanged. home: where runs are kept. say: called with a line that names the run.
 
     Raises RunError when there is no such file and no such run, or when the run has no bundle yet.
     """

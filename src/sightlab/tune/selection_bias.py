@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sightlab.metrics.intervals import wilson_interval
+from sightlab.comparison.newcombe import difference_of_shares
 
 RESAMPLES, SEED = 1000, 0
 
@@ -30,26 +29,9 @@ class Optimism:
 
 def optimism_of(validation: float, images: int, test: float, test_images: int) -> Optimism:
     """The optimism of a winner of these accuracies, in [0, 1], on so many images of validation and of test."""
-    interval = newcombe(round(validation * images), images, round(test * test_images), test_images)
+    counts = (round(validation * images), images), (round(test * test_images), test_images)
+    _, interval = difference_of_shares(*counts)
     return Optimism(validation, test, validation - test, interval, (images, test_images))
-
-
-def newcombe(correct: int, images: int, correct2: int, images2: int) -> tuple[float, float]:
-    """95 % interval of the difference of two accuracies, first minus second, on different images.
-
-    correct of images in the first, correct2 of images2 in the second. Combines Wilson's intervals (l, u):
-    d - sqrt((p1 - l1)^2 + (u2 - p2)^2) to d + sqrt((u1 - p1)^2 + (p2 - l2)^2). Newcombe 1998, "Interval estimation for
-    the difference between independent proportions: comparison of eleven methods", method 10.
-
-    >>> low, high = newcombe(56, 70, 48, 80)
-    >>> f"{low:.4f} {high:.4f}"
-    '0.0524 0.3339'
-    """
-    first, second = correct / images, correct2 / images2
-    (low1, high1), (low2, high2) = wilson_interval(correct, images), wilson_interval(correct2, images2)
-    below = math.hypot(first - low1, high2 - second)
-    above = math.hypot(high1 - first, second - low2)
-    return max(-1.0, first - second - below), min(1.0, first - second + above)
 
 
 def out_of_bag(correct: NDArray[np.float64], resamples: int = RESAMPLES) -> float:
