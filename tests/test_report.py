@@ -21,22 +21,22 @@ from sightlab.data.load import load_parts
 from sightlab.errors import RunError
 from sightlab.recipes.overrides import changed
 from sightlab.records import Predictions
+from sightlab.records.identity import Identity
 from sightlab.report import write_report
 from sightlab.report.galleries import (
     EXACT_SIDE,
     FILE,
     MOST,
-    encoded,
+    encode,
     galleries_of,
     least_confident_hits,
     most_confident_errors,
     read_galleries,
     save_galleries,
 )
-from sightlab.runs.lifecycle import Watch
 from sightlab.store.predictions import read_predictions
 from sightlab.store.run_folder import read_facts
-from sightlab.training.loop import Paused
+from sightlab.training.callbacks import Callback, Paused, Watch
 from tests.conftest import Cli, refused_with
 from tests.report_runs import NASTY, opened_again, own_images, own_net, own_run
 
@@ -78,7 +78,7 @@ def test_a_run_ends_with_its_report(small_run: Path, page: str) -> None:
     assert run.test is not None
     said = text_of(page)
     low, high = run.test.interval
-    assert f"{run.test.correct:,} of 2,000 test images: {run.test.accuracy:.2%}" in said
+    assert f"{run.test.correct:,} of 2,000 test images correctly: {run.test.accuracy:.2%}" in said
     assert f"95 % interval {low:.2%} to {high:.2%}" in said
     assert "data.limit_per_class=100 epochs=2" in said
     assert "The test split was opened once" in said
@@ -112,7 +112,7 @@ def test_the_worst_mistakes_have_scikit_learns_counts(small_run: Path, page: str
     assert counts == sorted(matrix.ravel().tolist(), reverse=True)[: len(rows)]
     for true, taken, count, _ in rows:
         assert matrix[said.classes.index(true), said.classes.index(taken)] == int(count)
-    assert f"“{rows[0][0]}” was taken for “{rows[0][1]}” {rows[0][2]} times" in text_of(page)
+    assert f"“{rows[0][0]}” was predicted as “{rows[0][1]}” {rows[0][2]} times" in text_of(page)
 
 
 def test_a_report_written_again_says_the_same_and_opens_nothing(small_run: Path, tmp_path: Path) -> None:
@@ -134,9 +134,36 @@ def test_a_second_opening_is_told_in_sight(copy: Path) -> None:
     assert "the <reviewers> asked" in said
 
 
+class Quiet(Callback):
+    """A callback of the user's own, which does nothing."""
+
+
+def test_metrics_parts_and_identity_are_shown_and_old_runs_have_none(tmp_path: Path) -> None:
+    changes = {"epochs": 2, "metrics": "brier,balanced_accuracy", "select_by": "balanced_accuracy"}
+    recipe = changed(sightlab.recipe("cnn"), changes)
+    data = own_images(("a", "b"), 30)
+    run = sightlab.train(recipe, model=own_net(2), data=data, callbacks=[Quiet()], home=tmp_path)
+    best = next(epoch for epoch in run.epochs if epoch.epoch == run.best_epoch)
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    said = text_of(page)
+    assert f"the best by validation balanced_accuracy ({best.metrics['balanced_accuracy']:.4g})" in said
+    assert "Loss, accuracy and metrics of each epoch" in said
+    rows = cells_of(page, 'aria-label="All epochs"')
+    kept = [[f"{epoch.metrics[name]:.4g}" for name in ("brier", "balanced_accuracy")] for epoch in run.epochs]
+    assert [row[5:7] for row in rows] == kept
+    facts = read_facts(run.folder)
+    identity = Identity.from_json(facts["identity"])
+    assert all(f"{slot} {part}" in said for slot, part in identity.parts.items())
+    assert "callbacks " in said
+    assert "Quiet" in said
+    assert f"identity {identity.key}" in said
+    (run.folder / "run.json").write_text(json.dumps({key: facts[key] for key in facts if key != "identity"}))
+    assert "identity not recorded" in text_of(write_report(run.folder).read_text(encoding="utf-8"))
+
+
 def test_a_run_without_pictures_still_has_a_report(copy: Path) -> None:
     (copy / FILE).unlink()
-    assert "No pictures were kept with this run." in text_of(write_report(copy).read_text(encoding="utf-8"))
+    assert "No images were saved with this run." in text_of(write_report(copy).read_text(encoding="utf-8"))
 
 
 def test_every_name_is_escaped(nasty: Path) -> None:
@@ -150,7 +177,7 @@ def test_every_name_is_escaped(nasty: Path) -> None:
 def test_a_thousand_classes_have_a_table_to_unfold_and_no_picture_of_the_matrix(tmp_path: Path) -> None:
     folder = own_run(tmp_path, [f"class {n}" for n in range(1000)], 8)
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert "a confusion matrix cannot be read as a picture" in page
+    assert "a confusion matrix is not legible as a chart" in page
     assert '<details class="rarely">\n<summary>All 1,000 classes as a table</summary>' in page
     assert len(cells_of(page, 'class="classes"')) == 1000
     assert len(page) < 1_000_000
@@ -166,9 +193,9 @@ def test_a_model_that_is_always_right_has_a_report(tmp_path: Path) -> None:
     assert run.test is not None
     assert run.test.accuracy == 1
     said = text_of((run.folder / "report.html").read_text(encoding="utf-8"))
-    assert "The model is right on all 12 test images" in said
-    assert "No image was taken for another class." in said
-    assert "Mistakes it is surest of" not in said
+    assert "The model classifies all 12 test images correctly" in said
+    assert "No image was misclassified." in said
+    assert "Most confident mistakes" not in said
     assert 'sightlab.train(sightlab.recipe("recipe.yaml"), model=model, data=data)' in said
 
 
@@ -176,14 +203,14 @@ def test_a_report_that_cannot_be_written_does_not_fail_the_run(tmp_path: Path) -
     recipe = changed(sightlab.recipe("cnn"), {"epochs": 1})
     data = own_images(("a", "b"), 30)
     with pytest.raises(Paused):
-        sightlab.train(recipe, model=own_net(2), data=data, home=tmp_path, watch=Watch(pause=lambda: True))
+        sightlab.train(recipe, model=own_net(2), data=data, home=tmp_path, callbacks=[Watch(pause=lambda: True)])
     (folder,) = (path.parent for path in tmp_path.glob("*/run.json"))
     (folder / "report.html").mkdir()
     said: list[str] = []
-    run = sightlab.resume(folder, model=own_net(2), data=data, watch=Watch(say=said.append))
+    run = sightlab.resume(folder, model=own_net(2), data=data, callbacks=[Watch(say=said.append)])
     assert run.test is not None
     assert read_facts(folder)["status"] == "finished"
-    assert any("report.html: a folder" in line and "the run itself is whole" in line for line in said)
+    assert any("report.html: is a folder" in line and "the run itself is whole" in line for line in said)
 
 
 # Galleries.
@@ -199,12 +226,12 @@ def test_pictures_are_those_of_the_data(small_run: Path) -> None:
     said = read_predictions(small_run / "predictions-test.safetensors")
     wrong = said.logits.argmax(1) != said.labels
     for one in found[:2]:
-        rows = np.array([exhibit.row for exhibit in one.exhibits])
+        rows = np.array([exhibit.row for exhibit in one.images])
         assert len(rows) == MOST
         assert (one.pixels == images.gather(rows)).all()
         assert wrong[rows].all() == (one.kind == "errors")
         assert one.found == (wrong.sum() if one.kind == "errors" else (~wrong).sum())
-        assert [exhibit.label for exhibit in one.exhibits] == [images.classes[label] for label in images.labels[rows]]
+        assert [exhibit.label for exhibit in one.images] == [images.classes[label] for label in images.labels[rows]]
 
 
 @given(arrays(np.float32, (12, 3), elements=st.floats(-5, 5, width=32)), st.integers(1, 12))
@@ -246,11 +273,11 @@ def test_pictures_are_kept_in_grey_or_colour_and_at_most_160_pixels_long(
     found = read_galleries(tmp_path)
     assert found is not None
     for before, after in zip(galleries, found, strict=True):
-        assert after.exhibits == before.exhibits
+        assert after.images == before.images
         assert (after.kind, after.split, after.found) == (before.kind, before.split, before.found)
         assert (after.pixels == before.pixels).all()
         assert after.pixels.shape[1:] == kept
-        kind, content = encoded(after.pixels[0])
+        kind, content = encode(after.pixels[0])
         assert kind == ("image/png" if max(kept[:2]) <= EXACT_SIDE else "image/jpeg")
         assert content
 
@@ -264,7 +291,7 @@ def test_damaged_pictures_are_one_line(copy: Path) -> None:
     for damaged in (content[: len(content) // 2], b"", b"not a file of tensors"):
         (copy / FILE).write_bytes(damaged)
         with pytest.raises(
-            RunError, match=r"galleries\.safetensors: no pictures can be read: .*delete it to do without"
+            RunError, match=r"galleries\.safetensors: cannot be read: .*delete it for a report without images"
         ):
             write_report(copy)
     facts = {"kind": "errors", "split": "test", "found": 1, "exhibits": []}
@@ -273,7 +300,7 @@ def test_damaged_pictures_are_one_line(copy: Path) -> None:
         copy / FILE,
         {"galleries": json.dumps({"format": 1, "galleries": [facts]})},
     )
-    with pytest.raises(RunError, match="0 pictures have pixels uint8"):
+    with pytest.raises(RunError, match="0 images have pixels uint8"):
         write_report(copy)
 
 
@@ -333,7 +360,7 @@ def test_predictions_of_another_run_are_refused(copy: Path) -> None:
 
 def test_a_run_without_a_record_of_its_machine_has_a_report(copy: Path) -> None:
     (copy / "environment.json").unlink()
-    assert "Nothing was recorded of the machine" in write_report(copy).read_text(encoding="utf-8")
+    assert "The machine that trained this model was not recorded." in write_report(copy).read_text(encoding="utf-8")
 
 
 # The command.
@@ -370,8 +397,8 @@ def test_several_runs_or_a_study_make_a_comparison(cli: Cli, nasty: Path, tmp_pa
 
 def test_what_cannot_be_reported_is_one_line_and_nothing_is_half_written(cli: Cli, copy: Path, tmp_path: Path) -> None:
     refused_with(cli("report", "zzz", "--home", copy.parent), "no run 'zzz'")
-    refused_with(cli("report", copy / "bundle"), "a bundle alone, without its run's record")
-    refused_with(cli("report", copy, "-o", tmp_path), "a folder; name a file, such as")
+    refused_with(cli("report", copy / "bundle"), "a bundle without run.json; a report needs a run folder")
+    refused_with(cli("report", copy, "-o", tmp_path), "is a folder; name a file, such as")
     (tmp_path / "file").write_text("x")
     refused_with(cli("report", copy, "-o", "file/report.html"), "cannot be written: ")
     assert (tmp_path / "file").read_text() == "x"

@@ -12,7 +12,7 @@ from sightlab import charts
 from sightlab.errors import StudyError, one_line
 from sightlab.report import figures
 from sightlab.report.run_page import environment
-from sightlab.report.writer import put
+from sightlab.report.writer import write_page
 from sightlab.version import __version__
 
 
@@ -34,9 +34,9 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Table:
-    """A table. right: the columns that hold numbers, from 0. caption: what it shows.
+    """A table. right: indices of the columns that hold numbers. caption: what it shows.
 
-    folded: what to click on where the table is long and of interest to few; it stands open without.
+    folded: the summary to click on for a long table of interest to few; without it the table is open.
 
     Raises ValueError for a row that has more or fewer cells than the header.
 
@@ -59,7 +59,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A chart or a drawing. name: of its file, without a suffix. label: what it shows, for who cannot see it."""
+    """A chart or a diagram. name: of its file, without a suffix. label: what it shows, for screen readers."""
 
     name: str
     svg: str
@@ -70,7 +70,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Code:
-    """Commands to type."""
+    """Shell commands."""
 
     lines: tuple[str, ...]
     kind = "code"
@@ -81,7 +81,7 @@ Block = Text | Bullets | Table | Picture | Code
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it."""
+    """A heading and the blocks below it."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -89,7 +89,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Article:
-    """A page. kind: what sort of page, about: one line below the title."""
+    """A page. kind: the sort of page; about: one line below the title."""
 
     title: str
     kind: str
@@ -103,7 +103,7 @@ class Article:
 
 
 def page_file(path: Path) -> Path:
-    """The path, as that of a page. Raises StudyError for a kind of file that a page cannot be.
+    """The path of a page, validated. Raises StudyError for another suffix than .html or .md.
 
     >>> page_file(Path("report.md")).name
     'report.md'
@@ -114,16 +114,16 @@ def page_file(path: Path) -> Path:
 
 
 def write_article(article: Article, path: Path) -> list[Path]:
-    """Write an article in the form that its name says; gives what was written, the page first. Raises RunError."""
+    """Write an article in the format of the path's suffix; returns the files, the page first. Raises RunError."""
     return write_html(article, path) if path.suffix == ".html" else write_markdown(article, path)
 
 
 def write_html(article: Article, path: Path) -> list[Path]:
-    """Write an article as one HTML file that needs nothing else. Raises RunError where it cannot be written."""
-    drawings = {one.name: figures.embedded(one.svg, one.label) for one in article.pictures}
+    """Write an article as one self-contained HTML file. Raises RunError where it cannot be written."""
+    drawings = {one.name: figures.embed(one.svg, one.label) for one in article.pictures}
     page = environment().get_template("article.html.jinja")
     written = datetime.now(UTC).isoformat(timespec="seconds")
-    put(
+    write_page(
         path, page.render(article=article, title=article.title, drawings=drawings, version=__version__, written=written)
     )
     return [path]
@@ -132,10 +132,10 @@ def write_html(article: Article, path: Path) -> list[Path]:
 def write_markdown(article: Article, path: Path) -> list[Path]:
     """Write an article as Markdown, its pictures as SVG in a folder of the page's name beside it.
 
-    Gives what was written, the page first. Raises RunError where it cannot be written.
+    Returns the files, the page first. Raises RunError where they cannot be written.
     """
     folder = path.with_suffix("")
-    put(path, markdown(article, folder.name))
+    write_page(path, markdown(article, folder.name))
     files = [folder / f"{one.name}.svg" for one in article.pictures]
     for file, one in zip(files, article.pictures, strict=True):
         charts.save_svg(one.svg, file)
@@ -143,7 +143,7 @@ def write_markdown(article: Article, path: Path) -> list[Path]:
 
 
 def markdown(article: Article, folder: str) -> str:
-    """An article as Markdown. folder: where its pictures are, as the page refers to it."""
+    """An article as Markdown. folder: of its pictures, relative to the page."""
     parts = [f"# {article.title}", article.about]
     for section in article.sections:
         parts.append(f"## {section.title}")
@@ -167,7 +167,7 @@ def block_markdown(block: Block, folder: str) -> str:
 
 def table_markdown(table: Table) -> str:
     """A table as Markdown, its caption above it."""
-    marks = ["---:" if place in table.right else "---" for place in range(len(table.header))]
+    marks = ["---:" if column in table.right else "---" for column in range(len(table.header))]
     lines = [table.header, marks, *table.rows]
     text = "\n".join("| " + " | ".join(cell_markdown(cell) for cell in line) + " |" for line in lines)
     text = f"{plain(table.caption)}\n\n{text}" if table.caption else text
@@ -175,12 +175,12 @@ def table_markdown(table: Table) -> str:
 
 
 def cell_markdown(text: str) -> str:
-    """A cell of a Markdown table: on one line, its bars marked as no column's end."""
+    """A cell of a Markdown table: on one line, its bars escaped."""
     return plain(one_line(text)).replace("|", "\\|")
 
 
 def plain(text: str) -> str:
-    """Text in which Markdown sees no marks of its own but backticks, which are meant.
+    """Text with Markdown's special characters escaped, except for backticks, which are meant.
 
     >>> plain("a * b < c_d")
     'a \\\\* b &lt; c\\\\_d'

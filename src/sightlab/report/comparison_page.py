@@ -1,4 +1,4 @@
-"""The report of a comparison: several models on the same test images, in one HTML file, and its charts."""
+"""The report of a comparison: several models on the same test images, as one HTML file, and its charts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sightlab.report.gather import Opening, environment_in, finished_facts, open
 from sightlab.report.measures import Mistake, mistakes_of
 from sightlab.report.reproduce import command
 from sightlab.report.run_page import environment
-from sightlab.report.writer import put
+from sightlab.report.writer import write_page
 from sightlab.store.run_folder import recipe_in, run_from
 from sightlab.version import __version__
 
@@ -32,26 +32,26 @@ if TYPE_CHECKING:
 FILE = "comparison.html"
 SECTIONS = {
     "result": "Result",
-    "contenders": "Contenders",
+    "contenders": "Models",
     "differences": "Differences",
     "curves": "Learning curves",
     "cost": "Accuracy and cost",
-    "details": "Each contender",
-    "seal": "The seal",
-    "repeating": "Repeating it",
-    "numbers": "How the numbers are made",
+    "details": "Each model",
+    "seal": "Sealed test split",
+    "repeating": "Reproduction",
+    "numbers": "Methods",
 }
 LABELS = {
-    "differences": "Difference of each contender's accuracy to the first one's, with its interval; as in the table",
-    "curves": "Loss and accuracy of each contender, over epochs and over time",
-    "accuracy-against-flops": "Accuracy of each contender against the operations of one image; as in the tables",
-    "accuracy-against-time": "Accuracy of each contender against the time of its training; as in the tables",
+    "differences": "Difference of each model's accuracy to the first one's, with its interval; as in the table",
+    "curves": "Loss and accuracy of each model, over epochs and over time",
+    "accuracy-against-flops": "Accuracy of each model against the operations of one image; as in the tables",
+    "accuracy-against-time": "Accuracy of each model against its training time; as in the tables",
 }
 
 
 @dataclass(frozen=True)
-class Training:
-    """One run of a contender, in a line. accuracy: on the test split, in [0, 1]."""
+class RunRow:
+    """One run of a candidate, in a line. accuracy: on the test split, in [0, 1]."""
 
     id: str
     seed: str
@@ -63,15 +63,15 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Member:
-    """What the report says of one contender.
+class CandidateDetails:
+    """What the report shows of one candidate.
 
-    changes: keys of its recipe that differ from the first contender's: {key: (there, here)}. mistakes: its most
+    changes: keys of its recipe that differ from the first candidate's: {key: (there, here)}. mistakes: its most
     frequent kinds, over all of its runs; wrong: how many there are in all.
     """
 
     candidate: RankedCandidate
-    trainings: tuple[Training, ...]
+    runs: tuple[RunRow, ...]
     changes: Mapping[str, tuple[Any, Any]]
     mistakes: tuple[Mistake, ...]
     wrong: int
@@ -80,13 +80,13 @@ class Member:
 def write_comparison(
     found: Comparison, path: Path, title: str | None = None, *, drawn: Mapping[str, str] | None = None
 ) -> Path:
-    """Write the report of a comparison, one HTML file that needs nothing else; gives its path.
+    """Write the report of a comparison, one self-contained HTML file; returns its path.
 
-    title: how it is headed; how many models it compares, if None. drawn: its charts, as `comparison_charts` gives
-    them, where they are drawn already.
+    title: the number of models, if None. drawn: its charts, as `comparison_charts` gives them, if they are rendered
+    already.
     Raises RunError for files that are missing or damaged, or a path that cannot be written.
     """
-    put(path, comparison_html(found, drawn or comparison_charts(found), title))
+    write_page(path, comparison_html(found, drawn or comparison_charts(found), title))
     return path
 
 
@@ -107,7 +107,7 @@ def comparison_charts(found: Comparison) -> dict[str, str]:
 
 def comparison_html(found: Comparison, drawn: Mapping[str, str], title: str | None) -> str:
     """The page of a comparison."""
-    members = members_of(found)
+    details = details_of(found)
     machines = {str(environment_in(folder).get("cpu", "")) for folders in found.folders.values() for folder in folders}
     return environment().get_template("comparison.html.jinja").render(
         title=title or f"Comparison of {len(found.candidates)} models",
@@ -118,9 +118,9 @@ def comparison_html(found: Comparison, drawn: Mapping[str, str], title: str | No
         leaders=words.leaders(found.candidates),
         sentences=[sentence(one.difference) + "." for one in found.candidates if one.difference],
         pairs=[(difference, sentence(difference)) for difference in found.differences],
-        trainings=sum(map(len, found.folders.values())),
-        members=members,
-        drawings={name: figures.embedded(svg, LABELS[name]) for name, svg in drawn.items()},
+        runs=sum(map(len, found.folders.values())),
+        details=details,
+        drawings={name: figures.embed(svg, LABELS[name]) for name, svg in drawn.items()},
         machines=len(machines),
         openings=openings_in(found),
         words=words,
@@ -130,31 +130,31 @@ def comparison_html(found: Comparison, drawn: Mapping[str, str], title: str | No
     )  # fmt: skip
 
 
-def members_of(found: Comparison) -> list[Member]:
-    """What the report says of each contender. Raises RunError for files that are missing or damaged."""
+def details_of(found: Comparison) -> list[CandidateDetails]:
+    """What the report shows of each candidate. Raises RunError for files that are missing or damaged."""
     base = flat(recipe_in(found.folders[found.candidates[0].name][0])[0])
-    return [member_of(one, found.folders[one.name], base) for one in found.candidates]
+    return [candidate_details(one, found.folders[one.name], base) for one in found.candidates]
 
 
-def member_of(candidate: RankedCandidate, folders: Sequence[Path], base: Mapping[str, Any]) -> Member:
-    """What the report says of one contender. base: the first contender's recipe, {key: value}."""
-    trainings, matrices = [], []
+def candidate_details(candidate: RankedCandidate, folders: Sequence[Path], base: Mapping[str, Any]) -> CandidateDetails:
+    """What the report shows of one candidate. base: the first candidate's recipe, {key: value}."""
+    runs, matrices = [], []
     classes: tuple[str, ...] = ()
     for folder in folders:
         facts = finished_facts(folder)
         run = run_from(folder, facts)
-        said = predictions_in(folder, "test")
-        classes = said.classes
-        matrices.append(metrics.confusion_matrix(said))
+        predictions = predictions_in(folder, "test")
+        classes = predictions.classes
+        matrices.append(metrics.confusion_matrix(predictions))
         validation = run.validation.accuracy if run.validation else float("nan")
         accuracy = run.test.accuracy if run.test else float("nan")
         seed = str(facts.get("seed", ""))
-        trainings.append(Training(run.id, seed, run.best_epoch, len(run.epochs), validation, accuracy, run.seconds))
+        runs.append(RunRow(run.id, seed, run.best_epoch, len(run.epochs), validation, accuracy, run.seconds))
     matrix = np.sum(matrices, axis=0)
     own = flat(recipe_in(folders[0])[0])
     changes = {key: (base[key], value) for key, value in own.items() if key not in SILENT and value != base[key]}
     wrong = int(matrix.sum() - np.trace(matrix))
-    return Member(candidate, tuple(trainings), changes, tuple(mistakes_of(matrix, classes, 5)), wrong)
+    return CandidateDetails(candidate, tuple(runs), changes, tuple(mistakes_of(matrix, classes, 5)), wrong)
 
 
 def openings_in(found: Comparison) -> list[tuple[str, tuple[Opening, ...]]]:

@@ -1,4 +1,4 @@
-"""A run's charts, drawn once: for its folder, and for its report."""
+"""A run's charts as SVG, rendered once for its folder and its report."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from sightlab import charts
 from sightlab.records import Epoch, ReliabilityBin
 
-MOST_CLASSES = 120  # up to which a confusion matrix is a picture that can be read, and is drawn in half a second
+MOST_CLASSES = 120  # up to which a confusion matrix is legible as a chart, and renders in half a second
 
-# A chart has one description for those who do not see it, not one for each of its marks.
-SPOKEN = re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
+# A chart has one description for screen readers, not one for each of its marks.
+ARIA = re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
 NUMBER = r'="([0-9.]+)(?:px)?"'
 SIZE = re.compile(rf'\bwidth{NUMBER} height{NUMBER} viewBox="[^"]*"')
-MARGIN = 12  # pixels of the paper round a chart, which has a little more; a page has margins of its own
+MARGIN = 12  # pixels to crop around a chart, whose padding is a little wider; a page has margins of its own
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A chart as SVG, and its size in pixels of the page at most."""
+    """A chart as SVG, and its largest size on the page in pixels."""
 
     svg: str
     width: float
@@ -41,17 +41,17 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str]) -> str:
     return charts.svg_of(charts.confusion(matrix, classes))
 
 
-def embedded(svg: str, label: str) -> Drawing:
-    """A chart ready to stand in a page: one image with one description, which shrinks with the page.
+def embed(svg: str, label: str) -> Drawing:
+    """A chart to embed in a page: one image with one description, which shrinks with the page.
 
     svg: as `charts.svg_of` gives it. label: what it shows, as plain text.
     """
     found = SIZE.search(svg)
     if found is None:
-        raise ValueError("an SVG without width, height and viewBox cannot be set in a page")
+        raise ValueError("an SVG without width, height and viewBox cannot be embedded")
     width, height = (float(side) - 2 * MARGIN for side in found.groups())
     box = f'width="{width:g}" height="{height:g}" viewBox="{MARGIN} {MARGIN} {width:g} {height:g}"'
-    quiet = SPOKEN.sub("", svg[: found.start()] + box + svg[found.end() :])
+    quiet = ARIA.sub("", svg[: found.start()] + box + svg[found.end() :])
     return Drawing(quiet.replace("<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', 1), width, height)
 
 

@@ -1,4 +1,4 @@
-"""From a run's folder to everything its report says, as plain values."""
+"""Gathers everything that a run's report shows from the run's folder, as plain values."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Opening:
 
 @dataclass(frozen=True, eq=False)
 class RunPage:
-    """Everything a run's report says.
+    """Everything a run's report shows.
 
-    facts: what run.json says. environment: what environment.json says, empty where there is none. matrix: int64
+    facts: the content of run.json. environment: that of environment.json, empty if there is none. matrix: int64
     [C, C], rows the true class. shape: (height, width, channels) of the images that the model takes. mistakes: every
-    kind that happened, the most frequent first. doubts: labels that confident learning doubts, by split. galleries:
-    None where the run keeps none. other_openings: how often the model was tested on other labelled data.
+    kind that occurs, the most frequent first. label_issues: how many labels confident learning flags, by split.
+    galleries: None if the run has none. other_openings: how often the model was tested on other labelled data.
     """
 
     run: Run
@@ -52,7 +52,7 @@ class RunPage:
     mistakes: tuple[Mistake, ...]
     reliability: tuple[ReliabilityBin, ...]
     confidence: Confidence
-    doubts: Mapping[str, int]
+    label_issues: Mapping[str, int]
     galleries: tuple[Gallery, ...] | None
     openings: tuple[Opening, ...]
     other_openings: int
@@ -85,7 +85,7 @@ def gather(folder: Path) -> RunPage:
         raise RunError(f"{folder / 'run.json'}: damaged: a finished run has epochs, a validation and a test score")
     if len(test) != run.test.count:
         raise RunError(
-            f"{folder / 'predictions-test.safetensors'}: {len(test):,} rows, but run.json tells of "
+            f"{folder / 'predictions-test.safetensors'}: {len(test):,} rows, but run.json records "
             f"{run.test.count:,} test images; one of the two is of another run"
         )
     matrix = metrics.confusion_matrix(test)
@@ -103,7 +103,10 @@ def gather(folder: Path) -> RunPage:
         mistakes=tuple(mistakes_of(matrix, test.classes)),
         reliability=tuple(metrics.reliability(test)),
         confidence=confidence_of(test),
-        doubts={name: len(metrics.find_label_issues(one)) for name, one in (("test", test), ("validation", validation))},
+        label_issues={
+            "test": len(metrics.find_label_issues(test)),
+            "validation": len(metrics.find_label_issues(validation)),
+        },
         galleries=None if galleries is None else tuple(galleries),
         openings=openings,
         other_openings=others,
@@ -111,13 +114,13 @@ def gather(folder: Path) -> RunPage:
 
 
 def finished_facts(folder: Path) -> dict[str, Any]:
-    """What run.json says of a run that has finished. Raises RunError for any other."""
+    """The content of run.json of a finished run. Raises RunError for any other run."""
     if not (folder / "run.json").is_file() and (folder / "bundle.json").is_file():
-        raise RunError(f"{folder}: a bundle alone, without its run's record; a report is of a run folder")
+        raise RunError(f"{folder}: a bundle without run.json; a report needs a run folder")
     facts = read_facts(folder)
     status = status_of(facts)
     if status == "running":
-        raise RunError(f"{folder.name}: still running; its report is written at its end")
+        raise RunError(f"{folder.name}: still running; its report is written when it finishes")
     if status == "interrupted":
         raise RunError(
             f"{folder.name}: interrupted, so there is no test score; finish it with "
@@ -125,12 +128,12 @@ def finished_facts(folder: Path) -> dict[str, Any]:
         )
     if status != "finished":
         why = f" ({facts['reason']})" if facts.get("reason") else ""
-        raise RunError(f"{folder.name}: {status}{why}, so there is no test score; a report is of a run that finished")
+        raise RunError(f"{folder.name}: {status}{why}, so there is no test score; a report needs a finished run")
     return facts
 
 
 def environment_in(folder: Path) -> dict[str, Any]:
-    """The machine and the software a run was trained with; empty where nothing of it was kept. Raises RunError."""
+    """The machine and the software a run was trained with; empty if not recorded. Raises RunError."""
     path = folder / "environment.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -146,21 +149,21 @@ def environment_in(folder: Path) -> dict[str, Any]:
 
 
 def predictions_in(folder: Path, split: str) -> Predictions:
-    """The predictions that a run kept of a split. Raises RunError where they are missing or damaged."""
+    """The predictions that a run saved for a split. Raises RunError where they are missing or damaged."""
     path = folder / f"predictions-{split}.safetensors"
-    said = read_predictions(path)
+    predictions = read_predictions(path)
     try:
-        metrics.confusion_matrix(said)
+        metrics.confusion_matrix(predictions)
     except ValueError as error:
         raise RunError(f"{path}: damaged: {error}") from error
-    return said
+    return predictions
 
 
 def openings_of(folder: Path, facts: Mapping[str, Any]) -> tuple[tuple[Opening, ...], int]:
-    """When and why the run's test split was opened, oldest first; and how often other labelled data were tested."""
+    """When and why the run's test split was opened, oldest first; and how often other labelled data was tested."""
     known = read_openings(folder / "bundle")
     own = [one for one in known if one.get("split") == facts.get("test_key")]
     first = facts.get("openings") or []
     listed = own if len(own) >= len(first) else first
-    found = tuple(Opening(str(one.get("at", "")), str(one.get("reason", ""))) for one in listed)
-    return found, len(known) - len(own)
+    openings = tuple(Opening(str(one.get("at", "")), str(one.get("reason", ""))) for one in listed)
+    return openings, len(known) - len(own)

@@ -1,4 +1,4 @@
-"""Numbers and names as sentences have them."""
+"""Formats for numbers and names in sentences."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sightlab.errors import one_line
+from sightlab.records.phrases import counted as counted
+from sightlab.records.phrases import times as times
 
 LONGEST_NAME = 60  # characters of a class's name in a sentence; tables have it whole
 
@@ -17,7 +19,7 @@ def percent(share: float, digits: int = 2) -> str:
     >>> percent(0.9231), percent(1.0), percent(0.5, 0)
     ('92.31%', '100.00%', '50%')
     """
-    # Two ways to one share may differ in their last bit, which must not show: 56.15 with one digit is 56.1 or 56.2.
+    # One share computed in two ways may differ in the last bit, which must not show: 56.15 could become 56.1 or 56.2.
     return f"{round(100 * share, 9):.{digits}f}%"
 
 
@@ -30,26 +32,8 @@ def points(difference: float, digits: int = 2) -> str:
     return f"{abs(100 * difference):.{digits}f} points"
 
 
-def counted(count: int, noun: str, plural: str | None = None) -> str:
-    """A number and its noun.
-
-    >>> counted(1, "image"), counted(2000, "image"), counted(0, "class", "classes")
-    ('1 image', '2,000 images', '0 classes')
-    """
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
-
-
-def times(count: int) -> str:
-    """How often.
-
-    >>> times(1), times(2), times(1500)
-    ('once', 'twice', '1,500 times')
-    """
-    return {1: "once", 2: "twice"}.get(count, f"{count:,} times")
-
-
 def listed(items: Sequence[str]) -> str:
-    """Several things in one breath.
+    """Items as an enumeration.
 
     >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
     ('a', 'a and b', 'a, b and c')
@@ -60,7 +44,7 @@ def listed(items: Sequence[str]) -> str:
 def quoted(name: str) -> str:
     """A class's name within a sentence: on one line, a very long one without its middle.
 
-    One that is written from right to left keeps that to itself.
+    A name in a right-to-left script is isolated, so that it does not reorder the sentence.
 
     >>> quoted("Shirt"), len(quoted("x" * 200))
     ('“Shirt”', 62)
@@ -68,8 +52,8 @@ def quoted(name: str) -> str:
     text = one_line(name)
     if len(text) > LONGEST_NAME:
         text = f"{text[: LONGEST_NAME - 20].rstrip()}…{text[-19:].lstrip()}"
-    turned = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
-    return f"“\u2068{text}\u2069”" if turned else f"“{text}”"
+    right_to_left = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
+    return f"“\u2068{text}\u2069”" if right_to_left else f"“{text}”"
 
 
 def interval_words(interval: tuple[float, float], digits: int = 2) -> str:

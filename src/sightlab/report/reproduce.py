@@ -1,4 +1,4 @@
-"""How a training is repeated: the command that means its recipe."""
+"""How to reproduce a training: the command that stands for its recipe."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SILENT = ("notes", "format")  # keys that do not change a training
 
 
 def base_of(recipe: Recipe) -> tuple[str, Recipe]:
-    """The recipe that ships which a recipe differs least from, of those with the same network; one of its name first.
+    """The shipped recipe from which a recipe differs least: the one of its name, else among those with its network.
 
-    Gives its name and itself; ("", Recipe()) where nothing that ships has this network.
+    Returns its name and itself; ("", Recipe()) if no shipped recipe has this network.
     """
     names = shipped_recipes()
     if recipe.name in names:
@@ -33,13 +33,13 @@ def base_of(recipe: Recipe) -> tuple[str, Recipe]:
 
 
 def changes_of(recipe: Recipe) -> dict[str, tuple[Any, Any]]:
-    """What a recipe changes of the one it comes from: {dotted path: (before, after)}, but for name and notes."""
+    """What a recipe changes of its base: {dotted path: (before, after)}, except for name and notes."""
     _, base = base_of(recipe)
     return {key: pair for key, pair in changed_keys(base, recipe).items() if key not in (*SILENT, "name")}
 
 
 def training_command(recipe: Recipe) -> str | None:
-    """`sightlab train NAME KEY=VALUE ...` that means exactly this recipe; None where only its YAML does.
+    """The `sightlab train NAME KEY=VALUE ...` that gives exactly this recipe; None if only its YAML can.
 
     >>> from sightlab.recipes.overrides import recipe
     >>> training_command(recipe("cnn", lr=0.03, data="photos of cats/"))
@@ -59,7 +59,7 @@ def training_command(recipe: Recipe) -> str | None:
 
 
 def command(words: Sequence[str]) -> str:
-    """Words as a shell takes them."""
+    """Words quoted for a shell."""
     return " ".join(shlex.quote(word) for word in words)
 
 

@@ -1,4 +1,4 @@
-"""Sentences from numbers: what a report says, with how sure that is. Pure functions, plain text."""
+"""The sentences of a run's report, from its numbers and their uncertainty. Pure functions, plain text."""
 
 from __future__ import annotations
 
@@ -11,73 +11,84 @@ from sightlab.records import ClassScore, Epoch, Score, Scorecard
 from sightlab.report.measures import Confidence, Mistake, difference_of_shares
 from sightlab.report.phrases import counted, interval_words, listed, percent, points, quoted, times
 
-TOO_SMALL = 30  # images; below, one answer more or less moves an accuracy by more than three points
+TOO_SMALL = 30  # images; with fewer, a single prediction moves an accuracy by more than three points
 
 
 def result(score: Score) -> str:
     """The score on the test split.
 
     >>> result(Score(0.9, 0.3, 1000, 900, (0.8799, 0.9171)))
-    'The model is right on 900 of 1,000 test images: 90.00% (95 % interval 87.99% to 91.71%).'
+    'The model classifies 900 of 1,000 test images correctly: 90.00% (95 % interval 87.99% to 91.71%).'
     """
-    share = f"{percent(score.accuracy)} ({interval_words(score.interval)})"
     if score.count == 1:
-        return f"There is one test image, and the model is {'right' if score.correct else 'wrong'}: that says nothing."
+        how = "correctly" if score.correct else "wrongly"
+        return f"There is one test image, classified {how}: that proves nothing."
     if score.correct == score.count:
-        right = f"right on all {score.count:,} test images"
+        which = f"all {score.count:,}"
     elif score.correct == 0:
-        right = f"right on none of the {score.count:,} test images"
+        which = f"none of the {score.count:,}"
     else:
-        right = f"right on {score.correct:,} of {score.count:,} test images"
-    small = " With so few images one answer more or less changes much." if score.count < TOO_SMALL else ""
-    return f"The model is {right}: {share}.{small}"
+        which = f"{score.correct:,} of {score.count:,}"
+    share = f"{percent(score.accuracy)} ({interval_words(score.interval)})"
+    small = " With so few images, a single prediction changes the score noticeably." if score.count < TOO_SMALL else ""
+    return f"The model classifies {which} test images correctly: {share}.{small}"
 
 
 def chance(score: Score, classes: Sequence[ClassScore]) -> str:
-    """The score against that of always giving the same answer, the most frequent class of the test split."""
+    """The score against the baseline that always predicts the most frequent class of the test split."""
     most = max(one.support for one in classes)
     names = [one.name for one in classes if one.support == most]
     share = most / score.count
-    who = f"{quoted(names[0])}, the most frequent class" if len(names) == 1 else "one and the same class"
-    base = f"Always answering {who}{',' if len(names) == 1 else ''} would be right"
+    which = f"{quoted(names[0])}, the most frequent class, would score" if len(names) == 1 else "one class would score"
+    baseline = f"Always predicting {which} {percent(share)}"
     if share < score.interval[0]:
-        return f"{base} on {percent(share)}."
+        return f"{baseline}."
     if share > score.interval[1]:
-        return f"{base} on {percent(share)}: more often than the model."
-    return f"{base} on {percent(share)}: the model cannot be told apart from that."
+        return f"{baseline}: more than the model."
+    return f"{baseline}: the model is not significantly better."
 
 
 def top_five(share: float) -> str:
-    """How often the true class is among the first five answers."""
+    """How often the true class is among the five most probable."""
     if share == 1:
-        return "The true class is always among its first five answers."
-    return f"The true class is among its first five answers on {percent(share)}."
+        return "The true class is always among the five most probable."
+    return f"The true class is among the five most probable for {percent(share)} of the images."
 
 
-def choice(best: Epoch, epochs: int, planned: int, images: int) -> str:
+def choice(best: Epoch, epochs: int, planned: int, images: int, select_by: str = "accuracy") -> str:
     """Which epoch was kept, and why.
 
-    images: of the validation split. planned: the epochs that the recipe asked for.
+    images: of the validation split. planned: the epochs that the recipe asked for. select_by: the metric by which the
+    best epoch is chosen.
     """
-    reached = f"{percent(best.validation_accuracy)} of {counted(images, 'validation image')} right"
+    reached = f"{percent(best.validation_accuracy)} of {counted(images, 'validation image')} correct"
     if epochs == 1 and planned == 1:
         return f"It was trained for one epoch, with {reached}."
     early = f" of {planned} planned" if epochs < planned else ""
-    return f"Of {counted(epochs, 'epoch')}{early}, epoch {best.epoch} was kept, the best on validation: {reached}."
+    which = f"the best by validation {criterion(best, select_by)}"
+    return f"Of {counted(epochs, 'epoch')}{early}, epoch {best.epoch} was kept, {which}, with {reached}."
+
+
+def criterion(best: Epoch, select_by: str) -> str:
+    """The metric by which the best epoch is chosen, with its value where the sentence does not have it anyway."""
+    if select_by == "loss":
+        return f"loss ({best.validation_loss:.4f})"
+    value = best.metrics.get(select_by)
+    return select_by if value is None else f"{select_by} ({value:.4g})"
 
 
 def ending(best: Epoch, epochs: int, planned: int) -> str:
-    """Whether training went on for long enough, by the place of the best epoch."""
+    """Whether training ran for long enough, judged by the position of the best epoch."""
     if epochs < planned:
         return f"Training stopped after epoch {epochs} of {planned}, as validation no longer improved."
     if best.epoch == epochs:
-        return "The best epoch on validation was the last one: longer training may still gain."
+        return "The best epoch on validation was the last one: longer training may still help."
     after = epochs - best.epoch
     return f"Epoch {best.epoch} was the best on validation; {counted(after, 'epoch')} after it did not improve on it."
 
 
 def against_validation(validation: Score, test: Score) -> str:
-    """Test accuracy against validation accuracy, which chose the epoch; the interval is Newcombe's."""
+    """Test accuracy against validation accuracy, by which the epoch was chosen; with Newcombe's interval."""
     difference, (low, high) = difference_of_shares((test.correct, test.count), (validation.correct, validation.count))
     ends = f"(95 % interval {100 * low:+.2f} to {100 * high:+.2f})"
     where = "above" if difference > 0 else "below"
@@ -88,16 +99,15 @@ def against_validation(validation: Score, test: Score) -> str:
         return f"{text}, no more than chance explains."
     kind = "easier" if difference > 0 else "harder"
     return (
-        f"{text}, more than chance explains: the test images are {kind}, or of another kind, than those the epoch was "
-        "chosen on."
+        f"{text}, more than chance explains: the test images are {kind} than the validation images, or of another kind."
     )
 
 
 def one_seed(seed: int) -> str:
     """What the interval does not cover."""
     return (
-        f"The interval is over the choice of test images. This is one training, with seed {seed}: how much another "
-        "seed would change the score, one run cannot say."
+        f"The interval covers the choice of test images. This is a single run, with seed {seed}: it cannot show how "
+        "much the score varies between seeds."
     )
 
 
@@ -107,59 +117,57 @@ def overfitting(best: Epoch) -> str:
     train, validation = percent(best.train_accuracy), percent(best.validation_accuracy)
     text = f"In epoch {best.epoch} the accuracy was {train} on the training images and {validation} on validation"
     if gap <= 0:
-        return (
-            f"{text}. Training images are seen augmented and with the weights of their step, which lowers their figure."
-        )
+        return f"{text}. Training accuracy is measured during the epoch and on augmented images, which lowers it."
     return f"{text}, {points(gap)} less."
 
 
 def confusions(mistakes: Sequence[Mistake], wrong: int, most: int = 3) -> list[str]:
     """The most frequent mistakes in words.
 
-    mistakes: each pair that happened, the most frequent first. wrong: how many images were taken wrongly, in all.
+    mistakes: each pair that occurs, the most frequent first. wrong: how many images were misclassified in all.
     """
     if not wrong:
-        return ["No image was taken for another class."]
+        return ["No image was misclassified."]
     if mistakes[0].count == 1:
-        return [f"{counted(wrong, 'image')} were taken wrongly, no two of them in the same way."
-                if wrong > 1 else f"One image was taken wrongly: {taken(mistakes[0])}."]  # fmt: skip
+        one = f"One image was misclassified: {confused(mistakes[0])}."
+        return [f"{counted(wrong, 'image')} were misclassified, each in a different way." if wrong > 1 else one]
     frequent = [one for one in mistakes[:most] if one.count > 1]
     noun = "mistake" if len(frequent) == 1 else "mistakes"
-    lines = [f"The most frequent {noun}: {listed([taken(one) for one in frequent])}."]
+    lines = [f"The most frequent {noun}: {listed([confused(one) for one in frequent])}."]
     together = sum(one.count for one in frequent)
     if len(mistakes) > len(frequent):
-        what = "This makes" if len(frequent) == 1 else "Together they make"
+        what = "This is" if len(frequent) == 1 else "Together they are"
         share = together / wrong
         lines.append(f"{what} {percent(share, 0 if share >= 0.01 else 1)} of the {counted(wrong, 'mistake')}.")
     pair = both_ways(mistakes)
     if pair and 0.05 * wrong <= pair[2] < wrong:
         first, second, count = pair
         lines.append(
-            f"{quoted(first)} and {quoted(second)}, taken one for the other, make {count:,} of them "
-            f"({percent(count / wrong, 0)})."
+            f"{quoted(first)} and {quoted(second)} were confused with each other {times(count)} "
+            f"({percent(count / wrong, 0)} of the mistakes)."
         )
-    magnet, drawn = attractor(mistakes)
-    if len(mistakes) > 2 and drawn > 0.2 * wrong:
-        lines.append(f"{quoted(magnet)} is the answer that is wrong most often: {times(drawn)}.")
+    name, count = most_overpredicted(mistakes)
+    if len(mistakes) > 2 and count > 0.2 * wrong:
+        lines.append(f"{quoted(name)} is the class most often predicted wrongly: {times(count)}.")
     return lines
 
 
-def taken(mistake: Mistake) -> str:
-    """One kind of mistake: “9” was taken for “4” 15 times."""
-    return f"{quoted(mistake.true)} was taken for {quoted(mistake.said)} {times(mistake.count)}"
+def confused(mistake: Mistake) -> str:
+    """One kind of mistake: “9” was predicted as “4” 15 times."""
+    return f"{quoted(mistake.true)} was predicted as {quoted(mistake.predicted)} {times(mistake.count)}"
 
 
-def attractor(mistakes: Iterable[Mistake]) -> tuple[str, int]:
-    """The class that most images of other classes were taken for, and how many. mistakes: at least one."""
+def most_overpredicted(mistakes: Iterable[Mistake]) -> tuple[str, int]:
+    """The class that is most often predicted wrongly, and how often. mistakes: at least one."""
     counts: Counter[str] = Counter()
     for one in mistakes:
-        counts[one.said] += one.count
+        counts[one.predicted] += one.count
     return counts.most_common(1)[0]
 
 
 def both_ways(mistakes: Iterable[Mistake]) -> tuple[str, str, int] | None:
-    """The two classes that are most often taken for each other, and how often; None where none are both ways."""
-    counts = {(one.true, one.said): one.count for one in mistakes}
+    """The two classes that are most often confused with each other, and how often; None if none are, both ways."""
+    counts = {(one.true, one.predicted): one.count for one in mistakes}
     sums = {pair: n + counts[pair[::-1]] for pair, n in counts.items() if pair[::-1] in counts}
     if not sums:
         return None
@@ -168,7 +176,7 @@ def both_ways(mistakes: Iterable[Mistake]) -> tuple[str, str, int] | None:
 
 
 def class_reading(classes: Sequence[ClassScore]) -> list[str]:
-    """Which classes are recognised worst and best, and what the figures cannot say.
+    """Which classes have the highest and lowest recall, and where there are too few images to tell.
 
     classes: with their intervals; those without images are named and left out.
     """
@@ -182,35 +190,35 @@ def class_reading(classes: Sequence[ClassScore]) -> list[str]:
             who = counted(len(small), "class", "classes")
         if len(small) == len(known) > 3:
             who, has = "Each class", "has"
-        lines.append(f"{who} {has} fewer than {TOO_SMALL} test images: read the interval, not the figure.")
+        lines.append(f"{who} {has} fewer than {TOO_SMALL} test images: rely on the interval, not on the estimate.")
     absent = [one.name for one in classes if not one.support]
     if absent:
-        lines.append(f"Without a test image, and so without a figure: {some(absent)}.")
+        lines.append(f"Without test images, and so without a score: {some(absent)}.")
     missed = [one.name for one in known if not one.recall]
     if missed:
-        lines.append(f"Never recognised: {some(missed)}.")
+        lines.append(f"Never predicted correctly: {some(missed)}.")
     return lines
 
 
 def extremes(known: Sequence[ClassScore]) -> list[str]:
-    """The classes that are recognised best and worst, and whether that can be told. known: two or more, with images."""
+    """The classes with the highest and lowest recall, and whether they differ for sure. known: at least two."""
     worst, best = min(known, key=lambda one: one.recall), max(known, key=lambda one: one.recall)
     if worst.recall == best.recall:
-        return [f"All classes are recognised equally often: {percent(best.recall, 1)}."]
-    lines = [f"Recognised best is {recognised(best)}; worst, {recognised(worst)}."]
+        return [f"All classes have the same recall: {percent(best.recall, 1)}."]
+    lines = [f"The highest recall is that of {recall_words(best)}; the lowest, of {recall_words(worst)}."]
     if worst.interval and best.interval and worst.interval[1] >= best.interval[0]:
-        lines.append("Their intervals overlap: which class is best and which worst may be chance.")
+        lines.append("Their intervals overlap: which class is best and which is worst may be chance.")
     return lines
 
 
-def recognised(one: ClassScore) -> str:
-    """A class, its recall and how sure that is."""
-    sure = f", {interval_words(one.interval, 1)}" if one.interval else ""
-    return f"{quoted(one.name)} ({percent(one.recall, 1)} of {counted(one.support, 'image')}{sure})"
+def recall_words(one: ClassScore) -> str:
+    """A class and its recall, with its interval."""
+    interval = f", {interval_words(one.interval, 1)}" if one.interval else ""
+    return f"{quoted(one.name)} ({percent(one.recall, 1)} of {counted(one.support, 'image')}{interval})"
 
 
 def averages(card: Scorecard) -> str:
-    """The figures that weigh every class alike."""
+    """The averages that weight every class equally."""
     text = f"Balanced accuracy, the mean recall of the classes, is {percent(card.balanced_accuracy)}"
     if card.auc is None:
         return f"{text}."
@@ -220,67 +228,69 @@ def averages(card: Scorecard) -> str:
 def some(names: Sequence[str], most: int = 5) -> str:
     """The first names, and how many more there are."""
     more = len(names) - most
-    shown = [quoted(name) for name in names[:most]]
-    return listed(shown) if more <= 0 else f"{', '.join(shown)} and {more:,} more"
+    first = [quoted(name) for name in names[:most]]
+    return listed(first) if more <= 0 else f"{', '.join(first)} and {more:,} more"
 
 
-def calibration(sure: Confidence, accuracy: float) -> str:
-    """Whether the model trusts its answers as much as they deserve.
+def calibration(confidence: Confidence, accuracy: float) -> str:
+    """Whether the model is over- or underconfident.
 
     accuracy: on the same images, in [0, 1].
     """
-    low, high = sure.interval
-    figures = f"its answers have a mean probability of {percent(sure.mean)} and {percent(accuracy)} of them are right"
+    low, high = confidence.interval
+    figures = f"its mean confidence is {percent(confidence.mean)} and its accuracy {percent(accuracy)}"
     ends = f"(95 % interval {100 * low:+.2f} to {100 * high:+.2f})"
     if low <= 0 <= high:
-        difference = f"a difference of {points(sure.gap)} {ends}"
+        difference = f"a difference of {points(confidence.gap)} {ends}"
         return f"On the whole the model is neither over- nor underconfident: {figures}, {difference}."
-    way = "over" if sure.gap > 0 else "under"
-    return f"The model is {way}confident by {points(sure.gap)} {ends}: {figures}."
+    way = "over" if confidence.gap > 0 else "under"
+    return f"The model is {way}confident by {points(confidence.gap)} {ends}: {figures}."
 
 
-def calibration_error(error: float, sure: Confidence) -> str:
+def calibration_error(error: float, confidence: Confidence) -> str:
     """The expected calibration error beside what chance alone would show."""
     text = (
-        f"The expected calibration error is {points(error)}; a model whose probabilities are exactly right would show "
-        f"about {points(sure.error_by_chance)} on so many images"
+        f"The expected calibration error is {points(error)}; a perfectly calibrated model would show about "
+        f"{points(confidence.error_by_chance)} on so many images"
     )
-    level = sure.interval[0] <= 0 <= sure.interval[1]
-    return f"{text}, so there is little to mend." if level and error <= 1.5 * sure.error_by_chance else f"{text}."
+    level = confidence.interval[0] <= 0 <= confidence.interval[1]
+    if level and error <= 1.5 * confidence.error_by_chance:
+        return f"{text}, so there is little to correct."
+    return f"{text}."
 
 
 def seal(openings: int, at: str) -> str:
     """How often the test split was opened. at: when first, as a person reads it."""
     if openings <= 1:
         return (
-            f"The test split was opened once, on {at}, for the final score of the epoch that validation had chosen. "
-            "No choice was made by it."
+            f"The test split was opened once, on {at}, for the final score of the epoch that was chosen on validation. "
+            "No decision was based on it."
         )
     return (
         f"The test split has been opened {times(openings)}. The first opening, on {at}, was for the final score of the "
-        "epoch that validation had chosen. Whatever was decided after a later one may have been decided by it; a "
-        "score of such a model on these images is too good."
+        "epoch that was chosen on validation. Decisions made after a later one may have been influenced by it; a score "
+        "of such a model on these images is too optimistic."
     )
 
 
 def suspects(split: str, count: int, images: int) -> str:
-    """How many labels of a split confident learning doubts."""
+    """How many labels of a split confident learning flags."""
     if not count:
-        return f"Confident learning doubts none of the {counted(images, f'{split} label')}."
-    advice = "It is a candidate to look at, not a verdict"
+        return f"Confident learning flags none of the {counted(images, f'{split} label')}."
+    advice = "It is a candidate to check, not a verdict"
     if count > 1:
-        advice = "They are candidates to look at, not verdicts"
+        advice = "They are candidates to check, not verdicts"
     return (
-        f"Confident learning doubts {count:,} of {counted(images, f'{split} label')} ({percent(count / images, 1)}). "
-        f"{advice}: a model is as sure of some of its own mistakes."
+        f"Confident learning flags {count:,} of {counted(images, f'{split} label')} ({percent(count / images, 1)}). "
+        f"{advice}: a model is just as confident about some of its own mistakes."
     )
 
 
 def repeats(what: str, environment: Mapping[str, Any], recipe: Recipe) -> str:
-    """What repeating the training takes, and what it gives. what: the words that are run, and what they need."""
+    """What reproducing the training takes, and what it gives. what: the command, and what it needs."""
     if environment.get("device") == "cpu" and recipe.device in ("auto", "cpu"):
         return (
-            f"{what} trains the same model again, bit for bit where the processor, torch and the number of threads are "
-            "the same; elsewhere the score differs as that of another seed would."
+            f"{what} trains the same model again, bit for bit with the same processor, torch version and number of "
+            "threads; otherwise the score varies as it does between seeds."
         )
-    return f"{what} trains the model again; on a GPU the score may differ as that of another seed would."
+    return f"{what} trains the model again; on a GPU the score may vary as it does between seeds."

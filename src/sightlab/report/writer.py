@@ -1,4 +1,4 @@
-"""Reports onto the disk: whole or not at all."""
+"""Writes reports, atomically."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ FILE = "report.html"
 def write_report(
     run: Run | str | Path, path: Path | str | None = None, *, drawn: Mapping[str, str] | None = None
 ) -> Path:
-    """Write a run's report, one HTML file that needs nothing else; gives its path.
+    """Write a run's report, one self-contained HTML file; returns its path.
 
-    run: a run, or what names one: an id's beginning, `last`, a run folder. path: where it goes, report.html in the
-    run's folder if None. drawn: charts that are drawn already, as SVG: `learning-curves` and `confusion`.
+    run: a run, or what names one: an id's beginning, `last`, a run folder. path: report.html in the run's folder if
+    None. drawn: charts that are rendered already, as SVG: `learning-curves` and `confusion`.
     Raises RunError for a run that has not finished, files that are missing or damaged, or a path that cannot be
     written.
 
@@ -36,32 +36,32 @@ def write_report(
     folder = run.folder if isinstance(run, Run) else locate(str(run))
     page = gather(folder)
     target = folder / FILE if path is None else Path(path)
-    put(target, run_html(page, drawings_of(page, drawn or {})))
+    write_page(target, run_html(page, drawings_of(page, drawn or {})))
     return target
 
 
 def drawings_of(page: RunPage, drawn: Mapping[str, str]) -> dict[str, figures.Drawing]:
-    """A run's charts, ready to stand in its page; those that are drawn already are not drawn again."""
+    """A run's charts, ready for its page; those that are rendered already are not rendered again."""
     svgs = {
         "curves": drawn.get("learning-curves") or figures.curves(page.run.epochs),
         "reliability": figures.reliability(page.reliability, page.card.calibration_error),
     }
     if len(page.classes) <= figures.MOST_CLASSES:
         svgs["confusion"] = drawn.get("confusion") or figures.confusion(page.matrix, page.classes)
-    return {name: figures.embedded(svg, LABELS[name]) for name, svg in svgs.items()}
+    return {name: figures.embed(svg, LABELS[name]) for name, svg in svgs.items()}
 
 
 LABELS = {
-    "curves": "Loss and accuracy by epoch, for training and validation; the values are in the table below",
-    "confusion": "Heat map of the true class against the predicted class; its greatest mistakes are in the table below",
-    "reliability": "Accuracy by the probability of the answers, with the number of answers below",
+    "curves": "Loss, accuracy and metrics by epoch, for training and validation; the values are in the table below",
+    "confusion": "Confusion matrix as a heat map; the most frequent mistakes are in the table below",
+    "reliability": "Reliability diagram: accuracy against confidence, with the number of predictions below",
 }
 
 
-def put(target: Path, text: str) -> None:
-    """Write a report, whole or not at all. Raises RunError naming the file."""
+def write_page(target: Path, text: str) -> None:
+    """Write a report atomically. Raises RunError naming the file."""
     if target.is_dir():
-        raise RunError(f"{target}: a folder; name a file, such as {target / FILE}")
+        raise RunError(f"{target}: is a folder; name a file, such as {target / FILE}")
     try:
         write_text(target, text)
     except OSError as error:

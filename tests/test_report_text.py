@@ -1,8 +1,9 @@
-"""What a report says in words: exact at the edges (none right, all right, one image, ties), never surer than it may."""
+"""The sentences of a report: exact at the edges (none correct, all correct, one image, ties), never overstated."""
 
 import math
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,24 +46,24 @@ def epoch(number: int, train: float = 0.9, validation: float = 0.8) -> Epoch:
 
 
 def pairs(*found: tuple[str, str, int]) -> list[Mistake]:
-    return [Mistake(true, said, count, 0.5) for true, said, count in found]
+    return [Mistake(true, predicted, count, 0.5) for true, predicted, count in found]
 
 
 def test_the_result_names_count_share_and_interval() -> None:
     wilson = scipy.stats.binomtest(900, 1000).proportion_ci(method="wilson")
     assert wilson == pytest.approx((0.8798, 0.9171), abs=5e-5)
-    said = "The model is right on 900 of 1,000 test images: 90.00% (95 % interval 87.98% to 91.71%)."
-    assert run_text.result(score(900, 1000)) == said
+    text = "The model classifies 900 of 1,000 test images correctly: 90.00% (95 % interval 87.98% to 91.71%)."
+    assert run_text.result(score(900, 1000)) == text
 
 
 @pytest.mark.parametrize(
     ("correct", "count", "says"),
     [
-        (0, 500, "right on none of the 500 test images: 0.00% (95 % interval 0.00% to 0.76%)"),
-        (500, 500, "right on all 500 test images: 100.00% (95 % interval 99.24% to 100.00%)"),
-        (3, 10, "With so few images one answer more or less changes much."),
-        (1, 1, "There is one test image, and the model is right: that says nothing."),
-        (0, 1, "There is one test image, and the model is wrong: that says nothing."),
+        (0, 500, "classifies none of the 500 test images correctly: 0.00% (95 % interval 0.00% to 0.76%)"),
+        (500, 500, "classifies all 500 test images correctly: 100.00% (95 % interval 99.24% to 100.00%)"),
+        (3, 10, "With so few images, a single prediction changes the score noticeably."),
+        (1, 1, "There is one test image, classified correctly: that proves nothing."),
+        (0, 1, "There is one test image, classified wrongly: that proves nothing."),
     ],
 )
 def test_the_result_is_exact_at_its_edges(correct: int, count: int, says: str) -> None:
@@ -71,24 +72,22 @@ def test_the_result_is_exact_at_its_edges(correct: int, count: int, says: str) -
 
 def test_always_answering_the_most_frequent_class_is_the_bar_to_pass() -> None:
     classes = [one_class("cat", 10, 70), one_class("dog", 20, 30)]
-    name = "Always answering “cat”, the most frequent class, would be right on 70.00%"
+    name = "Always predicting “cat”, the most frequent class, would score 70.00%"
     assert run_text.chance(score(90, 100), classes) == f"{name}."
-    assert run_text.chance(score(70, 100), classes) == f"{name}: the model cannot be told apart from that."
-    assert run_text.chance(score(30, 100), classes) == f"{name}: more often than the model."
+    assert run_text.chance(score(70, 100), classes) == f"{name}: the model is not significantly better."
+    assert run_text.chance(score(30, 100), classes) == f"{name}: more than the model."
 
 
 def test_a_tie_for_the_most_frequent_class_names_none() -> None:
     classes = [one_class(str(n), 10, 10) for n in range(10)]
-    assert (
-        run_text.chance(score(90, 100), classes) == "Always answering one and the same class would be right on 10.00%."
-    )
+    assert run_text.chance(score(90, 100), classes) == "Always predicting one class would score 10.00%."
 
 
 @pytest.mark.parametrize(
     ("epochs", "planned", "kept", "chosen", "ended"),
     [
-        (1, 1, 1, "It was trained for one epoch, with 80.00% of 200", "the last one: longer training may still gain"),
-        (5, 5, 5, "Of 5 epochs, epoch 5 was kept", "the last one: longer training may still gain"),
+        (1, 1, 1, "It was trained for one epoch, with 80.00% of 200", "the last one: longer training may still help"),
+        (5, 5, 5, "Of 5 epochs, epoch 5 was kept", "the last one: longer training may still help"),
         (5, 5, 3, "Of 5 epochs, epoch 3 was kept", "Epoch 3 was the best on validation; 2 epochs after it did not"),
         (5, 5, 4, "Of 5 epochs, epoch 4 was kept", "Epoch 4 was the best on validation; 1 epoch after it did not"),
         (
@@ -105,6 +104,14 @@ def test_the_choice_of_the_epoch_is_told(epochs: int, planned: int, kept: int, c
     assert ended in run_text.ending(epoch(kept), epochs, planned)
 
 
+def test_the_metric_that_chose_the_epoch_is_named_with_its_value() -> None:
+    best = replace(epoch(3), metrics={"macro_f1": 0.71239})
+    kept = "Of 5 epochs, epoch 3 was kept, the best by validation {}, with 80.00% of 200 validation images correct."
+    assert run_text.choice(best, 5, 5, 200) == kept.format("accuracy")
+    assert run_text.choice(best, 5, 5, 200, "loss") == kept.format("loss (0.6000)")
+    assert run_text.choice(best, 5, 5, 200, "macro_f1") == kept.format("macro_f1 (0.7124)")
+
+
 def test_test_and_validation_are_compared_with_their_noise() -> None:
     close = run_text.against_validation(score(910, 1000), score(900, 1000))
     assert close.startswith("Test accuracy is 1.00 points below validation accuracy (95 % interval -3.")
@@ -113,7 +120,7 @@ def test_test_and_validation_are_compared_with_their_noise() -> None:
     assert "more than chance explains: the test images are harder" in harder
     easier = run_text.against_validation(score(800, 1000), score(900, 1000))
     assert "10.00 points above validation accuracy" in easier
-    assert "the test images are easier" in easier
+    assert "the test images are easier than the validation images" in easier
     assert run_text.against_validation(score(9, 10), score(90, 100)).startswith(
         "Test accuracy equals validation accuracy"
     )
@@ -145,31 +152,31 @@ def test_training_images_right_more_often_than_validation_images_is_said_with_th
     assert "99.00% on the training images and 80.00% on validation, 19.00 points less." in run_text.overfitting(
         epoch(1, 0.99)
     )
-    assert "which lowers their figure" in run_text.overfitting(epoch(1, 0.7))
+    assert "which lowers it" in run_text.overfitting(epoch(1, 0.7))
 
 
 def test_mistakes_are_told_with_counts_shares_and_both_ways() -> None:
     found = pairs(("Shirt", "T-shirt", 40), ("T-shirt", "Shirt", 30), ("Coat", "Pullover", 20), ("Coat", "Shirt", 10))
     assert run_text.confusions(found, 100) == [
-        "The most frequent mistakes: “Shirt” was taken for “T-shirt” 40 times, “T-shirt” was taken for “Shirt” 30 "
-        "times and “Coat” was taken for “Pullover” 20 times.",
-        "Together they make 90% of the 100 mistakes.",
-        "“Shirt” and “T-shirt”, taken one for the other, make 70 of them (70%).",
-        "“T-shirt” is the answer that is wrong most often: 40 times.",
+        "The most frequent mistakes: “Shirt” was predicted as “T-shirt” 40 times, “T-shirt” was predicted as "
+        "“Shirt” 30 times and “Coat” was predicted as “Pullover” 20 times.",
+        "Together they are 90% of the 100 mistakes.",
+        "“Shirt” and “T-shirt” were confused with each other 70 times (70% of the mistakes).",
+        "“T-shirt” is the class most often predicted wrongly: 40 times.",
     ]
 
 
 @pytest.mark.parametrize(
     ("found", "says"),
     [
-        ([], ["No image was taken for another class."]),
-        ([("9", "4", 1)], ["One image was taken wrongly: “9” was taken for “4” once."]),
-        ([("9", "4", 1), ("3", "5", 1)], ["2 images were taken wrongly, no two of them in the same way."]),
-        ([("9", "4", 15)], ["The most frequent mistake: “9” was taken for “4” 15 times."]),
-        ([("9", "4", 2)], ["The most frequent mistake: “9” was taken for “4” twice."]),
+        ([], ["No image was misclassified."]),
+        ([("9", "4", 1)], ["One image was misclassified: “9” was predicted as “4” once."]),
+        ([("9", "4", 1), ("3", "5", 1)], ["2 images were misclassified, each in a different way."]),
+        ([("9", "4", 15)], ["The most frequent mistake: “9” was predicted as “4” 15 times."]),
+        ([("9", "4", 2)], ["The most frequent mistake: “9” was predicted as “4” twice."]),
         (
             [("9", "4", 1500), ("3", "5", 1)],
-            ["The most frequent mistake: “9” was taken for “4” 1,500 times.", "This makes 100% of the 1,501 mistakes."],
+            ["The most frequent mistake: “9” was predicted as “4” 1,500 times.", "This is 100% of the 1,501 mistakes."],
         ),
     ],
 )
@@ -178,55 +185,55 @@ def test_few_mistakes_are_told_in_the_singular(found: list[tuple[str, str, int]]
 
 
 def test_two_classes_taken_for_each_other_and_nothing_else_are_not_told_twice() -> None:
-    said = run_text.confusions(pairs(("cat", "dog", 8), ("dog", "cat", 5)), 13)
-    assert said == [
-        "The most frequent mistakes: “cat” was taken for “dog” 8 times and “dog” was taken for “cat” 5 times."
+    text = run_text.confusions(pairs(("cat", "dog", 8), ("dog", "cat", 5)), 13)
+    assert text == [
+        "The most frequent mistakes: “cat” was predicted as “dog” 8 times and “dog” was predicted as “cat” 5 times."
     ]
 
 
 def test_the_most_frequent_mistakes_come_first_and_ties_by_their_share_of_the_class() -> None:
     matrix = np.array([[90, 5, 5], [5, 5, 0], [0, 7, 3]])
     found = mistakes_of(matrix, ("a", "b", "c"))
-    told = [(one.true, one.said, one.count, round(one.share, 3)) for one in found]
+    told = [(one.true, one.predicted, one.count, round(one.share, 3)) for one in found]
     assert told == [("c", "b", 7, 0.7), ("b", "a", 5, 0.5), ("a", "b", 5, 0.05), ("a", "c", 5, 0.05)]
     assert mistakes_of(matrix, ("a", "b", "c"), 1) == found[:1]
 
 
 def test_the_best_and_the_worst_class_carry_their_intervals() -> None:
-    (said,) = run_text.class_reading(
+    (text,) = run_text.class_reading(
         [one_class("Bag", 199, 200), one_class("Coat", 170, 200), one_class("Shirt", 130, 200)]
     )
     low, high = metrics.wilson_interval(130, 200)
-    assert said == (
-        "Recognised best is “Bag” (99.5% of 200 images, 95 % interval 97.2% to 99.9%); worst, “Shirt” "
-        f"(65.0% of 200 images, 95 % interval {low:.1%} to {high:.1%})."
+    assert text == (
+        "The highest recall is that of “Bag” (99.5% of 200 images, 95 % interval 97.2% to 99.9%); the lowest, of "
+        f"“Shirt” (65.0% of 200 images, 95 % interval {low:.1%} to {high:.1%})."
     )
 
 
 def test_classes_whose_intervals_overlap_are_not_called_best_and_worst_for_sure() -> None:
-    said = run_text.class_reading([one_class("cat", 90, 100), one_class("dog", 88, 100)])
-    assert said[-1] == "Their intervals overlap: which class is best and which worst may be chance."
+    text = run_text.class_reading([one_class("cat", 90, 100), one_class("dog", 88, 100)])
+    assert text[-1] == "Their intervals overlap: which class is best and which is worst may be chance."
 
 
 def test_classes_that_figures_say_little_of_are_named() -> None:
-    said = run_text.class_reading(
+    text = run_text.class_reading(
         [one_class("a", 5, 5), one_class("b", 40, 40), one_class("c", 0, 0), one_class("d", 0, 40)]
     )
-    assert "Class “a” has fewer than 30 test images: read the interval, not the figure." in said
-    assert "Without a test image, and so without a figure: “c”." in said
-    assert "Never recognised: “d”." in said
+    assert "Class “a” has fewer than 30 test images: rely on the interval, not on the estimate." in text
+    assert "Without test images, and so without a score: “c”." in text
+    assert "Never predicted correctly: “d”." in text
     assert run_text.class_reading([one_class("a", 30, 40), one_class("b", 30, 40)]) == [
-        "All classes are recognised equally often: 75.0%."
+        "All classes have the same recall: 75.0%."
     ]
 
 
 def test_a_hundred_small_classes_are_counted_not_listed() -> None:
     classes = [one_class(f"class {n}", n % 6, 5 + n % 6) for n in range(100)]
-    said = run_text.class_reading(classes)
+    text = run_text.class_reading(classes)
     more = run_text.class_reading([*classes, one_class("large", 20, 40)])
-    assert "100 classes have fewer than 30 test images: read the interval, not the figure." in more
-    assert "Each class has fewer than 30 test images: read the interval, not the figure." in said
-    assert any("and 12 more" in line for line in said)  # 17 of a hundred are multiples of 6; five are named
+    assert "100 classes have fewer than 30 test images: rely on the interval, not on the estimate." in more
+    assert "Each class has fewer than 30 test images: rely on the interval, not on the estimate." in text
+    assert any("and 12 more" in line for line in text)  # 17 of a hundred are multiples of 6; five are named
 
 
 def test_balanced_accuracy_and_auc_stand_in_one_sentence() -> None:
@@ -252,7 +259,7 @@ def test_confidence_is_judged_beyond_noise_only(gap: float, interval: tuple[floa
 def test_the_calibration_error_is_told_beside_that_of_chance() -> None:
     sure = Confidence(0.9, 0.0, (-0.01, 0.01), 0.012)
     assert run_text.calibration_error(0.013, sure).endswith(
-        "about 1.20 points on so many images, so there is little to mend."
+        "about 1.20 points on so many images, so there is little to correct."
     )
     gap = Confidence(0.9, 0.1, (0.05, 0.15), 0.012)
     assert run_text.calibration_error(0.013, gap).endswith("about 1.20 points on so many images.")
@@ -270,19 +277,19 @@ def calibrated(generator: np.random.Generator, count: int) -> Predictions:
 def test_the_calibration_error_by_chance_is_that_of_calibrated_models() -> None:
     generator = np.random.default_rng(0)
     drawn = [calibrated(generator, 2000) for _ in range(200)]
-    shown = np.mean([metrics.calibration_error(said) for said in drawn])
+    shown = np.mean([metrics.calibration_error(text) for text in drawn])
     assert confidence_of(drawn[0]).error_by_chance == pytest.approx(shown, rel=0.05)
 
 
 def test_the_gaps_interval_is_that_of_a_mean_and_covers() -> None:
     generator = np.random.default_rng(1)
-    said = calibrated(generator, 500)
-    sure = confidence_of(said)
-    trust = metrics.probabilities(said.logits.astype(np.float64)).max(axis=1)
-    excess = trust - (said.labels == 0)
+    text = calibrated(generator, 500)
+    sure = confidence_of(text)
+    trust = metrics.probabilities(text.logits.astype(np.float64)).max(axis=1)
+    excess = trust - (text.labels == 0)
     expected = scipy.stats.norm.interval(0.95, excess.mean(), scipy.stats.sem(excess))
     assert sure.interval == pytest.approx(expected)
-    assert sure.gap == pytest.approx(trust.mean() - (said.labels == 0).mean())
+    assert sure.gap == pytest.approx(trust.mean() - (text.labels == 0).mean())
     intervals = [confidence_of(calibrated(generator, 300)).interval for _ in range(1000)]
     assert 0.93 <= np.mean([low <= 0 <= high for low, high in intervals]) <= 0.97
 
@@ -304,22 +311,22 @@ def test_the_seal_is_told_once_and_broken() -> None:
 
 
 def test_label_suspects_are_candidates() -> None:
-    assert run_text.suspects("test", 0, 100) == "Confident learning doubts none of the 100 test labels."
+    assert run_text.suspects("test", 0, 100) == "Confident learning flags none of the 100 test labels."
     one = run_text.suspects("test", 1, 1)
     assert one.startswith(
-        "Confident learning doubts 1 of 1 test label (100.0%). It is a candidate to look at, not a verdict"
+        "Confident learning flags 1 of 1 test label (100.0%). It is a candidate to check, not a verdict"
     )
     many = run_text.suspects("validation", 12, 2000)
     assert many.startswith(
-        "Confident learning doubts 12 of 2,000 validation labels (0.6%). They are candidates to look at"
+        "Confident learning flags 12 of 2,000 validation labels (0.6%). They are candidates to check"
     )
 
 
 @given(st.text(max_size=200))
 def test_a_name_stands_in_a_sentence_on_one_line_and_not_for_ever(name: str) -> None:
-    said = run_text.quoted(name)
-    assert len(said) <= 64
-    assert said == " ".join(said.split())
+    text = run_text.quoted(name)
+    assert len(text) <= 64
+    assert text == " ".join(text.split())
 
 
 def test_a_name_from_right_to_left_keeps_that_to_itself() -> None:
@@ -332,8 +339,8 @@ def test_a_name_from_right_to_left_keeps_that_to_itself() -> None:
 
 @given(st.floats(0, 1), st.integers(0, 4))
 def test_a_share_is_rounded_as_a_person_would(share: float, digits: int) -> None:
-    said = float(phrases.percent(share, digits).removesuffix("%"))
-    assert abs(said - 100 * share) <= 0.5 * 10**-digits + 1e-8
+    text = float(phrases.percent(share, digits).removesuffix("%"))
+    assert abs(text - 100 * share) <= 0.5 * 10**-digits + 1e-8
 
 
 def test_two_ways_to_one_share_read_the_same() -> None:
@@ -405,13 +412,15 @@ def candidate(name: str, accuracy: float, rank: int, difference: Difference | No
     return RankedCandidate(name, ("r",), spread, interval, None, spread, 1, None, 1.0, 1.0, 1, rank, difference)
 
 
-def test_who_leads_is_told_with_whom_the_leader_cannot_be_told_apart_from() -> None:
+def test_the_leader_is_named_with_those_that_are_not_significantly_worse() -> None:
     alone = comparison_text.leaders([candidate("v4", 0.8, 2), candidate("v5", 0.9, 1)])
-    assert alone.startswith("“v5” has the highest test accuracy (90.00%, 95 % interval 87.98% to 91.71%), and nothing")
+    assert alone == (
+        "“v5” has the highest test accuracy (90.00%, 95 % interval 87.98% to 91.71%); no other model shares its rank."
+    )
     shared = comparison_text.leaders([candidate("v3", 0.7, 3), candidate("v4", 0.89, 1), candidate("v5", 0.9, 1)])
-    assert shared.endswith("No model is better beyond noise than “v4” either.")
+    assert shared.endswith("No model is significantly better than “v4” either.")
     level = comparison_text.leaders([candidate("v4", 0.899, 1), candidate("v5", 0.9, 1)])
-    assert level.endswith("but no model is better than another beyond noise.")
+    assert level.endswith("but no model is significantly better than another.")
 
 
 def test_a_difference_is_told_with_sign_and_interval() -> None:
@@ -421,11 +430,12 @@ def test_a_difference_is_told_with_sign_and_interval() -> None:
     assert math.copysign(1, float(comparison_text.signed(-0.000001))) == 1
 
 
-def test_a_contenders_mistakes_are_counted_over_its_runs() -> None:
-    assert comparison_text.mistakes([], 0, 1) == "No image was taken for another class."
+def test_a_candidates_mistakes_are_counted_over_its_runs() -> None:
+    assert comparison_text.mistakes([], 0, 1) == "No image was misclassified."
     assert comparison_text.mistakes(pairs(("a", "b", 1)), 1, 1) == "1 mistake."
     assert (
-        comparison_text.mistakes(pairs(("a", "b", 3)), 3, 2) == "3 mistakes in 2 runs; “a” was taken for “b” 3 times."
+        comparison_text.mistakes(pairs(("a", "b", 3)), 3, 2)
+        == "3 mistakes in 2 runs; “a” was predicted as “b” 3 times."
     )
 
 
