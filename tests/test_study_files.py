@@ -96,7 +96,7 @@ def test_study_1_is_planned_as_published() -> None:
     first = flat(plan.rows[0].jobs[0].recipe)
     asked = {"batch_size": 64, "epochs": 10, "optimizer.lr": 0.05, "optimizer.name": "sgd", "seed": 42}
     assert {key: first[key] for key in asked} == asked
-    assert first["optimizer.momentum"] is None
+    assert first["optimizer.momentum"] == 0.9  # sgd's own
     assert [len(grid.cells) for grid in plan.grids] == [25, 25]
 
 

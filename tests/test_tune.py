@@ -1,12 +1,14 @@
-"""Searches on real images: exhaustive, reused, gone on with after kills, within their budget, tested once."""
+"""Searches on real images: exhaustive, reused, resumed after kills, within their budget, tested once."""
 
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,39 @@ import pytest
 import sightlab
 from sightlab.cli.train import STOPPED
 from sightlab.recipes.loader import read_recipe
+from sightlab.runs.worker_pool import WorkerPool
 from sightlab.store.run_folder import read_facts, read_run, run_folders, status_of
-from tests.conftest import Cli, refused_with, workers_of
+from sightlab.training.callbacks import Paused
+from sightlab.tune.budget import parse_budget
+from sightlab.tune.finalize_winner import finalize
+from sightlab.tune.progress import SearchCallback
+from sightlab.tune.run_search import SearchOptions, plan_resumed, plan_search, search
+from sightlab.tune.tuner import Tuner
+from tests.conftest import ROOT, Cli, refused_with, workers_of
 
 TINY = ("model=lenet", "limit_per_class=20", "compile=off")
 GRID = (*TINY, "lr=0.03,0.1", "batch_size=32,64", "epochs=2")
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[WorkerPool]:
+    """Two processes for all searches of this module."""
+    with WorkerPool(2) as found:
+        yield found
+
+
+def searched(
+    pool: WorkerPool,
+    home: Path,
+    *words: str,
+    budget: str = "none",
+    callback: SearchCallback | None = None,
+    **options: Any,
+) -> tuple[Tuner, list[str]]:
+    """A search without its page and its winner's test; and what it has said."""
+    said: list[str] = []
+    plan = plan_search(SearchOptions(words, **options), home, parse_budget(budget))
+    return search(plan, home, pool, parse_budget(budget), callback or SearchCallback(said.append)), said
 
 
 def tuned(cli: Cli, *words: object) -> tuple[dict[str, Any], str]:
@@ -34,7 +64,11 @@ def events(home: Path, kind: str | None = None) -> list[dict[str, Any]]:
     return [event for event in found if kind in (None, event["event"])]
 
 
-def test_a_grid_is_trained_whole_tested_once_and_not_trained_again(cli: Cli, tmp_path: Path) -> None:
+def states_of(tuner: Tuner) -> list[tuple[str, int]]:
+    return [(trial.state, trial.epochs) for trial in tuner.state.trials]
+
+
+def test_a_grid_is_trained_whole_tested_once_and_not_trained_again(cli: Cli, tmp_path: Path, pool: WorkerPool) -> None:
     found, err = tuned(cli, *GRID, "--jobs", 2, "--out", "page.md")
     assert [one["values"] for one in found["trials"]] == [
         {"optimizer.lr": lr, "batch_size": batch} for lr in (0.03, 0.1) for batch in (32, 64)
@@ -46,10 +80,11 @@ def test_a_grid_is_trained_whole_tested_once_and_not_trained_again(cli: Cli, tmp
     # Every trial is a run in the store; of the winner alone a test split has been opened, once.
     best = found["trials"][found["best"] - 1]
     assert best["value"] == max(one["value"] for one in found["trials"])
-    folders = {folder.name: read_facts(folder) for folder in run_folders(tmp_path / "runs")}
+    home = tmp_path / "runs"
+    folders = {folder.name: read_facts(folder) for folder in run_folders(home)}
     assert set(folders) == {name for one in found["trials"] for name in one["runs"]}
     assert {name for name, facts in folders.items() if facts["openings"]} == set(best["runs"])
-    assert {status_of(facts) for name, facts in folders.items() if name not in best["runs"]} == {"interrupted"}
+    assert {status_of(facts) for name, facts in folders.items() if name not in best["runs"]} == {"trained"}
     assert found["luck"]["difference"] == pytest.approx(best["value"] - found["tested"][0]["test"]["accuracy"])
     assert found["gain"]["images"] == found["luck"]["images"][0]
 
@@ -61,44 +96,44 @@ def test_a_grid_is_trained_whole_tested_once_and_not_trained_again(cli: Cli, tmp
     assert {Path(name).stem for name in pictures} == {"grid", "losses", "best", "parameters", "cost"}
     assert all((tmp_path / name).read_text().startswith("<svg") for name in pictures)
 
-    # The page is written anew from the record, without training or testing anything.
+    # The page is written again from the record, without training or testing anything.
     status, out, err = cli("study", "report", found["study"], "--json", "--out", "again.md")
     assert status == 0, err
-    told = json.loads(out)
-    assert {key: told[key] for key in ("trials", "best", "gain", "luck", "expected")} == {
+    again = json.loads(out)
+    assert {key: again[key] for key in ("trials", "best", "gain", "luck", "expected")} == {
         key: found[key] for key in ("trials", "best", "gain", "luck", "expected")
     }
     assert (tmp_path / "again.md").read_text().split("## Cost")[0] == page.split("## Cost")[0].replace(
         "page/", "again/"
     )
-    assert len(read_facts(tmp_path / "runs" / best["runs"][0])["openings"]) == 1
+    assert len(read_facts(home / best["runs"][0])["openings"]) == 1
 
-    # The winner's recipe is the run's, and what is there already is not trained again.
+    # The winner's recipe is the run's, and what exists already is not trained again.
     recipe = read_recipe(found["written"][0])
     assert recipe.hash == folders[best["runs"][0]]["recipe_hash"]
-    again, err = tuned(cli, *GRID, "--jobs", 1)
-    assert "every run exists already" in err
-    assert [one["value"] for one in again["trials"]] == [one["value"] for one in found["trials"]]
-    assert len(run_folders(tmp_path / "runs")) == 4
+    tuner, said = searched(pool, home, *GRID)
+    assert str(tuner.cost_log) == "nothing to train: every run exists already"
+    assert [trial.value for trial in tuner.state.trials] == [one["value"] for one in found["trials"]]
+    assert len(run_folders(home)) == 4
 
+    # A larger grid takes the cells of the smaller one, under the old name of a metric too.
+    words = (*TINY, "lr=0.03,0.1", "batch_size=32,64,100", "epochs=2")
+    large, said = searched(pool, home, *words, metric="val_loss", study="large")
+    assert "4 of 6 trials exist already" in said
+    assert large.cost_log.epochs == 4
+    assert large.state.plan.metric == "validation_loss"
 
-def test_cells_of_another_search_are_taken_and_a_kept_value_is_that_of_a_plain_training(
-    cli: Cli, tmp_path: Path
-) -> None:
-    small, _ = tuned(cli, *TINY, "lr=0.03,0.1", "epochs=2", "--jobs", 1, "--no-test")
-    large, err = tuned(cli, *TINY, "lr=0.01,0.03,0.1", "epochs=2", "--jobs", 1, "--no-test", "--metric", "val_loss")
-    assert "2 of 3 trials exist already" in err
-    assert large["cost"]["trained"] == 2
-    assert [one["runs"] for one in large["trials"][1:]] == [one["runs"] for one in small["trials"]]
-    folder = tmp_path / "runs" / large["trials"][0]["runs"][0]
-    plain = list(sightlab.epochs(read_recipe(str(folder / "recipe.yaml"))))
-    assert [one.validation_loss for one in read_run(folder).epochs] == [one.validation_loss for one in plain]
-    best = max(plain, key=lambda one: (one.validation_accuracy, -one.validation_loss))
-    assert large["trials"][0]["value"] == best.validation_loss
+    # What a paused run is worth is what a plain training has.
+    (run,) = large.state.runs.of(large.state.trials[2])
+    assert run.folder is not None
+    plain = list(sightlab.epochs(read_recipe(str(run.folder / "recipe.yaml"))))
+    assert [one.validation_loss for one in run.epochs] == [one.validation_loss for one in plain]
+    best_epoch = max(plain, key=lambda one: (one.validation_accuracy, -one.validation_loss))
+    assert large.state.trials[2].value == best_epoch.validation_loss
 
 
 def test_a_killed_driver_and_a_killed_worker_lose_at_most_the_epoch_under_way(cli: Cli, tmp_path: Path) -> None:
-    words = (*TINY, "lr=0.03,0.1", "epochs=25", "--jobs", "1", "--study", "killed", "--no-test")
+    words = (*TINY, "lr=0.03,0.1", "epochs=12", "--jobs", "1", "--study", "killed", "--no-test")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     tuner = subprocess.Popen([sys.executable, "-m", "sightlab", "tune", *words], cwd=tmp_path, env=environment)
     file = tmp_path / "runs" / "tune" / "killed" / "events.jsonl"
@@ -114,17 +149,19 @@ def test_a_killed_driver_and_a_killed_worker_lose_at_most_the_epoch_under_way(cl
 
     wait_for(3)
     (worker,) = workers_of(tuner.pid)
-    os.kill(worker, signal.SIGKILL)  # the search goes on by itself
+    os.kill(worker, signal.SIGKILL)  # the search continues by itself
     wait_for(trained() + 3)
     tuner.kill()
     tuner.wait()
 
-    status, out, err = cli("tune", "--resume", "killed", "--jobs", 1, "--no-test", "--json")
+    # `last` is the study that ran last.
+    status, out, err = cli("tune", "--resume", "last", "--jobs", 1, "--no-test", "--json")
     assert status == 0, err
     found = json.loads(out)
-    assert [(one["state"], one["epochs"]) for one in found["trials"]] == [("complete", 25)] * 2
-    told = [(event["run"], event["epoch"]) for event in events(tmp_path / "runs", "epoch")]
-    assert len(told) - len(set(told)) <= 2  # one a kill
+    assert found["study"] == "killed"
+    assert [(one["state"], one["epochs"]) for one in found["trials"]] == [("complete", 12)] * 2
+    heard = [(event["run"], event["epoch"]) for event in events(tmp_path / "runs", "epoch")]
+    assert len(heard) - len(set(heard)) <= 2  # one a kill
     assert len(run_folders(tmp_path / "runs")) == 2
     # What was killed twice has the very figures of what was not.
     folder = tmp_path / "runs" / found["trials"][0]["runs"][0]
@@ -132,30 +169,41 @@ def test_a_killed_driver_and_a_killed_worker_lose_at_most_the_epoch_under_way(cl
     assert [one.validation_loss for one in read_run(folder).epochs] == plain
 
 
-def test_a_trial_that_diverges_is_a_result_and_not_the_end(cli: Cli, tmp_path: Path) -> None:
-    words = ("cnn", "limit_per_class=20", "compile=off", "epochs=1", "lr=1e30,0.03", "--jobs", 1)
-    found, err = tuned(cli, *words)
-    wild, tame = found["trials"]
-    assert wild["state"] == "failed"
-    assert "is not a finite number" in wild["reason"]
-    assert tame["state"] == "complete"
-    assert found["best"] == 2
-    assert found["gain"] is None
-    again, err = tuned(cli, *words, "--study", "again")
-    assert "every run exists already" in err
-    assert [one["state"] for one in again["trials"]] == ["failed", "complete"]
+def test_a_search_of_an_older_release_is_resumed(cli: Cli, tmp_path: Path) -> None:
+    """Its record has other names (val_loss, sitting, the recipe's workers and log), and its runs are gone."""
+    shutil.copytree(ROOT / "tests" / "old_search", tmp_path / "runs" / "tune" / "old")
+    found, _ = tuned(cli, "--resume", "last", "--jobs", 1, "--budget", "none", "--no-test")
+    assert (found["study"], found["metric"]) == ("old", "validation_loss")
+    assert [(one["state"], one["epochs"]) for one in found["trials"]] == [("complete", 2)] * 2
+    assert found["trials"][0]["value"] == 2.258792389254022  # as on record, not trained again
+    assert found["cost"]["trained"] == 2
+    assert found["cost"]["seconds"] > 17.8
+    assert [event["event"] for event in events(tmp_path / "runs")].count("session") == 1
 
 
-def test_a_budget_of_epochs_is_kept_to_the_epoch_and_a_larger_one_goes_on(cli: Cli, tmp_path: Path) -> None:
-    words = (*TINY, "lr=0.03,0.1", "epochs=4", "--jobs", 2, "--study", "counted")
-    found, err = tuned(cli, *words, "--budget", "5epochs")
-    assert found["cost"]["epochs"] == 5
-    assert [one["state"] for one in found["trials"]] == ["complete", "open"]
-    assert "the budget of 5 epochs fits about 1 trial\n" in err
-    whole, _ = tuned(cli, "--resume", "counted", "--jobs", 1, "--budget", "8epochs")
-    assert whole["cost"]["epochs"] == 8
-    assert [one["state"] for one in whole["trials"]] == ["complete", "complete"]
-    assert whole["trials"][0]["value"] == found["trials"][0]["value"]
+def test_a_trial_that_diverges_is_a_result_and_not_the_end(tmp_path: Path, pool: WorkerPool) -> None:
+    words = ("cnn", "limit_per_class=20", "compile=off", "epochs=1", "lr=1e30,0.03")
+    tuner, _ = searched(pool, tmp_path, *words)
+    wild, tame = tuner.state.trials
+    assert wild.state == "failed"
+    assert "is not a finite number" in wild.reason
+    assert tame.state == "complete"
+    again, _ = searched(pool, tmp_path, *words, study="again")
+    assert str(again.cost_log) == "nothing to train: every run exists already"
+    assert [one.state for one in again.state.trials] == ["failed", "complete"]
+
+
+def test_a_budget_of_epochs_is_kept_to_the_epoch_and_a_larger_one_continues(tmp_path: Path, pool: WorkerPool) -> None:
+    words = (*TINY, "lr=0.03,0.1", "epochs=4")
+    first, said = searched(pool, tmp_path, *words, study="counted", budget="5epochs")
+    assert first.state.used_epochs == 5
+    assert states_of(first) == [("complete", 4), ("open", 0)]
+    assert "the budget of 5 epochs fits about 1 trial" in said
+    plan = plan_resumed("counted", SearchOptions(), tmp_path, parse_budget("8epochs"))
+    whole = search(plan, tmp_path, pool, parse_budget("8epochs"), SearchCallback())
+    assert whole.state.used_epochs == 8
+    assert states_of(whole) == [("complete", 4)] * 2
+    assert whole.state.trials[0].value == first.state.trials[0].value
 
 
 @pytest.mark.slow
@@ -169,52 +217,104 @@ def test_a_budget_of_time_is_kept_within_a_tenth(cli: Cli, tmp_path: Path) -> No
     assert seconds <= rest["clock"] <= 1.1 * seconds
     (folder,) = run_folders(tmp_path / "runs")
     assert len(read_run(folder).epochs) > 0
+    assert status_of(read_facts(folder)) == "interrupted"
 
 
-def test_rungs_of_a_prefix_are_one_run_and_of_a_cycle_runs_of_their_own(cli: Cli, tmp_path: Path) -> None:
-    words = (*TINY, "epochs=3", "lr=0.001..0.3:log", "--method", "asha", "--trials", 5, "--jobs", 1, "--no-test")
-    found, _ = tuned(cli, *words, "schedule=constant", "--home", "steady")
-    states = [one["state"] for one in found["trials"]]
-    assert set(states) == {"complete", "pruned"}
-    assert [one["epochs"] for one in found["trials"]] == [3 if state == "complete" else 1 for state in states]
-    assert len(run_folders(tmp_path / "steady")) == 5
-    assert found["cost"]["epochs"] == sum(one["epochs"] for one in found["trials"])
+def test_rungs_of_a_prefix_are_one_run_and_of_a_cycle_runs_of_their_own(tmp_path: Path, pool: WorkerPool) -> None:
+    words = (*TINY, "epochs=3", "lr=0.001..0.3:log")
+    tuner, _ = searched(pool, tmp_path / "steady", *words, "schedule=constant", method="asha", trials=4)
+    assert sorted(states_of(tuner)) == [("complete", 3)] * 2 + [("pruned", 1)] * 2
+    assert len(run_folders(tmp_path / "steady")) == 4
+    assert tuner.state.used_epochs == 2 * 3 + 2 * 1
+    statuses = sorted(status_of(read_facts(folder)) for folder in run_folders(tmp_path / "steady"))
+    assert statuses == ["interrupted"] * 2 + ["trained"] * 2
 
-    found, _ = tuned(cli, *words, "schedule=one-cycle", "--home", "cycle")
-    complete = sum(one["state"] == "complete" for one in found["trials"])
-    assert 1 <= complete < 5
+    tuner, _ = searched(pool, tmp_path / "cycle", *words, "schedule=one-cycle", method="asha", trials=4)
+    assert sorted(states_of(tuner)) == [("complete", 3)] * 2 + [("pruned", 1)] * 2
     planned = sorted(read_facts(folder)["planned_epochs"] for folder in run_folders(tmp_path / "cycle"))
-    assert planned == [1] * 5 + [3] * complete
+    assert planned == [1] * 4 + [3] * 2
 
 
-def test_a_budget_leaves_the_best_trials_of_asha_the_epochs_to_their_end(cli: Cli, tmp_path: Path) -> None:
-    words = (*TINY, "epochs=9", "schedule=constant", "lr=0.0003..0.3:log", "--method", "asha", "--jobs", 2)
-    found, err = tuned(cli, *words, "--budget", "40epochs", "--no-test")
-    assert found["cost"]["epochs"] <= 40
-    states = [one["state"] for one in found["trials"]]
+def test_a_budget_reserves_the_epochs_that_the_best_trials_of_asha_need(tmp_path: Path, pool: WorkerPool) -> None:
+    words = (*TINY, "epochs=9", "schedule=constant", "lr=0.0003..0.3:log")
+    tuner, said = searched(pool, tmp_path / "more", *words, method="asha", budget="30epochs")
+    assert tuner.state.used_epochs <= 30
+    states = [trial.state for trial in tuner.state.trials]
     assert states.count("complete") >= 2
-    assert len(states) > 9  # it has looked around before
-    assert " promoted: continues to 9 epochs" in err
-    # With less than one whole trial takes, all of it goes into looking around.
-    found, _ = tuned(cli, *words, "--budget", "6epochs", "--no-test", "--home", "less")
-    assert found["cost"]["epochs"] == 6
-    assert len(found["trials"]) >= 3
+    assert len(states) > 6  # it has explored before
+    assert any("promoted: continues to 9 epochs" in line for line in said)
+    # With less than one whole trial takes, all of it goes into exploring.
+    tuner, _ = searched(pool, tmp_path / "less", *words, method="asha", budget="6epochs")
+    assert tuner.state.used_epochs == 6
+    assert len(tuner.state.trials) >= 3
 
 
-def test_brackets_of_hyperband_end_trials_at_their_rungs_alone(cli: Cli, tmp_path: Path) -> None:
-    words = (*TINY, "epochs=3", "schedule=constant", "lr=0.0001..1:log", "--trials", 8, "--jobs", 1, "--no-test")
-    found, _ = tuned(cli, *words, "--method", "hyperband")
-    assert [one["epochs"] for one in found["trials"]] == [
-        {"complete": 3, "pruned": 1}[one["state"]] for one in found["trials"]
-    ]
-    assert {one["state"] for one in found["trials"]} == {"complete", "pruned"}
-    assert found["cost"]["epochs"] == sum(one["epochs"] for one in found["trials"])
-    # One of the two brackets does not look before the end, so more than one in three is trained whole.
-    assert sum(one["state"] == "complete" for one in found["trials"]) >= 3
+def test_brackets_of_hyperband_end_trials_at_their_rungs_alone(tmp_path: Path, pool: WorkerPool) -> None:
+    words = (*TINY, "epochs=3", "schedule=constant", "lr=0.0001..1:log")
+    tuner, _ = searched(pool, tmp_path, *words, method="hyperband", trials=8)
+    assert set(states_of(tuner)) == {("complete", 3), ("pruned", 1)}
+    assert tuner.state.used_epochs == sum(trial.epochs for trial in tuner.state.trials)
+    # One of the two brackets does not prune before the end, so more than one in three is trained whole.
+    assert sum(trial.state == "complete" for trial in tuner.state.trials) >= 3
+
+
+def test_any_metric_of_the_recipe_can_be_the_objective(tmp_path: Path, pool: WorkerPool) -> None:
+    words = (*TINY, "epochs=1", "metrics=balanced_accuracy,brier", "lr=0.0001,0.1")
+    tuner, said = searched(pool, tmp_path, *words, metric="brier")
+    values = [trial.value or 0.0 for trial in tuner.state.trials]
+    for trial, value in zip(tuner.state.trials, values, strict=True):
+        (run,) = tuner.state.runs.of(trial)
+        assert value == run.epochs[0].metrics["brier"]
+    assert not tuner.state.plan.maximize
+    best = values.index(min(values)) + 1
+    assert said[-1].endswith(f"; best brier {min(values):.4f} (trial {best})")
+
+
+def test_a_callback_that_stops_a_trial_leaves_its_test_split_sealed(tmp_path: Path, pool: WorkerPool) -> None:
+    (tmp_path / "stop.py").write_text(
+        "from sightlab.training.callbacks import Callback\n"
+        "class AfterTwo(Callback):\n"
+        "    def on_epoch_end(self, context):\n"
+        "        if context.epoch == 2:\n"
+        "            context.stop('two are enough')\n"
+    )
+    words = (*TINY, "epochs=6", f"callbacks={tmp_path}/stop.py:AfterTwo", "lr=0.03,0.1")
+    tuner, _ = searched(pool, tmp_path / "runs", *words)
+    assert [(trial.state, trial.reason) for trial in tuner.state.trials] == [("complete", "")] * 2
+    assert tuner.state.used_epochs == 4
+    for folder in run_folders(tmp_path / "runs"):
+        assert status_of(read_facts(folder)) == "trained"
+        assert not read_facts(folder)["openings"]
+
+
+def test_ctrl_c_while_the_winner_is_tested_tests_nothing_by_halves(tmp_path: Path, pool: WorkerPool) -> None:
+    """All tasks are in flight when it comes: each returns, and some return a run that is not finalized."""
+    said: list[str] = []
+    interrupts: list[bool] = []
+
+    def should_pause() -> bool:
+        if any(line.startswith("testing the winner") for line in said) and len(pool.busy) == 2:
+            interrupts.append(True)
+        return bool(interrupts)
+
+    callback = SearchCallback(said.append, should_pause=should_pause)
+    tuner, _ = searched(pool, tmp_path, *TINY, "epochs=8", "lr=0.03,0.1", "batch_size=8", callback=callback)
+    winner = tuner.state.trials[0]
+    with pytest.raises(Paused):
+        finalize(tuner, winner, retrain=1)
+    assert not events(tmp_path, "tested")
+    # The same again, not interrupted, tests both.
+    said.clear()
+    tuner.callback = SearchCallback()
+    tested, retrained = finalize(tuner, winner, retrain=1)
+    assert [len(tested), len(retrained)] == [1, 1]
+    assert all(run.test is not None and run.test.openings == 1 for run in (*tested, *retrained))
+    (event,) = events(tmp_path, "tested")
+    assert event["runs"] == [run.id for run in (*tested, *retrained)]
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_every_run_and_says_how_to_go_on(tmp_path: Path) -> None:
+def test_ctrl_c_keeps_every_run_and_says_how_to_resume(tmp_path: Path) -> None:
     words = (*TINY, "lr=0.03,0.1", "epochs=500", "--jobs", "2", "--study", "stopped", "--budget", "9h")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (tmp_path / "err").open("w") as err:
@@ -263,12 +363,15 @@ def test_a_winner_is_trained_again_with_further_seeds(cli: Cli, tmp_path: Path) 
         (("lr=0.1,0.2", "--budget", "soon"), "--budget soon: neither a time nor a number of epochs"),
         (("lr=0.1,0.2", "--budget", "0epochs"), "shorter than one epoch"),
         (("lr=0.1,0.2", "--seeds", "0"), "--seeds 0"),
+        (("lr=0.1,0.2", "--metric", "val_los"), "--metric val_los: did you mean validation_loss?"),
+        (("lr=0.1,0.2", "--metric", "brier"), "metrics=brier in the recipe adds one"),
         (("lr=0.1,0.2", "data=nowhere/"), "nowhere/: no such file or folder"),
         (("--resume", "none"), "no study 'none'"),
+        (("--resume", "last"), "no study 'last'"),
         (("--resume", "none", "--study", "other"), "--study other"),
         (("lr=0.1,0.2", "--no-test", "--retrain", "2"), "--retrain 2"),
         (("lr=0.1..0.2", "--method", "grid"), "--method grid: optimizer.lr is a range"),
-        (("cnn", "demo", "lr=0.1,0.2"), "unexpected 'demo': the recipe is already 'cnn'; changes look like KEY=VALUE"),
+        (("cnn", "demo", "lr=0.1,0.2"), "unexpected 'demo': the recipe is already 'cnn'"),
     ],
 )
 def test_bad_input_is_one_line(cli: Cli, words: tuple[str, ...], says: str) -> None:
@@ -281,7 +384,7 @@ def test_a_budget_shorter_than_an_epoch_and_a_recipe_that_changed_are_one_line(c
     file.write_text("{model: lenet, epochs: 1, compile: 'off', data: {source: fashion-mini, limit_per_class: 20}}")
     words = ("tune", file, "lr=0.03,0.1", "--study", "mine", "--jobs", 1)
     refused_with(cli(*words, "--budget", "0.01s"), "shorter than one epoch, which takes about")
-    assert not (tmp_path / "runs" / "tune").exists()  # what was refused as it began has left nothing
+    assert not (tmp_path / "runs" / "tune").exists()  # what was refused in its first session has left nothing
     assert cli(*words, "--budget", "1epoch", "--no-test")[0] == 0
     refused_with(cli("tune", "--resume", "mine", "--budget", "0.01s"), "shorter than one epoch, which takes about")
     file.write_text(file.read_text().replace("epochs: 1", "epochs: 2"))

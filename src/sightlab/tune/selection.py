@@ -95,10 +95,15 @@ def answers(tuner: Tuner, trials: Sequence[Trial]) -> tuple[list[Trial], list[ND
     """
     if tuner.state.shared:
         tuner.adopt(trials)
-    own = [trial for trial in trials if is_own(tuner.state, trial)]
+    # A folder that was deleted leaves its trial's value on record, and nothing to compare.
+    own = [
+        trial
+        for trial in trials
+        if is_own(tuner.state, trial) and all(run.folder for run in tuner.state.runs.last_of(trial))
+    ]
     if own:
         tuner.callback.on_message(f"comparing the best {len(own)} trials on the validation images")
-    sides = [[run for run in tuner.state.runs.last_of(trial) if run.folder is not None] for trial in own]
+    sides = [tuner.state.runs.last_of(trial) for trial in own]
     runs = [run for side in sides for run in side]
     tasks = [Task(validation_answers, TaskContext(run.recipe, tuner.home, run.folder)) for run in runs]
     ends = run_tasks(tuner.executor, tasks, tuner.callback.should_pause)
