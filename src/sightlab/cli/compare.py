@@ -44,14 +44,14 @@ def compare(
 ) -> int:
     """Compare runs on the same test images, with significance tests.
 
-    Runs of one recipe that differ only in their seed are grouped. KEY=V1,V2 describes runs to train first, one for each
-    value; finished runs of the same recipe, seed and data are reused. Stored predictions are compared: no test split is
-    opened.
+    Runs that differ only in their seed are grouped; copies and runs with equal seeds count once. KEY=V1,V2 describes
+    runs to train first, one for each value; finished runs with the same recipe, seed, data and code are reused. Stored
+    predictions are compared: no test split is opened.
     """
     from sightlab.comparison.grouping import chosen
     from sightlab.store.run_folder import home_folder
 
-    place = home or home_folder()
+    place = home_folder(home)
     if any("=" in word for word in words):
         folders = trained(words, seeds, place)
         if folders is None:
@@ -159,7 +159,7 @@ def result(found: Comparison, written: Sequence[Path]) -> None:
 
 
 def row_of(one: RankedCandidate) -> list[str]:
-    """A line of the table. Ranks are those of the test scores; equal ones cannot be told apart."""
+    """A row of the table. Ranks are by test score; equal ranks do not differ significantly."""
     low, high = one.interval
     spread = one.accuracy.deviation
     top1 = f"{one.accuracy.mean:.2%}" + (f" ± {100 * spread:.2f}" if spread is not None else "")

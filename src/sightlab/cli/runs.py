@@ -240,7 +240,7 @@ def rebuild(context: typer.Context, home: Home = None, json: bool = JSON_OPTION)
     from sightlab.store.database.upsert import rebuild as rebuilt
     from sightlab.store.run_folder import home_folder
 
-    place = home_of(context, home) or home_folder()
+    place = home_folder(home_of(context, home))
     if not place.is_dir():
         raise RunError(f"{place}: no such folder; name the home of your runs with --home or SIGHTLAB_HOME")
     with progress_bar("reading run folders") as progress:

@@ -28,7 +28,7 @@ def facts(
     from sightlab.store.run_folder import home_folder
 
     return {
-        "folder": str(home or home_folder()),
+        "folder": str(home_folder(home)),
         "where": to_text(parse(where)) if where is not None else None,
         "sort": sort,
         "runs": list(runs),
@@ -55,7 +55,7 @@ def for_a_person(home: Path | None, runs: Sequence[Plain], *, filtered: bool) ->
     from sightlab.store.run_folder import home_folder
 
     if not runs:
-        place = home or home_folder()
+        place = home_folder(home)
         out("no run matches" if filtered else f"no runs in {place}/; `sightlab train` starts one")
         return
     header = ["run", "status", "model", "seed", "epochs", "validation", "test (95 %, opened)", "time", "tags"]

@@ -39,7 +39,7 @@ def for_a_person(run: Plain) -> None:
 
 
 def facts(run: Plain) -> Iterator[tuple[str, str]]:
-    """Names and what stands beside them, in the order a reader asks."""
+    """Names and texts, in the order in which they are printed."""
     reason = f": {run['reason']}" if run["reason"] else ""
     yield "run", run["run"]
     yield (
@@ -52,7 +52,7 @@ def facts(run: Plain) -> Iterator[tuple[str, str]]:
     yield "model", f"{run['model']}{size}{cost}"
     seed = f", seed {run['seed']}" if run["seed"] is not None else ""
     yield "recipe", f"{run['recipe']}{seed}, hash {run['recipe_hash']}"
-    yield "identity", run["identity"] or "not whole: never reused, nor taken for a seed of another run"
+    yield "identity", run["identity"] or "not whole, so this run is never reused"
     if run["data"]:
         splits = [f"{run[f'{name}_images']:,} {name}" for name in SPLITS if run[f"{name}_images"] is not None]
         yield "data", f"{run['data']}: {', '.join(splits)} images, hash {(run['data_key'] or '')[:16]}"
@@ -85,7 +85,7 @@ def scores(run: Plain) -> Iterator[tuple[str, str]]:
 
 
 def opened(run: Plain) -> str:
-    """How often the test split has been opened for the run; it stands beside every score.
+    """How often the test split has been opened for the run; printed with every score.
 
     >>> opened({"openings": 1}), opened({"openings": 3})
     ('opened once', 'opened 3 times')

@@ -1,4 +1,4 @@
-"""Runs held against each other on the same test images: which is better, by how much, and how sure that is."""
+"""Comparisons of runs on the same test images: which is better, by how much, and how certain that is."""
 
 from sightlab.comparison.difference import difference, mirrored
 from sightlab.comparison.multiple_testing import holm, ranks

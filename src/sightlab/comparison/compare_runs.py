@@ -1,4 +1,4 @@
-"""Runs compared by what lies in their folders, on the test images that all of them were tested on."""
+"""Comparisons of runs by the predictions in their folders, on the same test images."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def compare(*runs: Run | str | Path, home: Path | str | None = None) -> Comparis
 def compare_runs(folders: Sequence[Path]) -> Comparison:
     """Compare finished runs by their stored test predictions; no test split is opened.
 
-    Runs that differ in their seed alone make one candidate; where all of them do, each stands for itself and their mean
-    is noted. Runs of one training with equal seeds, and copies of a run, count once, which a note says. Raises RunError
-    for fewer than two runs, runs that were tested on different images, or predictions that are missing or damaged.
+    Runs that differ in their seed alone make one candidate; if all of them do, each is a candidate of its own and their
+    mean is noted. Runs of one training with equal seeds, and copies of a run, count once, which a note says. Raises
+    RunError for fewer than two runs, runs tested on different images, or predictions that are missing or damaged.
     """
     if len(folders) < 2:
         raise RunError(f"{', '.join(one.name for one in folders) or 'no run'}: a comparison needs two runs or more")

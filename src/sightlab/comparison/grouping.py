@@ -106,7 +106,7 @@ def weights_of(folder: Path) -> str:
 def kind_of(folder: Path, facts: Mapping[str, Any]) -> tuple[str, ...]:
     """What runs of one training with several seeds have in common, and no others.
 
-    A run from before identities were kept goes by what its record says; one whose identity is not whole stands alone.
+    A run without an identity on record is grouped by what else is known; one whose identity is not whole stands alone.
     """
     identity = identity_in(facts)
     if identity is not None:

@@ -14,11 +14,11 @@ def spread(values: Sequence[float], low: float = -math.inf, high: float = math.i
 
     The interval is mean -+ t(n - 1, 0.975) deviation / sqrt(n): Student 1908, "The probable error of a mean". It is of
     the mean over seeds, on the data they were measured on. low, high: what the figure cannot leave, such as 0 and 1 of
-    an accuracy. The interval is cut there, which takes nothing from its coverage: the mean lies within them too.
+    an accuracy. The interval is cut there; its coverage stays the same, as the mean is within them too.
 
-    A single value has neither deviation nor interval. Equal values have no interval: that of a deviation of 0 would be
-    a point, and so few seeds cannot be as sure as that. Of two values the factor t is 12.7, with one degree of freedom;
-    the interval is as wide as what is known is little.
+    A single value has neither deviation nor interval. Equal values have no interval: with a deviation of 0 it would be
+    a point, and a few seeds cannot be that certain. For two values t is 12.7 (one degree of freedom), so the interval
+    is very wide: two seeds say hardly anything about the spread.
 
     Raises ValueError for no values.
 

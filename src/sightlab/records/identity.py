@@ -82,7 +82,7 @@ class Identity:
         return (*fields, *_changed(self.data, other.data), *_changed(self.parts, other.parts))
 
     def value_of(self, name: str) -> str:
-        """What stands at a name that `differing` gave; "none" where nothing does."""
+        """The value at a name that `differing` gave; "none" where there is none."""
         if name in ("recipe", "seed", "processes"):
             return str(getattr(self, name))
         return self.data.get(name) or self.parts.get(name) or "none"

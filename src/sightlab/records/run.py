@@ -18,10 +18,10 @@ class Epoch:
     """One epoch's facts.
 
     epoch: from 1. Losses: in nats; accuracies: shares in [0, 1]; both over every image of the split (train: each image
-    as augmented, with the weights of its step). validation_loss: mean cross-entropy. train_loss: mean of what training
-    makes small, which is another loss with smoothed or mixed labels, bce or a teacher. lr: of the epoch's last step.
+    as augmented, with the weights of its step). validation_loss: mean cross-entropy. train_loss: mean of the loss that
+    is minimised, which differs with smoothed or mixed labels, bce or a teacher. lr: of the epoch's last step.
     seconds: training and validation together. images_per_second: training alone. best: validation so far.
-    dead_outputs: classes whose logit is the same for every validation image, so that it tells none of them apart.
+    dead_outputs: classes whose logit is the same for every validation image.
     last_batch_accuracy: over the last batch of validation alone, what a loop that forgets to sum would report; never
     used. Both are None in epochs from before they were kept. metrics: those of validation that the recipe asks for
     beside these, by name.

@@ -1,4 +1,4 @@
-"""Which runs of a home stand for which trainings, looked up once for many of them."""
+"""The runs of a home by identity: which run is the result of which training."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from sightlab.training.identity import identity_on
 from sightlab.training.prepare import splits_of
 
 Known = tuple[Path, dict[str, Any]]
-STANDING = ("finished", "trained", "interrupted")  # what can be taken for a training: given back, or resumed
+STANDING = ("finished", "trained", "interrupted")  # runs that can be returned or resumed
 NOT_FINITE = "is not a finite number"  # what the loop says of a loss that has diverged
 
 
 class RunIndex:
-    """The runs of a home, by their identity.
+    """The runs of a home by their identity.
 
-    Their records are read once: a run that is started or changed later has to be added. A run whose identity is not
-    whole, or not on record, stands for no training.
+    Records are read once: a run that is started or changed later has to be added. A run whose identity is not whole, or
+    not on record, matches no training.
 
     >>> from sightlab.runs.index import RunIndex
     >>> RunIndex("no-such-home").finished(Recipe(data="fashion-mini")) is None
@@ -43,7 +43,7 @@ class RunIndex:
             self.add(folder)
 
     def add(self, folder: Path) -> None:
-        """Take in a run as its folder has it now; one whose record is damaged stands for nothing."""
+        """Add a run, or read its record again. A run with a damaged record is left out."""
         try:
             facts = read_facts(folder)
         except RunError:
@@ -59,7 +59,7 @@ class RunIndex:
         return [folder for folder, _ in self._matching(identity, statuses)]
 
     def identity_of(self, recipe: Recipe, processes: int = 1) -> Identity:
-        """What the run of a recipe will be, from its data, files and teacher as they are now. The network is not built.
+        """The identity that a recipe's run would have, with data, files and teacher as they are now. Builds no network.
 
         Raises DataError for data, and RunError for files and teachers, that are not there.
         """
@@ -70,7 +70,7 @@ class RunIndex:
         return self.expected[key]
 
     def on_this_data(self, recipe: Recipe, processes: int = 1) -> tuple[Path, str] | None:
-        """The newest run that stands for a recipe as it is now, and its status, one of STANDING; None for none."""
+        """The newest run of a recipe as it is now, and its status, one of STANDING; None for none."""
         found = list(self.standing(recipe, processes, STANDING))
         return (found[-1][0], status_of(found[-1][1])) if found else None
 

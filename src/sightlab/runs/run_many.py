@@ -1,4 +1,4 @@
-"""Several trainings one after the other: the recipes of a comparison, each with several seeds, none trained twice."""
+"""Several trainings one after another: the recipes of a comparison with several seeds each, none trained twice."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def train_all(
 ) -> Iterator[Run]:
     """Train each recipe, or find its run in `home`; yield the finished runs in the order of the recipes.
 
-    A finished run is taken for a recipe if it has the identity that its training would have now: the same values, seed,
+    A finished run is reused if it has the identity that the recipe's training would have now: the same values, seed,
     content of data, files of code and weights, and teacher. One that was interrupted is resumed. Runs that recipes name
     are found before the first is trained, so that `last` is none of these. Raises SightlabError as training does.
     """

@@ -1,4 +1,4 @@
-"""What people say of a run: tags, notes, studies, and whether it is in the bin. Kept as labels.json in its folder."""
+"""Annotations of a run: tags, notes, studies, and whether it is in the bin. Kept as labels.json in its folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Study:
-    """A question that several runs answer together. Each of them carries it, so that no folder needs another.
+    """A question that several runs answer together. Each run folder has it, so that none depends on another.
 
     created: when, ISO 8601, UTC. facts: plain values.
     """
@@ -40,7 +40,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Labels:
-    """Everything that people said of a run. binned: when it was put into the bin, ISO 8601, UTC; None outside of it.
+    """All annotations of a run. binned: when it was put into the bin, ISO 8601, UTC; None outside of it.
 
     >>> Labels().with_tags(["good", "first"]).tags
     ('first', 'good')
@@ -76,7 +76,7 @@ class Labels:
 
 
 def read_labels(folder: Path) -> Labels:
-    """The labels in a run's folder; none where nobody said anything. Raises RunError for a damaged file."""
+    """The labels in a run's folder; empty if there is no file. Raises RunError for a damaged file."""
     path = folder / FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

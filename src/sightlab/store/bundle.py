@@ -1,4 +1,4 @@
-"""Bundles: a model as shipped, in a folder of safetensors and JSON. Nothing in it is ever unpickled or run."""
+"""Bundles: a trained model in a folder of safetensors and JSON. Nothing in it is ever unpickled or run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Side = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class Metadata(BaseModel):
-    """What bundle.json says.
+    """The content of bundle.json.
 
     model, stem, options: what `models.build` takes. height, width, channels: of the images the model takes.
     mean, std: a channel each, of pixel values in [0, 1]. data_key: the content of the training data as a hash.
@@ -99,7 +99,7 @@ def save_bundle(
 ) -> Bundle:
     """Write a bundle: weights, fingerprints of images, and last bundle.json.
 
-    facts: those of `Facts` but for weights_sha256. seen: fingerprints of the images it was trained and selected on;
+    facts: those of `Metadata` but for weights_sha256. seen: fingerprints of the images it was trained and selected on;
     sealed: of its test split. Raises OSError as writing does.
     """
     from safetensors.numpy import save as serialised_arrays
@@ -184,7 +184,7 @@ def open_model(bundle: Bundle, model: nn.Module | None = None) -> Classifier:
 
 
 def is_own_code(model: str) -> bool:
-    """Whether a bundle's model is code from outside sightlab: a file, or a module given from Python."""
+    """Whether a bundle's model is the user's own code: in a file, or a module given from Python."""
     return ".py:" in model or model.startswith("module ")
 
 
@@ -210,10 +210,10 @@ def fingerprints_in(bundle: Bundle, kind: str) -> NDArray[np.uint64]:
 
 
 def record_opening(bundle: Bundle, split_key: str, source: str, reason: str) -> int:
-    """Note that a labelled split was opened for this model. Gives how often it has been by now, this one included.
+    """Record that a labelled split was opened for this model. Returns how often it has been, this one included.
 
-    The record lies beside the bundle; where it cannot be written (a read-only folder), the count is still right for
-    what it holds.
+    The record is kept in the bundle's folder; if that cannot be written (a read-only folder), the count still includes
+    what is recorded.
     """
     path = bundle.folder / OPENINGS
     entry = {

@@ -1,4 +1,4 @@
-"""Whether the process that trains a run is still there."""
+"""Whether the process that trains a run is still running."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-PATIENCE = timedelta(minutes=15)  # a heartbeat older than this, from a machine that cannot be asked, is a dead one's
+PATIENCE = timedelta(minutes=15)  # an older heartbeat, from a machine that cannot be asked, means that the process died
 
 
 def this_process() -> dict[str, Any]:
-    """What tells this process from every other, now and later: kept in run.json of the run it trains.
+    """What identifies this process, now and later: kept in run.json of the run it trains.
 
     host: the machine's name. boot: the kernel's id of this boot, "" where there is none. namespace: of process ids
     (containers on one machine share its boot but not their ids), "" where there is none. pid: the process id.
@@ -28,10 +28,10 @@ def this_process() -> dict[str, Any]:
 
 
 def alive(process: Mapping[str, Any], heartbeat: str, now: datetime) -> bool:
-    """Whether the process of this identity still runs.
+    """Whether this process is still running.
 
     process: what `this_process` gave; keys that an older sightlab did not write may be missing. On this machine the
-    system is asked; of another machine only the heartbeat is known (ISO 8601, UTC), which has to be younger than 15
+    system is asked; on another machine only the heartbeat is known (ISO 8601, UTC), which has to be younger than 15
     minutes at `now`.
     """
     pid = process.get("pid")
@@ -49,7 +49,7 @@ def alive(process: Mapping[str, Any], heartbeat: str, now: datetime) -> bool:
 
 
 def same_machine(process: Mapping[str, Any]) -> bool:
-    """Whether a process of this identity was on this machine, so that the system can be asked for it."""
+    """Whether this process was on this machine, so that the system can be asked for it."""
     here = _machine()
     return process.get("host") == here["host"] and process.get("namespace", here["namespace"]) == here["namespace"]
 
@@ -69,14 +69,14 @@ def _machine() -> dict[str, str]:
 
 
 def _running(pid: int, started: object) -> bool:
-    """Whether the process of this id runs, and is the one that was started then."""
+    """Whether the process of this id is running, and is the one that was started then."""
     if Path("/proc/self/stat").exists():
         ticks = _start_ticks(pid)
         return ticks is not None and started in (None, ticks)
     try:
         os.kill(pid, 0)
     except PermissionError:
-        return True  # somebody else's, but there
+        return True  # another user's, but running
     except (OSError, OverflowError):
         return False
     return True

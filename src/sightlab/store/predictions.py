@@ -19,12 +19,16 @@ FORMULA = re.compile(r"[=+@\t\r-]")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
-def save_predictions(path: Path, said: Predictions) -> None:
+def save_predictions(path: Path, predictions: Predictions) -> None:
     """Keep predictions whole: logits, labels, index; the class names in the header. Raises OSError."""
     from safetensors.numpy import save as serialised
 
-    arrays: dict[str, NDArray[Any]] = {"logits": said.logits, "labels": said.labels, "index": said.index}
-    names = {str(n): name for n, name in enumerate(said.classes)}
+    arrays: dict[str, NDArray[Any]] = {
+        "logits": predictions.logits,
+        "labels": predictions.labels,
+        "index": predictions.index,
+    }
+    names = {str(n): name for n, name in enumerate(predictions.classes)}
     write_bytes(path, serialised(arrays, metadata=names))
 
 
@@ -43,7 +47,7 @@ def read_predictions(path: Path) -> Predictions:
 
 
 def plain_cell(text: str) -> str:
-    """A cell that no spreadsheet runs: an apostrophe stands before what would be a formula.
+    """A cell that no spreadsheet runs as a formula: an apostrophe is put in front of what would be one.
 
     >>> plain_cell("=1+1"), plain_cell("-0.5"), plain_cell("a.png")
     ("'=1+1", '-0.5', 'a.png')
@@ -51,18 +55,20 @@ def plain_cell(text: str) -> str:
     return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
-def write_predictions_csv(path: Path, said: Predictions, probabilities: NDArray[np.float32]) -> None:
-    """A row a sample: index, label, predicted, probability of the predicted class. Raises RunError.
+def write_predictions_csv(path: Path, predictions: Predictions, probabilities: NDArray[np.float32]) -> None:
+    """A row for each sample: index, label, predicted class and its probability. Raises RunError.
 
-    Class names that a spreadsheet would run as formulas have an apostrophe before them.
+    Class names that a spreadsheet would run as formulas get an apostrophe in front.
     """
-    predicted = said.logits.argmax(1)
-    names = [plain_cell(name) for name in said.classes]
+    predicted = predictions.logits.argmax(1)
+    names = [plain_cell(name) for name in predictions.classes]
     try:
         with whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
             table = csv.writer(stream)
             table.writerow(["index", "label", "predicted", "probability", "correct"])
-            for row, (index, label, guess) in enumerate(zip(said.index, said.labels, predicted, strict=True)):
+            for row, (index, label, guess) in enumerate(
+                zip(predictions.index, predictions.labels, predicted, strict=True)
+            ):
                 share = f"{probabilities[row, guess]:.6f}"
                 table.writerow([index, names[label], names[guess], share, int(label == guess)])
     except OSError as error:

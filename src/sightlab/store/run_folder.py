@@ -1,4 +1,4 @@
-"""Run folders: what a run writes as it goes, and how it is found again."""
+"""Run folders: what a run writes while it trains, and how it is found again."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def write_facts(folder: Path, run: Run, status: str, extra: Mapping[str, Any]) -
 
 
 def metrics_table(epochs: Sequence[Epoch]) -> str:
-    """The epochs as CSV: a column a fact, and a column a metric that the recipe asks for."""
+    """The epochs as CSV: a column for each fact and for each metric that the recipe asks for."""
     rows = [epoch.to_json() for epoch in epochs]
     rows = [row | row.pop("metrics") for row in rows]
     columns = [name for name in Epoch.__dataclass_fields__ if name != "metrics"]
@@ -78,12 +78,12 @@ def metrics_table(epochs: Sequence[Epoch]) -> str:
 
 
 def read_run(folder: Path) -> Run:
-    """The run that a folder holds. Raises RunError for a folder without one, or one that cannot be read."""
+    """The run in a folder. Raises RunError for a folder without one, or one that cannot be read."""
     return run_from(folder, read_facts(folder))
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """What run.json says. Raises RunError."""
+    """The content of run.json. Raises RunError."""
     path = folder / "run.json"
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
@@ -120,7 +120,7 @@ def recipe_in(folder: Path) -> tuple[Recipe, str]:
 
 
 def run_from(folder: Path, facts: Mapping[str, Any]) -> Run:
-    """The Run of what run.json says."""
+    """The Run of a run.json's content."""
     try:
         return Run(
             id=facts["run"],
@@ -142,7 +142,7 @@ def run_from(folder: Path, facts: Mapping[str, Any]) -> Run:
 
 
 def test_score(folder: Path, facts: Mapping[str, Any]) -> Score | None:
-    """The score of the test split, with how often that has been opened by now."""
+    """The score on the test split, with how often that has been opened so far."""
     if not facts["test"]:
         return None
     score = Score.from_json(facts["test"])
@@ -151,7 +151,7 @@ def test_score(folder: Path, facts: Mapping[str, Any]) -> Score | None:
 
 
 def read_openings(bundle: Path) -> list[dict[str, Any]]:
-    """When, why and in which form labelled splits were opened for a bundle's model, oldest first."""
+    """The openings of labelled splits for a bundle's model, oldest first: when, why, and from which source."""
     try:
         lines = (bundle / "openings.jsonl").read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines if line]

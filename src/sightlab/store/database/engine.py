@@ -1,4 +1,4 @@
-"""Which database, opened and brought up to date, and what is said when that does not work."""
+"""The database of a home: found, opened, migrated; its errors as one line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sightlab.store.database.orm_tables import REVISIONS, metadata
 
 FILE = "sightlab.db"
 VARIABLE = "SIGHTLAB_DB"
-OWN = "."  # what rows call the home that their database lies in
+OWN = "."  # the name in the rows of the home that the database file is in
 PATIENCE = 60  # seconds that a writer waits for the others
 LOCK = 0x51_6874_6C61_62  # PostgreSQL's advisory lock of the migrations, one number for all of sightlab
 ANEW = "move it away, and `sightlab runs rebuild` makes a new one from the run folders"
@@ -38,7 +38,7 @@ HELP = {
 
 @dataclass(frozen=True)
 class Place:
-    """The database of a home. folder: the home. home: what the rows of that home call it."""
+    """The database of a home. folder: the home. home: its name in the rows."""
 
     url: URL
     folder: Path
@@ -99,16 +99,16 @@ def check(home: Path) -> None:
 
 @contextmanager
 def reading(home: Path) -> Iterator[Session]:
-    """A transaction that reads. Raises RunError for whatever the database does not do."""
+    """A reading transaction. Raises RunError, one line, for any error of the database."""
     with _transaction(place_of(home), writes=False) as session:
         yield session
 
 
 @contextmanager
 def writing(home: Path) -> Iterator[Session]:
-    """A transaction that writes: kept as a whole at the end of the block, or not at all.
+    """A writing transaction: committed as a whole at the end of the block, or not at all.
 
-    On SQLite it holds the one write lock from its beginning, so that it never has to be taken back in the middle.
+    On SQLite it holds the one write lock from its beginning, so that it never has to be rolled back halfway.
     """
     place = place_of(home)
     if place.file:
@@ -126,7 +126,7 @@ def writing(home: Path) -> Iterator[Session]:
 @contextmanager
 def _transaction(place: Place, writes: bool) -> Iterator[Session]:
     """A transaction on a database that is up to date."""
-    with told(place), engine_of(place.url).connect() as connection:
+    with one_line_errors(place), engine_of(place.url).connect() as connection:
         _bring_up_to_date(connection, place)
         connection.execution_options(writes=writes)
         with connection.begin():
@@ -134,25 +134,25 @@ def _transaction(place: Place, writes: bool) -> Iterator[Session]:
 
 
 @contextmanager
-def told(place: Place) -> Iterator[None]:
-    """Turn what a database library raises into one line that names the database. Raises RunError."""
+def one_line_errors(place: Place) -> Iterator[None]:
+    """Turn errors of the database libraries into a RunError, one line that names the database."""
     try:
         yield
     except ModuleNotFoundError as error:
         raise RunError(f"{place}: {error.name} is not installed; pip install 'sightlab[postgres]'") from error
     except DBAPIError as error:
-        said = one_line(error.orig)
-        known = [text_ for part, text_ in HELP.items() if part in said]
-        if (not known and error.connection_invalidated) or ("connection" in said and place.file is None):
-            known = [f"no answer: {said[:200]}"]
-        raise RunError(f"{place}: {known[0] if known else said[:200]}") from error
+        message = one_line(error.orig)
+        known = [text_ for part, text_ in HELP.items() if part in message]
+        if (not known and error.connection_invalidated) or ("connection" in message and place.file is None):
+            known = [f"no answer: {message[:200]}"]
+        raise RunError(f"{place}: {known[0] if known else message[:200]}") from error
     except SQLAlchemyError as error:
         raise RunError(f"{place}: {one_line(error)[:200]}") from error
 
 
 @functools.cache
 def engine_of(url: URL) -> Engine:
-    """The engine of a database. It keeps no connection between transactions: processes may fork in between."""
+    """The engine of a database. It keeps no connections open between transactions, as processes may fork."""
     if url.get_backend_name() != "sqlite":
         waits = {} if "connect_timeout" in url.query else {"connect_timeout": 10}
         engine = create_engine(url, poolclass=NullPool, connect_args=waits)
@@ -178,13 +178,13 @@ def _begin_in_file(connection: Connection) -> None:
 
 
 def _begin_on_server(connection: Connection) -> None:
-    """Nobody waits for a lock for ever: a training has to go on."""
+    """Limit the wait for a lock: a training has to continue."""
     if connection.get_execution_options().get("writes"):
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
 
 
 def _bring_up_to_date(connection: Connection, place: Place) -> None:
-    """Make the tables, or take the steps to today's, unless they are today's already."""
+    """Create the tables or migrate them, unless they are current."""
     with connection.begin():
         if _is_current(connection, place):
             return
@@ -199,7 +199,7 @@ def _bring_up_to_date(connection: Connection, place: Place) -> None:
 
 
 def _is_current(connection: Connection, place: Place) -> bool:
-    """Whether the tables are today's. Raises RunError where they are of a newer sightlab, or of another program."""
+    """Whether the tables are current. Raises RunError for those of a newer sightlab or of another program."""
     if place.file:
         names = "SELECT name FROM sqlite_master WHERE type = 'table'"
     else:
@@ -219,15 +219,15 @@ def _is_current(connection: Connection, place: Place) -> bool:
 def _write_ahead(file: Path) -> None:
     """Switch a SQLite file to WAL: readers and a writer do not wait for each other. It stays so.
 
-    Whether the file system can map the memory that WAL shares between processes shows at the first lock. Where it
-    cannot, the old journal is taken up again, which a connection that shares nothing (locking_mode) is able to do.
+    Whether the file system supports the shared memory of WAL shows at the first lock. If it does not, the rollback
+    journal is restored, which only a connection with an exclusive locking_mode can do.
     """
     if not _carried_out(file, "PRAGMA journal_mode = WAL", "BEGIN IMMEDIATE", "ROLLBACK"):
         _carried_out(file, "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA journal_mode = DELETE")
 
 
 def _carried_out(file: Path, *statements: str) -> bool:
-    """Whether SQLite does this on a connection of its own. It does not wait for every lock, so this does."""
+    """Whether these statements succeed on a connection of their own. Retries where SQLite itself does not wait."""
     until = time.monotonic() + PATIENCE
     while True:
         connection = sqlite3.connect(file, timeout=PATIENCE, isolation_level=None)
@@ -246,7 +246,7 @@ def _carried_out(file: Path, *statements: str) -> bool:
 
 
 def _migrate(connection: Connection) -> None:
-    """Let Alembic take the steps that are missing, within this transaction."""
+    """Run Alembic's missing migrations within this transaction."""
     from alembic import command
     from alembic.config import Config
 

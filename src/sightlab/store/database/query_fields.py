@@ -1,4 +1,4 @@
-"""What runs can be filtered and sorted by: one readable table, and the keys of recipes."""
+"""The fields by which runs can be filtered and sorted: one readable table, and the keys of recipes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Kind = Literal["text", "number", "truth", "time", "any", "list"]
 
 @dataclass(frozen=True)
 class Field:
-    """Something that a filter may name.
+    """A field that a filter may name.
 
     column: of the table `runs`; of another table as `table.column`, of which a run has any number of rows; a recipe's
     key as the path to it. kind: what it is compared with. help: one line.
@@ -33,7 +33,7 @@ class Field:
 
     @property
     def of_test(self) -> bool:
-        """Whether it tells how well a run did on its test split."""
+        """Whether it is a score on the test split."""
         return self.name.startswith("test_") and self.name != "test_images" and not self.path
 
 

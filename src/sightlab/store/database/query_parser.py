@@ -129,7 +129,7 @@ class Parser:
         return parts[0] if len(parts) == 1 else Both(parts)
 
     def joined(self, word: str, rule: Callable[[], Condition]) -> tuple[Condition, ...]:
-        """What a rule reads, as often as the word stands between."""
+        """One or more of what a rule reads, separated by the word."""
         parts = [rule()]
         while self.takes(word):
             parts.append(rule())
@@ -153,7 +153,7 @@ class Parser:
         return condition
 
     def comparison(self) -> Condition:
-        """A field and what it is held against."""
+        """A field and what it is compared with."""
         token = self.take()
         if token.kind != "name":
             raise wrong(token.position, f"expected a field such as model or test_accuracy, found {token}")
@@ -238,7 +238,7 @@ EXPECTED = {
 
 
 def literal(token: Token, subject: Field) -> Value:
-    """The value that a token stands for. Raises RunError."""
+    """The value of a token. Raises RunError."""
     if token.kind == "text":
         return text_of(token)
     if token.kind == "number":
@@ -247,12 +247,12 @@ def literal(token: Token, subject: Field) -> Value:
         return token.text == "true"
     if token.text == "null":
         raise wrong(token.position, f"nothing equals null; write `{subject.name} is null`")
-    hint = f"; a text stands in quotes: '{token}'" if token.kind == "name" else ""
+    hint = f"; texts are quoted: '{token}'" if token.kind == "name" else ""
     raise wrong(token.position, f"expected a value to compare {subject.name} with, found {token}{hint}")
 
 
 def text_of(token: Token) -> str:
-    """What stands in the quotes. Raises RunError for what no database takes as text."""
+    """The text in the quotes. Raises RunError for characters that no database takes as text."""
     quote = token.text[0]
     text = token.text[1:-1].replace(quote * 2, quote)
     if "\0" in text or (not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)):

@@ -1,4 +1,4 @@
-"""A home's folders beside its rows: which are not known, which are gone, which runs died without a word.
+"""Differences between a home's folders and its rows: unknown folders, missing folders, runs whose process died.
 
 Every listing asks this, so nothing here reads a run's files.
 """
@@ -37,7 +37,7 @@ def home_of(folder: Path) -> Path:
 
 
 def names_in(place: Path) -> list[str]:
-    """What lies in a folder, hidden files aside; nothing where there is no folder. Raises RunError."""
+    """The names in a folder except hidden ones; empty if there is no folder. Raises RunError."""
     try:
         return [name for name in os.listdir(place) if not name.startswith(".")]  # noqa: PTH208 - no Path for each
     except FileNotFoundError:
@@ -69,7 +69,7 @@ def home_diff(home: Path) -> HomeDiff:
 
 
 def correct(home: Path) -> None:
-    """Set runs whose process is gone without a word to `interrupted`. Raises RunError."""
+    """Set runs whose process died to `interrupted`. Raises RunError."""
     runs = orm_tables.runs
     asked = select(runs.c.home, runs.c.id, runs.c.process, runs.c.heartbeat).where(runs.c.status == "running")
     now = datetime.now(UTC)

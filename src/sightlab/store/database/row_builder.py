@@ -1,4 +1,4 @@
-"""What the files of a run's folder come to as rows."""
+"""Rows of the database, built from the files of a run's folder."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Rows:
 
 
 def rows_of(folder: Path, home: str, now: datetime, heard: datetime | None = None) -> Rows:
-    """Read a run's folder. home: what the rows call it. heard: of a heartbeat that may be newer than the folder's.
+    """Read a run's folder. home: its name in the rows. heard: a heartbeat that may be newer than the folder's.
 
-    A run whose process is gone without a word is `interrupted`, whatever its file says. Raises RunError where a file
-    cannot be read or holds what does not fit.
+    A run whose process died is `interrupted`, whatever its file says. Raises RunError for a file that cannot be read or
+    has values that do not fit.
     """
     path = folder / "run.json"
     facts = read_facts(folder)
@@ -78,7 +78,7 @@ def rows_of(folder: Path, home: str, now: datetime, heard: datetime | None = Non
 
 
 def training_of(facts: Mapping[str, Any], path: Path, now: datetime, heard: datetime | None) -> Row:
-    """What was trained, how far, and whether it still goes on."""
+    """What was trained, how far, and whether it is still running."""
     process = part(facts, "process", path)
     beats = [beat for beat in (instant(facts.get("heartbeat"), path), heard) if beat]
     heartbeat = max(beats, default=None)
@@ -98,7 +98,7 @@ def training_of(facts: Mapping[str, Any], path: Path, now: datetime, heard: date
 
 
 def identity_of(facts: Mapping[str, Any]) -> Row:
-    """By what runs of the same training are found; null where it is not whole, as of runs from before it was kept."""
+    """The keys by which runs of the same training are found; null if the identity is not whole or not on record."""
     known = identity_in(facts)
     if known is None or not known.whole:
         return {"identity": None, "identity_but_seed": None}
@@ -161,7 +161,7 @@ def settings_of(folder: Path) -> Row:
 def openings_of(folder: Path) -> list[dict[str, Any]]:
     """Every opening of a labelled split for the run's model, as its bundle has them on record.
 
-    A line that cannot be read still stands for an opening, of a split that is not known.
+    A line that cannot be read still counts as an opening, of an unknown split.
     """
     path = folder / "bundle" / "openings.jsonl"
     try:

@@ -1,4 +1,4 @@
-"""What the database says of runs, as plain values."""
+"""Queries for runs in the database; results are plain values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sightlab.store.run_folder import LAST, home_folder, the_one
 
 Say = Callable[[str], None]
 Plain = dict[str, Any]
-BY_NAME = (orm_tables.runs.c.id, orm_tables.runs.c.home)  # where nothing else tells runs apart
+BY_NAME = (orm_tables.runs.c.id, orm_tables.runs.c.home)  # the last criterion of every order
 NEWEST_FIRST = (orm_tables.runs.c.started.desc().nulls_last(), *(column.desc() for column in BY_NAME))
 KEY = ("home", "id", "binned_at")  # of these a run's folder is made up
 
@@ -38,9 +38,9 @@ def runs(
     """The runs of a home that a filter is true of, as plain values; the newest last.
 
     home: None means SIGHTLAB_HOME or ./runs, and in a database of several homes all of them. where: a filter, see
-    `filters`. sort: a field, with a minus in front from the largest down; runs without a value count as smallest.
+    docs/runs.md. sort: a field, with a minus in front from the largest down; runs without a value count as smallest.
     limit: so many at most, the newest ones, or the first ones of the order asked for. binned: with those in the bin.
-    columns: which ones to read, where all of them are too many. say: told what was found to be mended.
+    columns: the only ones to read. say: called with a line for each thing that was repaired.
     Raises RunError: a filter that cannot be read, a database that cannot be opened.
 
     >>> runs(Path("nowhere"))

@@ -17,7 +17,7 @@ from sightlab.store.run_folder import read_facts, status_of
 
 
 def put_in(folder: Path) -> Path:
-    """Move a run's folder into the bin of its home. Gives where it is now. Raises RunError: running, not there."""
+    """Move a run's folder into the bin of its home. Returns its path. Raises RunError for a running or missing run."""
     if folder.parent.name == BIN:
         raise RunError(f"{folder.name} is in the bin already; --purge deletes it for good")
     refuse_running(folder)
@@ -25,32 +25,32 @@ def put_in(folder: Path) -> Path:
 
 
 def take_back(folder: Path) -> Path:
-    """Move a run's folder from the bin to where it was. Gives where it is now. Raises RunError."""
+    """Move a run's folder from the bin back to its home. Returns its new path. Raises RunError."""
     return moved(folder, home_of(folder) / folder.name, None)
 
 
 def purge(folder: Path) -> None:
-    """Delete a run's folder and its rows for good. Raises RunError: running, or a disk that does not let it."""
+    """Delete a run's folder and rows permanently. Raises RunError for a running run or an error of the disk."""
     if folder.exists():
         refuse_running(folder)
     home = home_of(folder)
-    doomed = home / BIN / f".{folder.name}"  # hidden: what is half deleted is no run any more
-    with writing(home) as session, told_of(folder):
+    doomed = home / BIN / f".{folder.name}"  # hidden: a half-deleted folder is no run
+    with writing(home) as session, one_line_errors(folder):
         lock_home(session)
         if folder.exists():
             doomed.parent.mkdir(exist_ok=True)
             folder.rename(doomed)
         drop(session, folder.name)
-    with told_of(doomed):
+    with one_line_errors(doomed):
         if doomed.exists():
             shutil.rmtree(doomed)
 
 
 def moved(folder: Path, target: Path, binned: str | None) -> Path:
-    """Move a run's folder, and write in it and in the database since when it is in the bin."""
+    """Move a run's folder, and record in it and in the database when it was put into the bin."""
     if target.exists():
-        raise RunError(f"{target}: is there already; move one of the two away")
-    with writing(home_of(folder)) as session, told_of(folder):
+        raise RunError(f"{target} exists already; move one of the two away")
+    with writing(home_of(folder)) as session, one_line_errors(folder):
         lock_home(session)
         write_labels(folder, read_labels(folder).with_binned(binned))
         target.parent.mkdir(exist_ok=True)
@@ -60,7 +60,7 @@ def moved(folder: Path, target: Path, binned: str | None) -> Path:
 
 
 def folder_here(run: Mapping[str, Any]) -> Path:
-    """The folder of a run that `listing` gave. Raises RunError where it is not on this machine."""
+    """The folder of a run that `runs` gave. Raises RunError where it is not on this machine."""
     folder = Path(run["folder"])
     if not (folder / "run.json").is_file():
         where = f"; it was trained on {run['host']}" if run.get("host") else ""
@@ -77,8 +77,8 @@ def refuse_running(folder: Path) -> None:
 
 
 @contextmanager
-def told_of(folder: Path) -> Iterator[None]:
-    """Turn a move or a deletion that the system refuses into one line."""
+def one_line_errors(folder: Path) -> Iterator[None]:
+    """Turn an error of moving or deleting into a RunError, one line."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Rows from run folders. A run is written as a whole: its rows go, and are made again from its files."""
+"""Writes run folders into the database. A run's rows are always replaced as a whole, from its files."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ AT_ONCE = 100  # folders to a transaction, so that trainings need not wait for a
 
 @dataclass(frozen=True)
 class Reading:
-    """What came of reading run folders. recorded: how many. problems: a line for each that cannot be read."""
+    """The result of reading run folders. recorded: how many. problems: a line for each that cannot be read."""
 
     recorded: int
     problems: tuple[str, ...]
 
 
 def record(folder: Path) -> None:
-    """Write everything that a run's folder says into the database of its home, in one transaction. Raises RunError."""
+    """Write a run's folder into the database of its home, in one transaction. Raises RunError."""
     with writing(home_of(folder)) as session:
         record_in(session, folder)
 
 
 def beat(folder: Path, when: datetime | None = None) -> None:
-    """Write that the process which trains this run was alive then (now), and nothing else. Raises RunError."""
+    """Write the heartbeat of the process that trains this run, now by default, and nothing else. Raises RunError."""
     runs = orm_tables.runs
     with writing(home_of(folder)) as session:
         here = and_(runs.c.home == session.place.home, runs.c.id == folder.name)
@@ -45,9 +45,9 @@ def beat(folder: Path, when: datetime | None = None) -> None:
 
 
 def relabel(folder: Path, change: Callable[[Labels], Labels]) -> Labels:
-    """Change a run's labels in its folder and in the database. Gives the new ones. Raises RunError.
+    """Change a run's labels in its folder and in the database. Returns the new ones. Raises RunError.
 
-    Two that change the labels of one run at the same time wait for each other.
+    Concurrent changes of one run's labels wait for each other.
     """
     with writing(home_of(folder)) as session:
         lock_home(session)
@@ -58,10 +58,10 @@ def relabel(folder: Path, change: Callable[[Labels], Labels]) -> Labels:
 
 
 def rebuild(home: Path, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Reading:
-    """Make the rows of a home anew from its run folders, those in the bin too. Raises RunError.
+    """Rebuild the rows of a home from its run folders, including those in the bin. Raises RunError.
 
-    Rows whose folder is gone, or cannot be read, are dropped; in a database that other machines write to, only rows
-    of runs of this machine. progress: told how many folders of how many are done.
+    Rows whose folder is missing or cannot be read are dropped; in a database that other machines write to, only rows of
+    this machine's runs. progress: called with the folders done and in all.
     """
     folders = folders_in(home)
     with writing(home) as session:
@@ -73,7 +73,7 @@ def rebuild(home: Path, progress: Callable[[int, int], None] = lambda _done, _to
 def read_folders(
     home: Path, folders: Sequence[Path], progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> Reading:
-    """Record these folders, some at a time. Rows of a folder that cannot be read are dropped."""
+    """Record these folders in batches. Rows of a folder that cannot be read are dropped."""
     problems: list[str] = []
     for first in range(0, len(folders), AT_ONCE):
         part = folders[first : first + AT_ONCE]
@@ -89,9 +89,9 @@ def read_folders(
 
 
 def record_in(session: Session, folder: Path) -> None:
-    """Write what a run's folder says within a transaction.
+    """Write a run's folder within a transaction.
 
-    The folder is read when nobody else can write: of two that record one run, the later one has read it later.
+    The folder is read while nobody else can write: of two concurrent records of one run, the later one counts.
     """
     lock_home(session)
     runs, home = orm_tables.runs, session.place.home
@@ -101,13 +101,13 @@ def record_in(session: Session, folder: Path) -> None:
 
 
 def lock_home(session: Session) -> None:
-    """Let nobody else write runs of this home until the transaction ends. SQLite has one writer anyway."""
+    """Lock this home against other writers until the transaction ends. SQLite has one writer anyway."""
     if not session.place.file:
         session.connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(session.place.home, 0))))
 
 
 def replace(connection: Connection, rows: Rows) -> None:
-    """Put these rows in the place of those that the run had."""
+    """Replace the run's rows with these."""
     runs = orm_tables.runs
     connection.execute(delete(runs).where(runs.c.home == rows.run["home"], runs.c.id == rows.run["id"]))
     connection.execute(insert(runs), [rows.run])
@@ -120,7 +120,7 @@ def replace(connection: Connection, rows: Rows) -> None:
 
 
 def put_study(connection: Connection, study: dict[str, Any]) -> None:
-    """Write a study as this run knows it, unless another run knows it as made later."""
+    """Write a study as this run has it, unless another run has a newer version."""
     table = orm_tables.studies
     here = and_(table.c.home == study["home"], table.c.name == study["name"])
     known = connection.execute(select(table).where(here)).mappings().first()
@@ -131,27 +131,27 @@ def put_study(connection: Connection, study: dict[str, Any]) -> None:
 
 
 def rank(study: Mapping[str, Any]) -> tuple[str, str]:
-    """Which of two versions of a study counts: that made later, whatever the order they are read in."""
+    """Sorts versions of a study: the one created last counts, in whatever order they are read."""
     created = study["created"].isoformat() if study["created"] else ""
     return created, json.dumps([study["question"], study["facts"]], sort_keys=True)
 
 
 def drop_empty_studies(connection: Connection, home: str) -> None:
-    """Take away studies that no run is part of any more."""
+    """Delete studies that no run is part of any more."""
     studies, members = orm_tables.studies, orm_tables.study_runs
     used = exists().where(members.c.home == studies.c.home, members.c.study == studies.c.name)
     connection.execute(delete(studies).where(studies.c.home == home, ~used))
 
 
 def drop(session: Session, run: str) -> None:
-    """Take a run's rows away; the folder stays as it is."""
+    """Delete a run's rows; the folder stays as it is."""
     runs = orm_tables.runs
     session.connection.execute(delete(runs).where(runs.c.home == session.place.home, runs.c.id == run))
     drop_empty_studies(session.connection, session.place.home)
 
 
 def drop_all_but(session: Session, names: Iterable[str]) -> None:
-    """Take away the home's rows but these."""
+    """Delete the home's rows except these runs'."""
     runs = orm_tables.runs
     ours = runs.c.home == session.place.home
     if session.place.shared:
