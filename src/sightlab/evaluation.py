@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import nn
 
 from sightlab import metrics
 from sightlab.data.class_mapping import map_classes, stranger_line
+from sightlab.data.content_hash import content_of
 from sightlab.data.imageset import ImageSet, Progress
 from sightlab.data.labelled import in_shape, labelled_images
 from sightlab.data.read_options import ReadWords
@@ -206,11 +206,3 @@ def opened_once_more(bundle: Bundle, images: ImageSet, source: str, reason: str 
     except ValueError as error:
         file = bundle.folder / OPENINGS
         raise RunError(f"{file}: damaged, so openings cannot be counted: {one_line(error)[:80]}; restore it") from error
-
-
-def content_of(images: ImageSet) -> str:
-    """The content of a split as a hash: the same split is the same whatever file it came in."""
-    digest = hashlib.sha256(images.labels.tobytes())
-    prints: NDArray[np.uint64] = fingerprints(images)
-    digest.update(prints.tobytes())
-    return digest.hexdigest()[:32]

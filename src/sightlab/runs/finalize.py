@@ -11,10 +11,10 @@ from PIL import Image
 from torch import nn
 
 from sightlab import charts, metrics, pictures
+from sightlab.data.content_hash import content_of
 from sightlab.data.imageset import ImageSet
 from sightlab.data.splits import fingerprints
 from sightlab.errors import RunError
-from sightlab.evaluation import content_of
 from sightlab.inference import WithMirror
 from sightlab.records import Epoch, Predictions, Run, Score
 from sightlab.report.galleries import galleries_of, save_galleries

@@ -13,6 +13,7 @@ from sightlab.errors import DataError, RunError
 from sightlab.recipes.schema import Data, Recipe
 from sightlab.records.identity import Identity
 from sightlab.runs.resolve_teacher import teacher_bundle
+from sightlab.runs.resolve_weights import with_runs_found
 from sightlab.store.run_folder import home_folder, identity_in, read_facts, recipe_in, run_folders, status_of
 from sightlab.training.identity import identity_on
 from sightlab.training.prepare import splits_of
@@ -65,6 +66,7 @@ class RunIndex:
         """
         key = recipe.hash, max(processes, recipe.processes)
         if key not in self.expected:
+            recipe = with_runs_found(recipe, self.home)
             teacher = teacher_bundle(recipe, self.home).facts.weights_sha256 if recipe.distillation.asks else None
             self.expected[key] = identity_on(self._contents(recipe), recipe, {}, key[1], teacher)
         return self.expected[key]
