@@ -19,7 +19,7 @@ from measure import keep, show
 
 from sightlab.training.device import cpu_name, physical_cores
 
-SECTIONS = ("training", "step", "data-path", "inventory", "start-up", "memory", "scaling", "accuracy")
+SECTIONS = ("training", "step", "data-path", "inventory", "start-up", "memory", "scaling", "beside", "accuracy")
 BY_NAME = ("tune",)
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from statistics import median
 
 import numpy as np
 from measure import ROUNDS, Row
+from own_loop import OwnLoop
 
 import sightlab
 from sightlab.data.imageset import ImageSet
-from sightlab.training import loop
 from sightlab.training.device import own_process, physical_cores
-from sightlab.training.prepare import prepare, stepper_of
+from sightlab.training.prepare import prepare
 
 SIZES = (10_000, 20_000, 40_000)
 BATCH, WARM, PARTS = 64, 20, 40
@@ -29,34 +28,30 @@ class Epoch:
         few = images.take(np.arange(100))
         recipe = sightlab.recipe("demo", processes=processes, epochs=1, batch_size=BATCH)
         self.prepared = prepare(recipe, data={"train": images, "validation": few, "test": few})
-        self.stepper = stepper_of(self.prepared)
+        self.loop = OwnLoop(self.prepared)
         self.seconds, self.images = 0.0, 0
-        self.go_on(WARM)
+        self.train(WARM)
         self.seconds, self.images = 0.0, 0
 
-    def go_on(self, steps: int) -> bool:
-        """So many steps more; False once the epoch has ended."""
-        training, plan = self.prepared.training, self.prepared.plan
-        until, before = min(plan.steps_per_epoch, training.step + steps), training.step
-        started = time.perf_counter()
-        with suppress(loop.Paused):
-            loop.train_epoch(training, plan, self.stepper, None, lambda: training.step >= until)
-        self.seconds += time.perf_counter() - started
-        self.images += (training.step - before) * BATCH
-        return training.step < plan.steps_per_epoch
+    def train(self, steps: int) -> None:
+        """So many more steps of the epoch, if it has them."""
+        if self.prepared.training.step < self.prepared.plan.steps_per_epoch:
+            started = time.perf_counter()
+            self.images += self.loop.train(steps)
+            self.seconds += time.perf_counter() - started
 
 
 def microseconds_an_image(processes: int) -> list[float]:
-    """What an image costs in one epoch of each size. The epochs go on in turn, a fortieth at a time."""
+    """What an image costs in one epoch of each size. The epochs take turns, a fortieth at a time."""
     epochs = [Epoch(size, processes) for size in SIZES]
     try:
         for _ in range(PARTS):
             for size, epoch in zip(SIZES, epochs, strict=True):
-                epoch.go_on(-(-size // BATCH // PARTS))
+                epoch.train(-(-size // BATCH // PARTS))
         return [1e6 * epoch.seconds / epoch.images for epoch in epochs]
     finally:
         for epoch in epochs:
-            epoch.stepper.close()
+            epoch.loop.close()
 
 
 def rows() -> tuple[list[Row], dict[str, object]]:

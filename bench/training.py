@@ -12,13 +12,13 @@ from statistics import median
 import peers
 import torch
 from measure import ROUNDS, Row, faster, in_turn, matrix_product_rate, with_threads
+from own_loop import OwnLoop
 
 import sightlab
 from sightlab.data.imageset import ImageSet
 from sightlab.models import build
 from sightlab.training.device import physical_cores
-from sightlab.training.loop import train_step
-from sightlab.training.prepare import prepare, stepper_of
+from sightlab.training.prepare import prepare
 
 # Floating-point operations an image, forward and backward: three times the forward pass's, two a multiplication.
 MODELS = {"mini-resnet-v4": 170e6, "resnet18": 2.73e9}
@@ -36,19 +36,12 @@ def our_loop(images: ImageSet, model: str, batch_size: int, processes: int) -> I
         crop_padding=2,
         epochs=100_000,
     )
-    prepared = prepare(recipe, data={"train": images, "test": images})
-    stepper = stepper_of(prepared)
-    training = prepared.training
+    own = OwnLoop(prepare(recipe, data={"train": images, "test": images}))
     try:
-        training.classifier.train()
         while True:
-            count = len(prepared.work.batches.indices(training.epoch, training.step))
-            train_step(training, prepared.plan, stepper)
-            if training.step == prepared.plan.steps_per_epoch:
-                training.start_epoch(training.epoch + 1)
-            yield count
+            yield own.train(1)
     finally:
-        stepper.close()
+        own.close()
 
 
 def our_rate(images: ImageSet, model: str, batch_size: int, processes: int, seconds: float, warm: int) -> float:

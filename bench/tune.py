@@ -42,7 +42,7 @@ data: {{source: kmnist, limit_per_class: {IMAGES // 10}}}
 
 
 def searched(
-    home: Path, epochs: int, method: str, workers: int, threads: int = 0, seed: int = 42
+    home: Path, epochs: int, method: str, jobs: int, threads: int = 0, seed: int = 42
 ) -> tuple[float, dict[str, Any]]:
     """Seconds of a search by the command line, and what it found.
 
@@ -56,7 +56,7 @@ def searched(
         f"seed={seed}",
         *(f"{key}={','.join(map(str, one))}" for key, one in GRID.items()),
     ]
-    options = ["--method", method, "--jobs", str(workers), "--metric", "val_loss", "--no-test", "--json"]
+    options = ["--method", method, "--jobs", str(jobs), "--metric", "validation_loss", "--no-test", "--json"]
     command = [sys.executable, "-m", "sightlab", "tune", *words, *options, "--home", str(home)]
     environment = dict(os.environ) | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
     started = time.perf_counter()
