@@ -106,3 +106,23 @@ def test_a_wheel_works_in_an_empty_folder(tmp_path: Path) -> None:
     lent = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")}
     done = subprocess.run(command, cwd=tmp_path, env=lent, capture_output=True, text=True, check=True)
     assert "test accuracy" in done.stdout
+
+
+def test_the_glossary_is_sorted_and_names_modules_that_exist() -> None:
+    page = (ROOT / "docs" / "glossary.md").read_text()
+    for section in page.split("\n## ")[1:]:
+        rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in section.splitlines() if row[:2] == "| "]
+        words = [word for word, *_ in rows[2:]]
+        assert words == sorted(words, key=str.casefold)
+        for word, meaning, module, _ in rows[2:]:
+            assert meaning.endswith("."), word
+            assert (ROOT / "src" / "sightlab" / module.strip("`")).exists(), f"{word}: {module}"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_links_and_modules_of_a_page_lead_somewhere(page: Path) -> None:
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert target.startswith("http") or (page.parent / target).exists(), target
+    for path in re.findall(r"`((?:bench|tests|tools|src)/[\w./-]+)`", text):
+        assert (ROOT / path).exists(), path

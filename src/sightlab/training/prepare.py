@@ -219,7 +219,7 @@ def prepare(
             clip_norm=recipe.clip_norm,
             early_stop=recipe.early_stop,
             metrics=metrics,
-            select_by=recipe.select_by,
+            select_by=recipe.select_by.rpartition(":")[2],
             lower_is_better=lower,
         ),
         config=config,
