@@ -197,5 +197,5 @@ def test_kinds_of_mixing_and_their_probability_are_as_asked() -> None:
 
 @pytest.mark.parametrize("asked", [{"mixup": -1.0}, {"cutmix": -0.1}, {"mixup": 1.0, "probability": 1.5}], ids=str)
 def test_mixing_that_cannot_be_is_refused_in_one_line(asked: dict[str, float]) -> None:
-    with pytest.raises(RecipeError, match="alphas from 0 and a probability of 0 to 1 work"):
+    with pytest.raises(RecipeError, match="use alphas from 0, a probability from 0 to 1"):
         mixing(**asked)

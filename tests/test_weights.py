@@ -160,7 +160,7 @@ def test_files_that_are_no_weights_are_named(tmp_path: Path) -> None:
         ({"fc.weight": torch.zeros(4, 6)}, "fc.weight is [4, 6] in {path}, [4, 5] in the model"),
         ({"fc.weight": torch.zeros(9, 6)}, "fc.weight is [9, 6] in {path}, [4, 5] in the model"),
         ({"bn.weight": None}, "{path} has no bn.weight [5], which the model needs"),
-        ({"extra.bias": torch.zeros(2)}, "{path} has extra.bias [2], which the model has not"),
+        ({"extra.bias": torch.zeros(2)}, "{path} has extra.bias [2], which the model does not have"),
         ({"bn.bias": torch.zeros(5, dtype=torch.int8)}, "bn.bias is int8 in {path}, float32 in the model"),
         ({"bn.bias": torch.full((5,), torch.nan)}, "bn.bias in {path} holds values that are not finite"),
     ],

@@ -1,4 +1,4 @@
-"""Turns, scales, shears and shifts of images: one matrix and one resampling for each."""
+"""Affine transforms: rotation, scale, shear and translation as one matrix and one resampling for each image."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Numbers = NDArray[np.float64] | float
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """An affine change of each image, in the terms of torchvision's affine. Numbers, or float64 [B] each.
+    """An affine transform of each image, in the terms of torchvision's affine. Numbers, or float64 [B] each.
 
     angle: degrees, clockwise. across, down: shift in pixels. scale: factor, above 0. shear_x, shear_y: degrees.
-    centre_x, centre_y: the point that turns, scales and shears leave in place, in pixels from the image's centre.
+    centre_x, centre_y: the fixed point of rotation, scale and shear, in pixels from the image's centre.
     torchvision's rotate(degrees) is angle=-degrees.
     """
 
@@ -34,9 +34,9 @@ class Affine:
     centre_y: Numbers = 0.0
 
     def sources(self, count: int) -> NDArray[np.float64]:
-        """From a pixel of the result to its place in the source, both from the image's centre. float64 [count, 2, 3].
+        """The map from a pixel of the result to its position in the source, float64 [count, 2, 3], around the centre.
 
-        The forward map turns, scales and shears around the centre, then shifts:
+        The forward map rotates, scales and shears around the centre, then translates:
         R(angle) scale Y(shear_y) X(shear_x) with X = [[1, -tan], [0, 1]] and Y = [[1, 0], [-tan, 1]]. This is its
         inverse.
         """
@@ -58,12 +58,12 @@ class Affine:
 
 
 def resample(images: Tensor, sources: Tensor, interpolation: str = "nearest") -> Tensor:
-    """Every pixel of the result from its place in the source; black from outside.
+    """Resample each image: every pixel of the result from its position in the source; black from outside.
 
     images: uint8 [B, H, W, C]. sources: float32 [B, 2, 3], see `Affine.sources`. interpolation: nearest or
     bilinear. Gives uint8 [B, H, W, C].
     Equals torchvision's affine and rotate without a fill (fill=0 darkens their edges twice): with nearest, wherever
-    the place is not within 0.001 pixel of the line between two pixels (there either may be taken); with bilinear to
+    the position is not within 0.001 pixel of the line between two pixels (there either may be taken); with bilinear to
     1 grey level.
     """
     height, width = images.shape[1:3]
@@ -79,10 +79,10 @@ def resample(images: Tensor, sources: Tensor, interpolation: str = "nearest") ->
 
 
 def nearest(images: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
-    """The pixel nearest to each place. columns, rows: float32 [B, H, W], in pixels; overwritten."""
+    """The pixel nearest to each position. columns, rows: float32 [B, H, W], in pixels; overwritten."""
     count, height, width, channels = images.shape
     framed = pad(images, (0, 0, 1, 1, 1, 1))
-    # Places outside are moved into a black frame of one pixel, which saves four comparisons and a mask.
+    # Positions outside are moved into a black frame of one pixel, which saves four comparisons and a mask.
     area = (height + 2) * (width + 2)
     kind = torch.int32 if count * area < 2**31 else torch.int64
     right = columns.round_().clamp_(-1, width).to(kind)
@@ -92,7 +92,7 @@ def nearest(images: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
 
 
 def bilinear(images: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
-    """The mean of the four pixels around each place, by nearness. columns, rows: float32 [B, H, W], in pixels."""
+    """Bilinear interpolation of the four pixels around each position. columns, rows: float32 [B, H, W], in pixels."""
     height, width = images.shape[1:3]
     grid = torch.stack(((2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1), dim=3)
     mixed = grid_sample(images.permute(0, 3, 1, 2).float(), grid, mode="bilinear", align_corners=False)
@@ -100,6 +100,6 @@ def bilinear(images: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
 
 
 def draw_affine(rng: CounterRNG, degrees: float = 0.0, scale: float = 0.0, shear: float = 0.0) -> Affine:
-    """As RandomAffine draws them: angle uniform on +-degrees, scale on 1 +- scale, shear_x on +-shear (degrees)."""
+    """RandomAffine's draws: angle uniform on +-degrees, scale on 1 +- scale, shear_x on +-shear (degrees)."""
     angle, size, slant = (2 * rng.uniform("affine", 3) - 1).T
     return Affine(angle=angle * degrees, scale=1 + size * scale, shear_x=slant * shear)

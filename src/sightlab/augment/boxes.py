@@ -1,4 +1,4 @@
-"""Rectangles drawn inside an image by area and shape: what random erasing and random resized crops share.
+"""Random boxes by area and aspect ratio, as random erasing and random resized crops draw them.
 
 A box is (top, left, height, width) in pixels, int64 [B, 4] for a batch; one of height or width 0 is empty.
 """
@@ -16,7 +16,7 @@ TRIES = 10
 def draw_sides(
     drawn: NDArray[np.float64], area: int, scale: tuple[float, float], ratio: tuple[float, float]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ten candidates of a sample: the longer side first when the drawn ratio is above 1. int64 [B, 10] each.
+    """Ten candidate sizes for each sample, int64 [B, 10] each; the first side is the longer when the ratio is above 1.
 
     drawn: uniform numbers [B, 20]. The share of the area is uniform on `scale`, the logarithm of the ratio of the
     sides on that of `ratio`.
@@ -35,9 +35,9 @@ def place_first(
     height: int,
     width: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Each sample's first candidate that fits, somewhere in the image: (boxes [B, 4], found [B]).
+    """Each sample's first candidate that fits, at a random position: (boxes [B, 4], found [B]).
 
-    fits: bool [B, 10]. corner: uniform numbers [B, 2]; every place at which the box is inside is as likely.
+    fits: bool [B, 10]. corner: uniform numbers [B, 2]; all positions at which the box is inside are equally likely.
     """
     first = fits.argmax(1)
     rows = np.arange(len(first))

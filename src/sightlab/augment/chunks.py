@@ -1,4 +1,4 @@
-"""Parts of a batch: numbers drawn for it go to its device, and the samples that share an operation are changed."""
+"""Work on parts of a batch: drawn numbers move to its device, and chosen rows are changed in place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AT_ONCE = 2**17
 
 
 def to_device_of(drawn: NDArray[np.generic], images: Tensor) -> Tensor:
-    """Drawn numbers as a tensor on the images' device. float64 becomes float32, other types stay.
+    """Drawn numbers as a tensor on the images' device; float64 becomes float32, other types stay.
 
     >>> to_device_of(np.array([0.5]), torch.zeros(1)).dtype
     torch.float32
@@ -25,10 +25,9 @@ def to_device_of(drawn: NDArray[np.generic], images: Tensor) -> Tensor:
 
 
 def chunks(images: Tensor, rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Rows to work on at a time: all on a GPU, an eighth of a megabyte's on a CPU. None are no part.
+    """The rows to process at a time: all of them on a GPU, an eighth of a megabyte on a CPU; no rows yield nothing.
 
-    Intermediate results then stay in a core's cache, and below the size at which memory comes from the system anew
-    each time.
+    Intermediate results then stay in a core's cache, and small enough that the allocator reuses their memory.
     """
     some = max(1, AT_ONCE // images.shape[1:].numel()) if images.device.type == "cpu" else max(1, len(rows))
     for start in range(0, len(rows), some):
@@ -38,10 +37,10 @@ def chunks(images: Tensor, rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64
 def apply_to_rows(
     images: Tensor, rows: NDArray[np.int64], change: Callable[..., Tensor], *parameters: NDArray[np.generic]
 ) -> None:
-    """Put change(images[rows], ...) in place of images[rows]; nothing is called when there are no rows.
+    """Replace images[rows] by change(images[rows], ...); `change` is not called when there are no rows.
 
     images: [B, ...], written to. rows: int64 [M], each at most once. parameters: [B, ...] each; change takes their
-    rows, beside the images. change is called for `parts` of the rows.
+    rows after the images. It is called for `chunks` of the rows.
     """
     for some in chunks(images, rows):
         places = to_device_of(some, images)
@@ -55,10 +54,10 @@ def apply_to_rows(
 
 @contextmanager
 def one_thread(images: Tensor) -> Iterator[None]:
-    """Work of small batches on a CPU stays in the calling thread; what torch does afterwards is as it was.
+    """Run small batches on a CPU in the calling thread only; the number of threads is restored afterwards.
 
-    Such a batch takes about a millisecond. Each operation shared among threads waits for all of them, and where
-    another process is using a core, a wait takes up to sixteen.
+    Such a batch takes about a millisecond. Each parallel operation waits for all threads, and while another process
+    uses a core a wait takes up to sixteen.
     """
     threads = torch.get_num_threads()
     if images.device.type != "cpu" or images.numel() > LARGE or threads == 1:

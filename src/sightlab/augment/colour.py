@@ -1,4 +1,4 @@
-"""Changes of colour: brightness, contrast, saturation, hue, sharpness and what tables of grey levels do."""
+"""Colour: brightness, contrast, saturation, hue, sharpness, and operations on grey levels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sightlab.augment.lookup_tables import (
     through_tables,
 )
 
-# Every function here takes images uint8 [B, H, W, C] with one parameter a sample [B], gives the same shape, and
+# Every function here takes images uint8 [B, H, W, C] and one parameter for each [B], returns the same shape, and
 # equals the function of torchvision.transforms.v2.functional that its docstring names.
 
 
@@ -42,7 +42,7 @@ def posterize(images: Tensor, bits: Tensor) -> Tensor:
 
 
 def solarize(images: Tensor, thresholds: Tensor) -> Tensor:
-    """solarize, exactly. thresholds: float32 [B]; levels from it up are turned into their negative."""
+    """solarize, exactly. thresholds: float32 [B]; levels at or above are inverted."""
     return through_tables(images, solarize_tables(images, thresholds))
 
 
@@ -62,7 +62,7 @@ def equalize(images: Tensor) -> Tensor:
 
 
 def greyscale(images: Tensor) -> Tensor:
-    """rgb_to_grayscale with as many channels as before, to 1 grey level (3 of all 2**24 colours). C is 1 or 3."""
+    """rgb_to_grayscale with as many channels as before, to 1 grey level (3 of 2**24 colours differ). C is 1 or 3."""
     return grey_levels(images).to(torch.uint8).unsqueeze(3).expand(images.shape).contiguous()
 
 
@@ -78,7 +78,7 @@ def saturation(images: Tensor, factors: Tensor) -> Tensor:
 def sharpness(images: Tensor, factors: Tensor) -> Tensor:
     """adjust_sharpness, to 1 grey level. factors: float32 [B], at least 0; 0 is blurred, 1 unchanged, 2 sharp.
 
-    The blur is the mean of 3 x 3 pixels, the middle one five times; the outermost pixels stay. An image of 2 pixels
+    The blur is the mean of 3 x 3 pixels, the centre with weight 5; the outermost pixels stay. An image of 2 pixels
     or fewer on a side has no other pixels.
     """
     height, width = images.shape[1:3]
@@ -129,7 +129,7 @@ JITTERS: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (brightness, contrast,
 def colour_jitter(images: Tensor, factors: NDArray[np.float64], order: NDArray[np.int64]) -> Tensor:
     """ColorJitter: brightness, contrast, saturation and hue in each sample's own order.
 
-    images: uint8 [B, H, W, C]. factors: float64 [B, 4], one for each of the four; NaN leaves that one out. order:
+    images: uint8 [B, H, W, C]. factors: float64 [B, 4], one for each of the four; NaN skips it. order:
     int64 [B, 4], each row the numbers 0 to 3. Both from `draw_colour_jitter`. Equals torchvision's to 1 grey level
     a step.
     """
@@ -144,9 +144,9 @@ def colour_jitter(images: Tensor, factors: NDArray[np.float64], order: NDArray[n
 def draw_colour_jitter(
     rng: CounterRNG, brightness: float, contrast: float, saturation: float, hue: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """(factors [B, 4], order [B, 4]) as ColorJitter draws them; an amount of 0 leaves its change out (NaN).
+    """(factors [B, 4], order [B, 4]) as ColorJitter draws them; an amount of 0 skips its operation (NaN).
 
-    Factors are uniform on [max(0, 1 - amount), 1 + amount], the hue's shift on [-hue, hue]; all orders are as
+    Factors are uniform on [max(0, 1 - amount), 1 + amount], the hue's shift on [-hue, hue]; all orders are equally
     likely.
     """
     drawn = rng.uniform("colour jitter", 8)

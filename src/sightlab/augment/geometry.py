@@ -1,4 +1,4 @@
-"""Moves by whole pixels: a crop after padding, a mirror image, a shift. Bytes in, the same bytes elsewhere out."""
+"""Geometry in whole pixels: random crop after padding, horizontal flip, translation. Pixel values do not change."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sightlab.errors import RecipeError
 def crop_and_flip(
     images: Tensor, padding: int, top: Tensor, left: Tensor, flipped: Tensor, mode: str = "black"
 ) -> Tensor:
-    """Pad each image, crop its own size out of it, and mirror some left to right.
+    """Pad each image, crop it back to its size, and flip some horizontally.
 
     images: uint8 [B, H, W, C]. top, left: int64 [B], the crop's corner in [0, 2 * padding]. flipped: bool [B].
     mode: what the padding holds, see `fill_frame`. Gives uint8 [B, H, W, C]. The crop equals torchvision's
-    RandomCrop(size, padding) at the same corner, the mirror its horizontal_flip, byte for byte.
+    RandomCrop(size, padding) at the same corner, the flip its horizontal_flip, byte for byte.
     """
     if images.device.type == "cpu":
         # Through numpy: its gather copies row by row where torch's goes byte by byte (ten times slower), and it never
@@ -100,7 +100,7 @@ def fill_frame(framed: Any, padding: int, mode: str) -> None:
 
 
 def translate(images: Tensor, across: Tensor, down: Tensor, largest: int) -> Tensor:
-    """Shift each image by whole pixels; black comes in.
+    """Shift each image by whole pixels; what is uncovered becomes black.
 
     images: uint8 [B, H, W, C]. across, down: int64 [B], to the right and to the bottom, in [-largest, largest].
     Gives uint8 [B, H, W, C]: torchvision's affine with this translate and nothing else, byte for byte.
@@ -116,15 +116,15 @@ def draw_crop(rng: CounterRNG, padding: int) -> tuple[NDArray[np.int64], NDArray
 
 
 def draw_flip(rng: CounterRNG, probability: float) -> NDArray[np.bool_]:
-    """Which images are mirrored, each with this probability. bool [B]."""
+    """Which images are flipped, each with this probability. bool [B]."""
     return rng.uniform("flip")[:, 0] < probability
 
 
 def draw_alternating_flip(rng: CounterRNG) -> NDArray[np.bool_]:
-    """Which images are mirrored in this epoch: those that were not in the epoch before. bool [B].
+    """Which images are flipped in this epoch: those that were not in the epoch before. bool [B].
 
-    A hash of the sample decides for the first epoch, then each alternates, so that any two epochs in a row show
-    both sides of every image (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", the
+    A hash of the sample decides for the first epoch, then each alternates, so that any two consecutive epochs show
+    both orientations of every image (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", the
     section on alternating flip).
     """
     first = replace(rng, epoch=0).integers("alternating flip", 2)[:, 0]

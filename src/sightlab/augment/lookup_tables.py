@@ -1,7 +1,7 @@
-"""Changes of grey levels one pixel at a time: a table of 256 bytes for each image, and one gather for all of them.
+"""Pixelwise operations as lookup tables: 256 bytes for each image, and one gather for all of them.
 
-A table costs a quarter of a small picture's arithmetic or less, and tables of different operations go through one
-gather together. Each function gives tables uint8 [B, C, 256], or [B, 1, 256] where all channels share one.
+A table costs at most a quarter of the arithmetic on a small image, and tables of different operations share one
+gather. Each function gives tables uint8 [B, C, 256], or [B, 1, 256] where all channels share one.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ HISTOGRAMS_AT_ONCE = 32
 
 
 def through_tables(images: Tensor, tables: Tensor) -> Tensor:
-    """Each byte replaced by what its image's table says. images: uint8 [B, H, W, C]. Gives the same shape."""
+    """Each byte replaced by its entry in the image's table. images: uint8 [B, H, W, C]. Gives the same shape."""
     return tables.reshape(-1).index_select(0, table_places(images, tables.shape[1])).view(images.shape)
 
 
 def table_places(images: Tensor, tables: int) -> Tensor:
-    """Where each byte is found in all tables of a batch: 256 x its table's number + its value. int32 [B * H * W * C].
+    """The index of each byte in all tables of a batch: 256 x its table's number + its value. int32 [B * H * W * C].
 
     tables: an image; 1, or one for each channel.
     """
@@ -58,19 +58,19 @@ def contrast_tables(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def posterize_tables(images: Tensor, bits: Tensor) -> Tensor:
-    """Only the highest bits of each level. bits: whole numbers in [0, 8], any dtype, [B]."""
+    """Only the highest bits of each level kept. bits: whole numbers in [0, 8], any dtype, [B]."""
     masks = torch.bitwise_left_shift(torch.full_like(bits, 255, dtype=torch.int64), 8 - bits.long())
     return (torch.arange(256, device=images.device) & masks[:, None]).to(torch.uint8).unsqueeze(1)
 
 
 def solarize_tables(images: Tensor, thresholds: Tensor) -> Tensor:
-    """Levels from a threshold up turned into their negative. thresholds: float32 [B]."""
+    """Levels at or above a threshold inverted. thresholds: float32 [B]."""
     value = levels(images)
     return as_tables(torch.where(value >= thresholds[:, None], 255 - value, value))
 
 
 def invert_tables(images: Tensor) -> Tensor:
-    """The negative."""
+    """Levels inverted."""
     return as_tables((255 - levels(images)).expand(len(images), 256).clone())
 
 

@@ -1,4 +1,4 @@
-"""Rectangles wiped out, and pairs of samples mixed: random erasing, mixup and CutMix."""
+"""Random erasing, and mixing of pairs of samples: mixup and CutMix."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def draw_noise(rng: CounterRNG, rows: NDArray[np.int64], height: int, width: int
 
 
 def with_partners(places: NDArray[np.int64], start: int, stop: int) -> NDArray[np.int64]:
-    """The places that a share of a batch needs when its samples are mixed: int64 [stop - start + 1].
+    """The indices that a share of a batch needs when its samples are mixed: int64 [stop - start + 1].
 
     Each sample's partner is the one before it in the whole batch, the first one's the last (batches are shuffled, so
     this is a random pairing, as in Zhang et al. 2018, section 3: one batch, mixed with itself). Pairs do not change
@@ -68,7 +68,7 @@ def with_partners(places: NDArray[np.int64], start: int, stop: int) -> NDArray[n
 
 
 def beta(drawn: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
-    """Numbers distributed as Beta(alpha, alpha), in [0, 1], one from each two uniform ones. float64 [B].
+    """Numbers distributed as Beta(alpha, alpha), in [0, 1], one from each pair of uniform numbers. float64 [B].
 
     drawn: float64 [B, 2]. alpha: above 0. With T Student-t of 2 alpha degrees of freedom, (1 + T / sqrt(2 alpha +
     T**2)) / 2 is Beta(alpha, alpha) (Devroye 1986, "Non-Uniform Random Variate Generation", chapter IX), and
@@ -106,7 +106,7 @@ def draw_cutmix(
     """(boxes int64 [B, 4], the share of each image that stays float64 [B]) as torchvision's CutMix draws them.
 
     drawn: uniform numbers [B, 4]. The box has the image's shape and 1 - Beta(alpha, alpha) of its area; its centre
-    is anywhere, and what sticks out is cut off (Yun et al. 2019, equation 2).
+    is uniform over the image, and the box is clipped to it (Yun et al. 2019, equation 2).
     """
     half = 0.5 * np.sqrt(1 - beta(drawn[:, :2], alpha))
     sides = []

@@ -1,4 +1,4 @@
-"""From plain values to functions of (images, draws): one for each image's changes, one for mixing pairs."""
+"""Builds augmentations from plain values: functions of (images, rng), one for single images, one for mixing pairs."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from sightlab.augment.mix import beta, draw_cutmix, draw_erasing, draw_noise, so
 from sightlab.errors import RecipeError, suggestion
 
 Augmentation = Callable[[Tensor, CounterRNG], Tensor]
-"""Takes uint8 [B, H, W, C] and the batch's draws; gives the same shape on the same device, its input unchanged."""
+"""(images uint8 [B, H, W, C], rng of the batch) -> the same shape on the same device; the input is unchanged."""
 
 Mixing = Callable[[Tensor, Tensor, Tensor, Tensor, int, CounterRNG], tuple[Tensor, Tensor]]
-"""Takes (images, labels, partners, partners' labels, classes, draws), see `mixing`; gives (images, soft targets)."""
+"""Takes (images, labels, partners, partners' labels, classes, rng), see `mixing`; gives (images, soft targets)."""
 
 FLIP_MODES = ("random", "alternating")
 CROP_MODES = ("black", "reflect")
@@ -54,7 +54,7 @@ def augmentation(
     erase: float = 0.0,
     erase_fill: str = "black",
 ) -> Augmentation:
-    """The training images' random changes, in this order; what is not asked for costs nothing.
+    """The random augmentation of training images, in the order of the recipe's keys; steps that are off cost nothing.
 
     resized_crop: smallest share of the image's area in a part of it that is stretched to its size, as Inception's
     (Szegedy et al. 2015, section 6) and RandomResizedCrop; 0 for none, 0.08 is usual. crop_padding: pixels around the
@@ -66,8 +66,8 @@ def augmentation(
     greyscale: probability of an image without colour. erase: probability that a rectangle is wiped out, filled with
     black or noise.
 
-    Raises RecipeError for values that describe no augmentation; the function raises it for images it cannot change
-    (a colour change of 2 channels, a reflection larger than the image).
+    Raises RecipeError for values out of range; the function raises it for images it cannot augment (colour of 2
+    channels, a reflection larger than the image).
 
     >>> import torch
     >>> change = augmentation(crop_padding=2, flip=0.5, policy="trivialaugment", erase=0.25)
@@ -80,11 +80,11 @@ def augmentation(
     one_of("erase_fill", erase_fill, ERASE_FILLS)
     one_of("policy", policy, POLICIES)
     if flip_mode == "alternating" and flip not in (0, 0.5):
-        raise RecipeError(f"augment.flip is {flip}; with flip_mode=alternating half of all are mirrored: 0.5 works")
+        raise RecipeError(f"augment.flip is {flip}; with flip_mode=alternating half of the images are flipped: use 0.5")
     if not 0 <= scale < 1:
-        raise RecipeError(f"augment.scale is {scale}; a share from 0 up to, but not, 1 works")
+        raise RecipeError(f"augment.scale is {scale}; use a share from 0 to below 1")
     if not 0 <= resized_crop <= 1:
-        raise RecipeError(f"augment.resized_crop is {resized_crop}; a share of the area from 0 to 1 works")
+        raise RecipeError(f"augment.resized_crop is {resized_crop}; use a share of the area from 0 to 1")
     steps: list[Augmentation] = []
     if resized_crop:
         steps.append(stretching(resized_crop))
@@ -112,7 +112,7 @@ def one_of(key: str, value: str, known: Collection[str]) -> None:
 
 
 def in_turn(steps: list[Augmentation]) -> Augmentation:
-    """One augmentation of several; no steps are no change."""
+    """Several augmentations in sequence; an empty list changes nothing."""
 
     def apply(images: Tensor, rng: CounterRNG) -> Tensor:
         with one_thread(images):
@@ -124,7 +124,7 @@ def in_turn(steps: list[Augmentation]) -> Augmentation:
 
 
 def stretching(smallest: float) -> Augmentation:
-    """A part of the image, of at least this share of its area, stretched to its size."""
+    """Random resized crop: a part of at least this share of the area, resized to the image's size."""
 
     def apply(images: Tensor, rng: CounterRNG) -> Tensor:
         height, width = images.shape[1:3]
@@ -138,7 +138,7 @@ def stretching(smallest: float) -> Augmentation:
 
 
 def cropping_and_flipping(padding: int, mode: str, flip: float, flip_mode: str) -> Augmentation:
-    """A crop after padding, then a mirror image."""
+    """A random crop after padding, then a horizontal flip."""
 
     def apply(images: Tensor, rng: CounterRNG) -> Tensor:
         if padding:
@@ -159,7 +159,7 @@ def cropping_and_flipping(padding: int, mode: str, flip: float, flip_mode: str) 
 
 
 def translating(largest: int) -> Augmentation:
-    """A shift by whole pixels."""
+    """A random translation in whole pixels."""
 
     def apply(images: Tensor, rng: CounterRNG) -> Tensor:
         across, down = draw_translation(rng, largest)
@@ -169,7 +169,7 @@ def translating(largest: int) -> Augmentation:
 
 
 def turning(degrees: float, scale: float, interpolation: str) -> Augmentation:
-    """A turn and a change of size around the centre, in one resampling."""
+    """A random rotation and scale around the centre, in one resampling."""
 
     def apply(images: Tensor, rng: CounterRNG) -> Tensor:
         sources = draw_affine(rng, degrees, scale).sources(len(images))
@@ -184,7 +184,7 @@ def jittering(brightness: float, contrast: float, saturation: float, hue: float)
     """ColorJitter."""
     if min(brightness, contrast, saturation, hue) < 0 or hue > 0.5:
         found = [brightness, contrast, saturation, hue]
-        raise RecipeError(f"augment.colour_jitter is {found}; amounts from 0 work, and a hue up to 0.5")
+        raise RecipeError(f"augment.colour_jitter is {found}; use amounts from 0, and a hue up to 0.5")
 
     def apply(images: Tensor, rng: CounterRNG) -> Tensor:
         return colour.colour_jitter(images, *colour.draw_colour_jitter(rng, brightness, contrast, saturation, hue))
@@ -193,7 +193,7 @@ def jittering(brightness: float, contrast: float, saturation: float, hue: float)
 
 
 def greying(probability: float) -> Augmentation:
-    """Some images without colour, with as many channels as before."""
+    """Some images in greyscale, with as many channels as before."""
 
     def apply(images: Tensor, rng: CounterRNG) -> Tensor:
         chosen = np.flatnonzero(rng.uniform("greyscale", 1)[:, 0] < probability)
@@ -205,7 +205,7 @@ def greying(probability: float) -> Augmentation:
 
 
 def autoaugmenting(policy: str) -> Callable[[int, int], Augmentation]:
-    """AutoAugment by this policy, which reads no settings."""
+    """AutoAugment with this policy; it has no settings."""
 
     def apply(images: Tensor, rng: CounterRNG) -> Tensor:
         return policies.apply(images, policies.draw_autoaugment(rng, policy, *images.shape[1:3]))
@@ -243,7 +243,7 @@ POLICIES: dict[str, Callable[[int, int], Augmentation]] = {
 
 
 def erasing(probability: float, fill: str) -> Augmentation:
-    """A rectangle wiped out of some images."""
+    """Random erasing of a rectangle in some images."""
 
     def apply(images: Tensor, rng: CounterRNG) -> Tensor:
         height, width, channels = images.shape[1:]
@@ -262,13 +262,13 @@ def erasing(probability: float, fill: str) -> Augmentation:
 
 
 def mixing(*, mixup: float = 0.0, cutmix: float = 0.0, probability: float = 1.0) -> Mixing:
-    """Training on mixed pairs: mixup, CutMix, or for each sample either, as likely.
+    """Mixing of pairs: mixup, CutMix, or for each sample one of the two with equal probability.
 
-    mixup, cutmix: alpha of Beta(alpha, alpha), drawn for each sample; 0 leaves that one out. probability: share of
+    mixup, cutmix: alpha of Beta(alpha, alpha), drawn for each sample; 0 switches it off. probability: share of
     samples that are mixed at all. Raises RecipeError for values out of range.
 
     The function takes images uint8 [B, H, W, C] and labels int64 [B], the partners' images and labels (the same
-    shapes, augmented already; `with_partners` says which), the number of classes, and the draws of the images. It
+    shapes, augmented already; `with_partners` says which), the number of classes, and the rng of the images. It
     gives the mixed images and soft targets float32 [B, classes] for a cross-entropy with probabilities. Images are
     float32, levels 0 to 255, where mixup is asked for (bytes would round away shares of a level), and stay uint8
     with CutMix alone.
@@ -281,7 +281,7 @@ def mixing(*, mixup: float = 0.0, cutmix: float = 0.0, probability: float = 1.0)
     """
     if mixup < 0 or cutmix < 0 or not 0 <= probability <= 1:
         raise RecipeError(
-            f"mixup {mixup}, cutmix {cutmix}, probability {probability}: alphas from 0 and a probability of 0 to 1 work"
+            f"mixup {mixup}, cutmix {cutmix}, probability {probability}: use alphas from 0, a probability from 0 to 1"
         )
     boxed_share = 0.0 if not cutmix else 0.5 if mixup else 1.0
 

@@ -1,4 +1,4 @@
-"""Learned and random policies: AutoAugment, RandAugment and TrivialAugment, one pass over a batch for each step.
+"""Augmentation policies: AutoAugment, RandAugment and TrivialAugment, one pass over a batch for each step.
 
 A policy becomes, for each sample and step, one operation and its magnitude. `apply` changes a batch by them in four
 groups, whatever the operations: tables of grey levels, one affine resampling, colour, sharpness.
@@ -57,7 +57,7 @@ BY_TABLE, MOVED = np.isin(OPERATIONS, list(TABLES)), np.isin(OPERATIONS, GEOMETR
 
 
 def apply(images: Tensor, steps: Steps) -> Tensor:
-    """The images changed step after step. images: uint8 [B, H, W, C]. Gives the same shape.
+    """The images after all steps. images: uint8 [B, H, W, C]. Gives the same shape.
 
     Each operation is what torchvision's AutoAugment does under its name, with interpolation nearest and fill 0.
     Raises RecipeError unless the images have 1 or 3 channels.
@@ -132,7 +132,7 @@ def magnitudes_of(bins: int, height: int, width: int, wide: bool) -> NDArray[np.
 
 
 def signs(drawn: NDArray[np.float64], operations: NDArray[np.int64]) -> NDArray[np.float64]:
-    """-1 or 1, as likely, for operations that go both ways, 1 for the others. Any shape."""
+    """-1 or 1 with equal probability for signed operations, 1 for the others. Any shape."""
     return np.where((drawn < 0.5) & SIGNED[operations], -1.0, 1.0)
 
 
@@ -172,11 +172,11 @@ def draw_randaugment(rng: CounterRNG, count: int, magnitude: int, height: int, w
 
 
 def check_randaugment(count: int, magnitude: int) -> None:
-    """Raises RecipeError unless RandAugment has such settings."""
+    """Raises RecipeError for settings that RandAugment does not have."""
     if count < 0:
-        raise RecipeError(f"augment.randaugment_ops is {count}; 0 or more work")
+        raise RecipeError(f"augment.randaugment_ops is {count}; use 0 or more")
     if not 0 <= magnitude <= 30:
-        raise RecipeError(f"augment.randaugment_magnitude is {magnitude}; whole numbers 0 to 30 work")
+        raise RecipeError(f"augment.randaugment_magnitude is {magnitude}; use a whole number from 0 to 30")
 
 
 def draw_trivialaugment(rng: CounterRNG, height: int, width: int) -> Steps:

@@ -1,7 +1,7 @@
 """The sub-policies of AutoAugment, 25 for each data set they were found on (Cubuk et al. 2019, appendix).
 
-A line is a sub-policy of two steps; a step is an operation, its probability and its magnitude, a place of 10 bins (0
-where the operation has none).
+A line is a sub-policy of two steps; a step is an operation, its probability and its magnitude, one of 10 bins (0
+if the operation has none).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A part of each image, of its own size and shape, stretched to one size."""
+"""Random resized crop: a box of each image, resized to one size."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def resized_crop(images: Tensor, boxes: Tensor, height: int, width: int) -> Tens
 
 
 def as_bytes(sums: Tensor) -> Tensor:
-    """Weighed sums back to levels 0 to 255, rounded; still float32."""
+    """Weighted sums back to levels 0 to 255, rounded; still float32."""
     return sums.mul_(1 / FINE).add_(0.5).floor_().clamp_(0, 255)
 
 
 def filters(starts: Tensor, lengths: Tensor, size: int, results: int) -> Tensor:
-    """What each pixel of a line gives to each pixel of its resized part. float32 [B, results, size], rows sum to FINE.
+    """The weight of each pixel of a line in each resized pixel: float32 [B, results, size], rows sum to FINE.
 
     The triangle filter of bilinear resizing, as wide as the pixels of the result where that is smaller than the
     part (antialiasing), cut at the part's ends. starts, lengths: int64 [B].
@@ -66,7 +66,7 @@ def draw_resized_crop(
     """Boxes as RandomResizedCrop draws them: int64 [B, 4].
 
     Ten tries of an area uniform on `scale` (shares of the image) and a width / height log-uniform on `ratio`; the
-    first that fits is placed anywhere. When none fits: the largest central part whose shape is within `ratio`.
+    first that fits is placed at random. If none fits: the largest central box whose aspect ratio is within `ratio`.
     """
     drawn = rng.uniform("resized crop", 2 * TRIES + 2)
     widths, heights = draw_sides(drawn[:, : 2 * TRIES], height * width, scale, ratio)

@@ -1,4 +1,4 @@
-"""AlexNet (Krizhevsky et al. 2012): the paper's layers as one tower, and a form for small images."""
+"""AlexNet (Krizhevsky et al. 2012): the paper's layers as one tower, and a variant for small images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sightlab.models.regularise import head_dropout
 WIDTHS = (96, 256, 384, 384, 256)
 HIDDEN = 4096
 SMALL_HIDDEN = 1024
-# The sides at which the pools leave one place.
+# The smallest sides at which the pools leave one position.
 SMALLEST = 67
 SMALLEST_SMALL = 8
 
@@ -21,7 +21,7 @@ class AlexNet(nn.Module):
 
     Images float [N, channels, H, W] -> logits float [N, classes]. first: the first convolution. widths: channels of
     all five; the second is 5x5 with padding 2, the others 3x3 with padding 1. A 3x3 max pool of stride 2, with
-    pool_padding, behind the convolutions 1, 2 and 5; places: how many are left by the last. ReLU after every layer but
+    pool_padding, behind the convolutions 1, 2 and 5; places: positions left after the last. ReLU after every layer but
     the last; local response normalisation after the first two (section 3.3: n = 5, k = 2, alpha = 1e-4, beta = 0.75);
     dropout before the fully connected layers 2 and 3.
     """
@@ -73,9 +73,9 @@ def alexnet(
 ) -> AlexNet:
     """AlexNet as one tower: conv1 11x11 with stride 4 and no padding, 96 channels; then 256, 384, 384 and 256.
 
-    The paper's two towers, made for two GPUs of 3 GB, see half of each other's channels in the layers 2, 4 and 5; here
-    every layer sees all. With images of 227 x 227 the last pool leaves 6 x 6 places, as in the paper (which says 224).
-    Weights start from torch's defaults. torchvision's AlexNet is another one: 64, 192, 384, 256 and 256 channels.
+    In the paper two towers, one for each GPU, see only half of the channels in layers 2, 4 and 5; here every layer
+    sees all of them. With images of 227 x 227 the last pool leaves 6 x 6 positions, as in the paper (which says 224).
+    Weights start from torch's defaults. torchvision's AlexNet differs: 64, 192, 384, 256 and 256 channels.
 
     >>> alexnet(channels=3, classes=1000, height=227, width=227).fc1.in_features
     9216
@@ -91,7 +91,7 @@ def alexnet(
 def small_alexnet(*, channels: int, classes: int, height: int, width: int, dropout: float = 0.0) -> AlexNet:
     """AlexNet for small images: conv1 5x5 with stride 1 and padding 2, pools with padding 1, 1024 hidden features.
 
-    Channels and everything else are AlexNet's. 28 x 28 pixels become 14, 7 and 4 x 4 places.
+    Channels and everything else are AlexNet's. 28 x 28 pixels become 14, 7 and finally 4 x 4 positions.
 
     >>> small_alexnet(channels=1, classes=10, height=28, width=28).fc1.in_features
     4096

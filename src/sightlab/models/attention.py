@@ -1,4 +1,4 @@
-"""Attention inside residual blocks: which channels, and which places, a branch's features are kept at."""
+"""Attention inside residual blocks: gates for a branch's channels and positions."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class SqueezeExcitation(nn.Module):
 
 
 class CBAM(nn.Module):
-    """Scales the channels, then the places. [N, C, H, W] -> the same shape.
+    """Scales the channels, then the positions. [N, C, H, W] -> the same shape.
 
-    Channels: sigmoid(MLP(mean) + MLP(maximum)), the MLP C -> C / 16 -> C with ReLU and no biases. Places:
+    Channels: sigmoid(MLP(mean) + MLP(maximum)), the MLP C -> C / 16 -> C with ReLU and no biases. Positions:
     sigmoid(norm(7x7 convolution of [mean, maximum over the channels])). Woo et al. 2018, CBAM, equations 2 and 3; the
     batch norm is that of the authors' code.
     """
@@ -54,7 +54,7 @@ class CBAM(nn.Module):
         self.bn = nn.BatchNorm2d(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] -> the same shape, each number scaled by one in (0, 1) for its channel and one for its place."""
+        """[N, C, H, W] -> the same shape, each value scaled by a gate of its channel and one of its position."""
         means, maxima = x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
         x = x * (self.of_channels(means) + self.of_channels(maxima)).sigmoid()
         places = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
@@ -62,7 +62,7 @@ class CBAM(nn.Module):
         return x * gate.sigmoid()
 
     def of_channels(self, pooled: Tensor) -> Tensor:
-        """The MLP that means and maxima share. [N, C, 1, 1] -> the same shape."""
+        """The MLP shared by means and maxima. [N, C, 1, 1] -> the same shape."""
         scores: Tensor = self.fc2(F.relu(self.fc1(pooled), inplace=True))
         return scores
 
@@ -71,7 +71,7 @@ ATTENTIONS: dict[str, Callable[[int], nn.Module]] = {"none": nn.Identity, "se": 
 
 
 def attention(name: str) -> Callable[[int], nn.Module]:
-    """What makes the attention called `name` for a number of channels. Raises ModelError for an unknown name."""
+    """The factory of the attention called `name`: channels -> module. Raises ModelError for an unknown name."""
     if name not in ATTENTIONS:
         raise ModelError(f"unknown attention '{name}'; {suggestion(str(name), ATTENTIONS)}")
     return ATTENTIONS[name]

@@ -1,4 +1,4 @@
-"""Calls what builds a model with those of the known values, and those options, that its signature takes."""
+"""Calls a model's builder with the options, and with those of the known values that its signature takes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GIVEN = ("channels", "classes", "height", "width", "stem", "say")
 
 
 def option_names(builder: Callable[..., object]) -> list[str]:
-    """The names a builder takes besides the data's shape, the stem and whom to tell.
+    """The names of the options that a builder takes: its parameters except the data's shape, the stem and `say`.
 
     >>> def net(channels, classes, depth=3): ...
     >>> option_names(net)
@@ -43,7 +43,7 @@ def call_builder(
     known = option_names(builder)
     for option, value in options.items():
         if option in given:
-            raise ModelError(f"option {option} of model {name} follows from the data and cannot be set")
+            raise ModelError(f"option {option} of model {name} is set from the data; leave it out")
         if option not in known and not takes_all:
             hint = suggestion(option, known) if known else "it takes none"
             raise ModelError(f"unknown option '{option}' for model {name}; {hint}")
@@ -59,7 +59,7 @@ def call_builder(
 
 
 def check_type(name: str, option: str, value: object, default: object) -> None:
-    """Raises ModelError when the default is a number, or true or false, and the value is not."""
+    """Raises ModelError when the default is a number or a boolean and the value is not."""
     if isinstance(default, bool):
         fits, wanted = isinstance(value, bool), "true or false"
     elif isinstance(default, int | float):

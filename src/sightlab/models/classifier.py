@@ -1,4 +1,4 @@
-"""The model as it is used everywhere: bytes in, logits out. Preprocessing is inside, so it cannot be forgotten."""
+"""The classifier: bytes in, logits out. Preprocessing is part of the model, so that it cannot be forgotten."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Classifier(nn.Module):
     """A network with the normalisation its images were trained with.
 
     net: takes float32 [N, C, H, W], gives logits float32 [N, classes]. mean, std: a channel each, of pixel values in
-    [0, 1]; a channel whose deviation is 0 is only centred.
+    [0, 1]; a channel with standard deviation 0 is only centred.
 
     >>> classifier = Classifier(nn.Flatten(), mean=[0.5], std=[0.25])
     >>> classifier(torch.full((1, 1, 2, 1), 255, dtype=torch.uint8)).tolist()
@@ -23,7 +23,7 @@ class Classifier(nn.Module):
 
     mean: Tensor
     scale: Tensor
-    # What stands for `net` while training, where that is compiled: a plain function, so it is no part of the state.
+    # The compiled form of `net`, used in training: a plain function, so that it is not part of the state.
     net_in_training: Callable[[Tensor], Tensor] | None = None
 
     def __init__(self, net: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:

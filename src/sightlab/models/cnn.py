@@ -15,7 +15,7 @@ class CNN(nn.Module):
     """Two 5x5 convolutions, each with ReLU and a 2x2 max pool, then three linear layers with ReLU between them.
 
     Images float [N, channels, height, width] -> logits float [N, classes]. The size is fixed when the model is
-    built; the places of an odd row or column that do not fill a 2x2 window are left out by the pool.
+    built; the pool drops an odd last row or column.
     """
 
     def __init__(self, channels: int, classes: int, height: int, width: int, dropout: float) -> None:

@@ -1,4 +1,4 @@
-"""What a network costs."""
+"""The cost of a network: parameters and multiply-adds."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sightlab.models import parameter_count, silent, untrained
 
 @dataclass(frozen=True)
 class Cost:
-    """What a network of the table costs for images of one shape.
+    """The cost of a model of the table for images of one shape.
 
-    parameters: how many numbers it learns. macs: multiply-adds of one image's forward pass, None where they were not
-    counted. refused: why it does not take such images, empty where it does; both numbers are None then.
+    parameters: how many are trained. macs: multiply-adds of one image's forward pass, None where they were not
+    counted. refused: why it does not take such images, empty if it does; both numbers are None then.
     """
 
     parameters: int | None
@@ -28,9 +28,9 @@ class Cost:
 def cost_of(
     name: str, *, channels: int, classes: int, height: int, width: int, count: Callable[..., int | None]
 ) -> Cost:
-    """What a model of the table costs for such images, without memory for its weights.
+    """The cost of a model of the table for such images; no memory is allocated for its weights.
 
-    count: `forward_flops`, or `uncounted` where multiply-adds are not asked for and a forward pass is to be spared.
+    count: `forward_flops`, or `uncounted` to save the forward pass where multiply-adds are not needed.
 
     >>> cost_of("lenet", channels=1, classes=10, height=28, width=28, count=forward_flops)
     Cost(parameters=61706, macs=416520, refused='')
@@ -53,7 +53,7 @@ def forward_flops(net: nn.Module, channels: int, height: int, width: int) -> int
     """Floating-point operations of one image's forward pass: its convolutions and matrix products, a multiply-add as 2.
 
     Normalisation, activations and pooling are left out, as in published tables. Counted by torch's own counter on an
-    image of zeros; the network is left in the mode it came in. None for a network that cannot be counted so.
+    image of zeros; the network keeps its mode. None for a network that the counter cannot run.
     """
     # Loads torch's compiler, as the first step of an optimizer does anyway.
     from torch.nn.attention import SDPBackend, sdpa_kernel

@@ -1,4 +1,4 @@
-"""Parts of a network that training leaves as they are."""
+"""Freezing: parts of a network that are not trained."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class StillNorm1d(nn.BatchNorm1d):
     """A batch norm that stays in eval mode: it uses its running statistics and does not change them."""
 
     def train(self, mode: bool = True) -> StillNorm1d:  # noqa: ARG002 - torch's signature
-        """Eval mode, whatever is asked for."""
+        """Stay in eval mode, whatever the mode."""
         return super().train(False)
 
 
@@ -25,7 +25,7 @@ class StillNorm2d(nn.BatchNorm2d):
     """As StillNorm1d, for images."""
 
     def train(self, mode: bool = True) -> StillNorm2d:  # noqa: ARG002 - torch's signature
-        """Eval mode, whatever is asked for."""
+        """Stay in eval mode, whatever the mode."""
         return super().train(False)
 
 
@@ -33,7 +33,7 @@ class StillNorm3d(nn.BatchNorm3d):
     """As StillNorm1d, for volumes."""
 
     def train(self, mode: bool = True) -> StillNorm3d:  # noqa: ARG002 - torch's signature
-        """Eval mode, whatever is asked for."""
+        """Stay in eval mode, whatever the mode."""
         return super().train(False)
 
 
@@ -45,13 +45,13 @@ STILL: dict[type[nn.Module], type[nn.Module]] = {
 
 
 def freeze_parts(model: nn.Module, parts: Sequence[str], say: Callable[[str], None]) -> None:
-    """Take parts of a network out of training, in place: their parameters need no gradients, their batch norms stay.
+    """Freeze parts of a network, in place: their parameters take no gradients, their batch norms stay in eval mode.
 
     parts: names of modules, such as layer1 or features.0, or `backbone`: all but the last linear layer and hidden
-    layers before it. A batch norm inside a part stays in eval mode, with the statistics it came with: statistics
-    of new images under weights made for the old ones would undo what was learnt. say: told how much is left to train.
+    layers before it. A batch norm inside a part keeps its running statistics: statistics of new images with
+    weights trained on the old ones would degrade the features. say: told how many parameters are trained.
 
-    Raises ModelError for a name that the network has not, or where nothing is left to train.
+    Raises ModelError for a name that the network does not have, or when nothing is left to train.
 
     >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
     >>> freeze_parts(net, ["backbone"], print)
@@ -65,13 +65,13 @@ def freeze_parts(model: nn.Module, parts: Sequence[str], say: Callable[[str], No
         freeze_backbone(model) if part == BACKBONE else freeze_module(model, part)
     left = sum(p.numel() for p in model.parameters() if p.requires_grad)
     if left == 0:
-        raise ModelError(f"model.freeze: {', '.join(parts)} is all of the network; nothing is left to train")
+        raise ModelError(f"model.freeze: {', '.join(parts)} is the whole network; nothing is left to train")
     total = sum(p.numel() for p in model.parameters())
     say(f"frozen: {', '.join(parts)}; {left:,} of {total:,} parameters are trained")
 
 
 def freeze_backbone(model: nn.Module) -> None:
-    """Freeze all but the last linear layer, and the hidden layers before it where the model has such."""
+    """Freeze everything except the last linear layer and the hidden layers before it, if there are any."""
     head = last_linear(model)
     if not head:
         raise ModelError("model.freeze: backbone, but the network has no linear layer at its end; name modules instead")
@@ -91,12 +91,12 @@ def freeze_module(model: nn.Module, part: str) -> None:
 
 
 def shortest(names: Sequence[str]) -> list[str]:
-    """The names without a dot, which is where a person would begin."""
+    """The names without a dot, or all names when there are none."""
     return [name for name in names if "." not in name] or list(names)
 
 
 def hold(module: nn.Module) -> None:
-    """Freeze what a module owns itself; a batch norm becomes one that stays in eval mode."""
+    """Freeze a module's own parameters; a batch norm becomes one that stays in eval mode."""
     for parameter in module.parameters(recurse=False):
         parameter.requires_grad_(False)
     still = STILL.get(type(module))

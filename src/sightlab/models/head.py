@@ -1,4 +1,4 @@
-"""What stands between a network's features and its logits."""
+"""The head: the layers between a network's features and its logits."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Hidden:
         return found
 
     def width(self, features: int) -> int:
-        """How many features the last linear layer sees.
+        """The number of input features of the last linear layer.
 
         >>> Hidden((256, 64)).width(512), Hidden().width(512)
         (64, 512)
@@ -63,7 +63,7 @@ def hidden(sizes: Sequence[int] | int, norm: bool, activation: str) -> Hidden:
 
 
 class DropoutLinear(nn.Linear):
-    """A linear layer that drops features first, with the state-dict names of a linear layer alone.
+    """A linear layer with dropout before it, under the state-dict names of a plain linear layer.
 
     For networks of other libraries that have no dropout before their last layer. [N, features] -> [N, classes].
     """
@@ -77,5 +77,5 @@ class DropoutLinear(nn.Linear):
         return super().forward(F.dropout(features, self.rate, self.training))
 
     def extra_repr(self) -> str:
-        """What a printout of the model shows between the brackets."""
+        """The settings shown when the module is printed."""
         return f"{super().extra_repr()}, dropout={self.rate:.3g}"

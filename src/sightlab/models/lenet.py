@@ -16,7 +16,7 @@ class LeNet(nn.Module):
     """Two 5x5 convolutions of 6 and 16 channels, each with tanh and a 2x2 mean pool; linear layers of 120, 84, classes.
 
     Images float [N, channels, height, width] -> logits float [N, classes]. The paper sets digits of 28 x 28 in 32 x 32
-    pixels; here images below 32 pixels are padded by 2 at the first convolution instead. As nearly all who came after,
+    pixels; here images below 32 pixels are padded by 2 at the first convolution instead. Like most later versions,
     this leaves out the paper's trained pooling weights, the gaps between the layers S2 and C3, and the radial basis
     functions at the end.
     """

@@ -28,12 +28,12 @@ OTHER_NAMES = ((".se.fc", ".attention.fc"),)
 
 
 def load_weights(model: nn.Module, path: Path, say: Callable[[str], None], class_names: Sequence[str] = ()) -> None:
-    """Copies the weights in a file into the model, in place; every one of them, but for two ends that may differ.
+    """Load the weights of a file into the model, in place; all but the first and last layer must match.
 
     The first convolution is fitted to another number of input channels (`fit_channels`), and the last linear layer is
     left as it was when the file's has another number of classes, or when the file is a bundle's and its classes are
     not those of class_names, where these are given; `say` is told of both. A state dict may stand alone or under one
-    of the keys of WRAPPERS, its names may carry the prefixes of DataParallel or torch.compile.
+    of the keys of WRAPPERS, its names may have the prefixes of DataParallel or torch.compile.
 
     Raises ModelError when the file cannot be read, would need code to run, or does not fit; the model is then
     unchanged.
@@ -52,7 +52,7 @@ def load_weights(model: nn.Module, path: Path, say: Callable[[str], None], class
 
 
 def classes_beside(path: Path) -> list[str]:
-    """The classes that the bundle of a weights file names, in order; none where the file is not part of a bundle."""
+    """The class names in the bundle of a weights file, in order; empty if the file is not part of a bundle."""
     try:
         facts = json.loads((path.parent / "bundle.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -62,7 +62,7 @@ def classes_beside(path: Path) -> list[str]:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors in a file, by name, on the CPU. What the file is follows from its first bytes.
+    """The tensors in a file, by name, on the CPU. Its format is read from its first bytes.
 
     Raises ModelError when it cannot be read, is cut short, is of neither format or holds more than tensors.
     """
@@ -86,7 +86,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def read_torch(path: Path) -> Any:
-    """What torch.save wrote, loaded without running any code of the file's. Raises ModelError."""
+    """What torch.save wrote, loaded without running code from the file. Raises ModelError."""
     try:
         # An open file, not its name: torch.load goes by the name's suffix where it has one.
         with path.open("rb") as file, warnings.catch_warnings():
@@ -95,7 +95,7 @@ def read_torch(path: Path) -> Any:
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         names = re.findall(r"GLOBAL ([\w.]+)", str(error))
-        found = names[0] if names else "objects that only code can make"
+        found = names[0] if names else "objects other than tensors"
         raise ModelError(
             f"{path} holds more than tensors ({found}), which could run code; {how_to_convert(path)}"
         ) from error
@@ -105,12 +105,12 @@ def read_torch(path: Path) -> Any:
 
 
 def how_to_convert(path: Path) -> str:
-    """What the user can do about a file that would need code to run."""
+    """What to do with a file that could only be loaded by running code."""
     return f"convert it where you trust it: torch.save(model.state_dict(), '{path.stem}-tensors.pth')"
 
 
 def state_dict_in(content: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict that a loaded file is or wraps, without prefixes of wrapped models. Raises ModelError."""
+    """The state dict of a loaded file, unwrapped and without prefixes of wrapped models. Raises ModelError."""
     for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
@@ -137,9 +137,9 @@ def fit_state(
     say: Callable[[str], None],
     fresh: Collection[str] = (),
 ) -> None:
-    """Copies a state dict into the model, in place, the first convolution and the head fitted as load_weights says.
+    """Load a state dict into the model, in place; the first convolution and the head are fitted as in `load_weights`.
 
-    source: what messages call the state's origin. fresh: names that stay as the model has them.
+    source: the state's origin, for messages. fresh: names that keep the model's values.
     Raises ModelError naming the first name that is missing, misshapen, not finite or unexpected.
     """
     own = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
@@ -157,7 +157,7 @@ def fit_state(
             check_entry(name, given.get(name), value, source)
     for name, value in given.items():
         if name not in own and name not in left:
-            raise ModelError(f"{source} has {name} {list(value.shape)}, which the model has not")
+            raise ModelError(f"{source} has {name} {list(value.shape)}, which the model does not have")
     model.load_state_dict({name: value for name, value in given.items() if name not in left}, strict=False)
 
 
@@ -171,7 +171,7 @@ def renamed(state: Mapping[str, Tensor], own: Collection[str]) -> dict[str, Tens
 
 
 def check_entry(name: str, given: Tensor | None, own: Tensor, source: str) -> None:
-    """Raises ModelError when the given tensor cannot stand for the model's own.
+    """Raises ModelError when the given tensor cannot replace the model's own.
 
     A batch norm's count of batches may be missing: files from before torch 0.4.1 do not have it.
     """
@@ -189,7 +189,7 @@ def check_entry(name: str, given: Tensor | None, own: Tensor, source: str) -> No
 
 
 def first_convolution(model: nn.Module) -> str:
-    """The name of the weight of the first ungrouped convolution, the one that sees the image; empty without one."""
+    """The name of the weight of the first ungrouped convolution, the one that takes the image; empty without one."""
     for name, module in model.named_modules():
         if isinstance(module, nn.Conv2d):
             return f"{name}.weight".lstrip(".") if module.groups == 1 else ""

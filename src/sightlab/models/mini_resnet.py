@@ -1,4 +1,4 @@
-"""MiniResNet: the small residual networks of the KMNIST study, version by version one layer deeper."""
+"""MiniResNet: the small residual networks of the KMNIST study; each version is one layer deeper."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BLOCKS_A_LAYER = 2
 
 
 class MiniBlock(nn.Module):
-    """Two 3x3 convolutions with biases beside a skip; ReLU after the sum.
+    """Two 3x3 convolutions with biases and a shortcut; ReLU after the sum.
 
     Where the channel count changes, the first convolution has stride 2, and the skip is a 1x1 convolution of stride 2
     with a bias and without batch norm; elsewhere the skip is the identity.

@@ -1,4 +1,4 @@
-"""The first question to a model just built: do images of this size give one logit a class?"""
+"""The check of a model that was just built: do images of this size give one logit for each class?"""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sightlab.errors import ModelError, one_line
 def check_output(model: nn.Module, channels: int, classes: int, height: int, width: int, name: str = "") -> None:
     """Raises ModelError unless float32 zeros [2, channels, height, width] give float logits [2, classes].
 
-    One forward pass in eval mode without gradients, so that batch-norm statistics stay; afterwards every module is in
-    the mode it was in. name: what the message calls the model; by default its class.
+    One forward pass in eval mode without gradients, so that batch-norm statistics stay; every module keeps its mode.
+    name: what the message calls the model; by default its class.
     """
     shown = f"model {name or type(model).__name__}"
     size = f"{channels} x {height} x {width} images"
@@ -24,7 +24,7 @@ def check_output(model: nn.Module, channels: int, classes: int, height: int, wid
             logits = model(torch.zeros(2, channels, height, width, device=device))
     except ModelError:
         raise
-    except Exception as error:  # whatever a model raises on such images, they are what it cannot take
+    except Exception as error:  # a model may raise anything on images it does not take
         raise ModelError(f"{shown} does not work on {size}: {type(error).__name__}: {one_line(error)}") from error
     finally:
         for module, training in modes.items():

@@ -32,7 +32,7 @@ def bottleneck(before: int, width: int, stride: int) -> Convolutions:
 
 
 class PreActBlock(nn.Module):
-    """A branch of (batch norm, ReLU, convolution) beside a skip. [N, before, H, W] -> [N, after, H', W'].
+    """A branch of (batch norm, ReLU, convolution) with a shortcut. [N, before, H, W] -> [N, after, H', W'].
 
     Where the shape changes the skip is a 1x1 convolution of the first batch norm's activations, without a batch norm of
     its own; elsewhere it is the identity, which carries x itself through the whole layer.

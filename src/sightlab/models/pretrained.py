@@ -24,10 +24,10 @@ HEADS = ("fc.", "hidden.", "classifier.", "heads.")
 
 
 def load_published(model: nn.Module, name: str, say: Callable[[str], None]) -> None:
-    """Copies torchvision's default published weights of the model `name` into it, in place.
+    """Load torchvision's default published weights of the model `name` into it, in place.
 
-    What does not fit the data is left or fitted as `fit_published` says. The file is checked against the hash in its
-    name when it is downloaded, and read without running code.
+    Layers that do not fit the data are fitted, or left as initialised, as `fit_published` says. The file is checked
+    against the hash in its name when it is downloaded, and read without running code.
 
     Raises ModelError when there are no such weights, or when they can be neither found nor downloaded.
     """
@@ -59,13 +59,13 @@ def load_published(model: nn.Module, name: str, say: Callable[[str], None]) -> N
 def fit_published(
     model: nn.Module, state: Mapping[str, Tensor], name: str, source: str, say: Callable[[str], None]
 ) -> None:
-    """Copies a published state dict into the model, in place, but for what the model has otherwise; `say` is told.
+    """Load a published state dict into the model, in place, except for layers of another shape; `say` is told of them.
 
-    The first convolution is fitted to other channels, and stays as it was where its kernel has another size (the 3x3
-    stem, a transformer's smaller patches). A transformer's positions are interpolated to its number of patches. The
-    head stays as it was where the model has not 1000 classes, or has hidden layers of its own.
+    The first convolution is fitted to other channels, and stays as initialised if its kernel has another size (the 3x3
+    stem, a transformer's smaller patches). A transformer's position embeddings are interpolated to its number of
+    patches. The head stays as initialised if the model has not 1000 classes, or has hidden layers of its own.
 
-    name: the model's; source: what messages call the weights. Raises ModelError for what else does not fit.
+    name: the model's; source: what messages call the weights. Raises ModelError for any other mismatch.
     """
     own = model.state_dict()
     given = {OLD_NAMES.sub(r"\1\2", key): value for key, value in state.items()}
@@ -87,7 +87,7 @@ def fit_published(
 
 
 def misfit(name: str, theirs: int, ours: int) -> str:
-    """Why a first convolution of one size does not take weights of another, and what would."""
+    """Why a first convolution of one size does not take weights of another, and which one does."""
     if MODELS[name].has_stem:
         return (
             f"the published {theirs}x{theirs} stem does not fit the {ours}x{ours} stem; stem={theirs}x{theirs} takes it"
@@ -99,7 +99,7 @@ def misfit(name: str, theirs: int, ours: int) -> str:
 
 
 def side_of(positions: Tensor) -> int:
-    """How many patches a side there are positions for. positions: [1, 1 + patches, tokens], the class token first."""
+    """The patches a side of position embeddings. positions: [1, 1 + patches, tokens], the class token first."""
     return math.isqrt(positions.shape[1] - 1)
 
 

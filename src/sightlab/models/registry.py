@@ -1,4 +1,4 @@
-"""The table of our networks: how each is made, which family it is of, and what it is for."""
+"""The table of models that ship: how each is built, its family and its purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Noise inside a network while it trains: whole residual branches dropped, and the features before the last layer."""
+"""Regularisation inside a network: stochastic depth, and dropout before the last layer."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sightlab.errors import ModelError
 
 
 class StochasticDepth(nn.Module):
-    """Zeroes a residual branch for some rows of a batch, and scales the others so that the mean stays.
+    """Stochastic depth: zeroes a residual branch for some rows of a batch and scales the others to keep the mean.
 
     Each row is dropped on its own with probability `rate` in [0, 1), and otherwise divided by 1 - rate; in eval mode
     the branch passes unchanged. Huang et al. 2016, Deep networks with stochastic depth, section 3.
 
-    branch: float [N, ...] -> the same shape. CounterRNG from torch's global generator, as dropout does.
+    branch: float [N, ...] -> the same shape. Draws from torch's global generator, as dropout does.
     """
 
     def __init__(self, rate: float) -> None:
@@ -35,7 +35,7 @@ class StochasticDepth(nn.Module):
 
 
 def depth_rates(last: float, blocks: int) -> list[float]:
-    """The drop rate of each residual block, rising in a line to `last` at the last block.
+    """The drop rate of each residual block, rising linearly to `last` at the last block.
 
     The linear decay rule of Huang et al. 2016, equation 4: block l of L is dropped with probability last * l / L.
 

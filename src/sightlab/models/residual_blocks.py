@@ -1,4 +1,4 @@
-"""The blocks of residual networks (He et al. 2016, Deep residual learning), and what leads past them."""
+"""The blocks of residual networks (He et al. 2016, Deep residual learning), and their shortcuts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch.nn import functional as F  # noqa: N812 - the name that torch's own d
 
 from sightlab.models.regularise import StochasticDepth
 
-# (channels before, channels after, stride) -> what leads past a block.
+# (channels before, channels after, stride) -> the shortcut of a block.
 Shortcut = Callable[[int, int, int], nn.Module]
 
 
 class ZeroPadding(nn.Module):
-    """Every stride-th place, and zeros for the channels that are new: a shortcut without parameters.
+    """Every stride-th position, and zeros for new channels: a shortcut without parameters.
 
     He et al. 2016, section 3.3, option A. [N, before, H, W] -> [N, after, ceil(H / stride), ceil(W / stride)].
     """
@@ -28,7 +28,7 @@ class ZeroPadding(nn.Module):
         return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.new))
 
     def extra_repr(self) -> str:
-        """What a printout of the model shows between the brackets."""
+        """The settings shown when the module is printed."""
         return f"new={self.new}, stride={self.stride}"
 
 
@@ -45,7 +45,7 @@ def projection(before: int, after: int, stride: int) -> nn.Module:
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a skip. [N, before, H, W] -> [N, width, ceil(H / stride), ceil(W / stride)].
+    """Two 3x3 convolutions with a shortcut. [N, before, H, W] -> [N, width, ceil(H / stride), ceil(W / stride)].
 
     attention: what scales the branch before the sum, made for its channels.
     """
@@ -83,7 +83,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions beside a skip; the stride sits on the 3x3 ("version 1.5", as torchvision has it).
+    """1x1, 3x3 and 1x1 convolutions with a shortcut; the 3x3 has the stride ("version 1.5", as torchvision has it).
 
     [N, before, H, W] -> [N, 4 * width, ceil(H / stride), ceil(W / stride)]. attention: as for BasicBlock.
     """

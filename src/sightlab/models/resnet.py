@@ -32,7 +32,7 @@ class ResNet(nn.Module):
     depths: blocks in each layer; widths: a layer's channels, times the block's expansion. Every layer but the first
     halves height and width. The stem has as many channels as widths[0]: `7x7` (stride 2, then a 3x3 max pool of
     stride 2) for large images, or `3x3` (stride 1, no pool) for small ones, on which the large stem would throw away
-    15 of 16 places before any layer. Global average pool, hidden layers if any, one linear layer.
+    15 of 16 positions before any layer. Global average pool, hidden layers if any, one linear layer.
     """
 
     def __init__(

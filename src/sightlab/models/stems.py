@@ -54,7 +54,7 @@ def choose_stem(stem: str, height: int, width: int) -> str:
 
 
 def is_small(height: int, width: int) -> bool:
-    """Whether an image is so small that strides made for 224 x 224 would leave next to nothing of it.
+    """Whether an image is too small for strides designed for 224 x 224.
 
     >>> is_small(64, 64), is_small(32, 65)
     (True, False)

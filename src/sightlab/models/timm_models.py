@@ -17,7 +17,7 @@ from sightlab.errors import ModelError, one_line
 from sightlab.models.regularise import share
 
 PREFIX = "timm/"
-# Our names for what every family of sightlab takes, and timm's.
+# sightlab's names of options, and timm's.
 RENAMED = {"dropout": "drop_rate", "stochastic_depth": "drop_path_rate"}
 
 
@@ -66,18 +66,18 @@ def create_for(timm: Any, name: str, height: int, width: int, settings: Mapping[
 
 
 def uncovered(model: nn.Module, name: str, height: int, width: int) -> Iterator[str]:
-    """A line for the user when whole patches do not cover the image: timm drops what is left over without a word."""
+    """A warning for the user when patches do not cover the image: timm drops the remaining pixels silently."""
     patch = getattr(getattr(model, "patch_embed", None), "patch_size", None)
     if isinstance(patch, tuple) and len(patch) == 2 and (height % patch[0] or width % patch[1]):
         seen = f"{height // patch[0] * patch[0]} x {width // patch[1] * patch[1]}"
         yield (
-            f"{name}: its {patch[0]} x {patch[1]} patches see only {seen} of {height} x {width} pixels; "
-            "a data.size that they divide, or model.options.patch_size, mends it"
+            f"{name}: its {patch[0]} x {patch[1]} patches cover only {seen} of {height} x {width} pixels; "
+            "set data.size to a multiple of the patch size, or model.options.patch_size"
         )
 
 
 class _Refused(Exception):  # noqa: N818 - not an error but an answer
-    """A model that does not take a keyword."""
+    """A model does not take a keyword."""
 
     def __init__(self, keyword: str) -> None:
         super().__init__(keyword)
@@ -95,14 +95,14 @@ def create(timm: Any, name: str, settings: Mapping[str, object]) -> nn.Module:
         reason = f"{type(error).__name__}: {one_line(error)}"
         if settings["pretrained"]:
             raise ModelError(
-                f"{name}: the published weights could not be had ({reason}); without a network use weights=FILE"
+                f"{name}: the published weights are not available ({reason}); without a network use weights=FILE"
             ) from error
         raise ModelError(f"{name} cannot be built with {dict(settings)}: {reason}") from error
     return model
 
 
 def unknown_option(name: str, keyword: str) -> ModelError:
-    """The error for a keyword that a timm model does not take, by our name for it."""
+    """The error for a keyword that a timm model does not take, by sightlab's name for it."""
     ours = {theirs: own for own, theirs in RENAMED.items()}.get(keyword, keyword)
     return ModelError(f"model {name} takes no option '{ours}'")
 
@@ -115,7 +115,7 @@ def check_rate(option: str, value: object, name: str) -> None:
 
 
 def timm_with(name: str) -> Any:
-    """The timm package, once it is sure to have the model. name: with the prefix.
+    """The timm package, which has the model. name: with the prefix.
 
     Raises ModelError when timm is not installed, or does not know the name. timm's own schemes, which would fetch a
     model's description from a hub, are not names of models.

@@ -79,7 +79,7 @@ def efficientnet_b0(
 ) -> nn.Module:
     """EfficientNet-B0 (Tan and Le 2019, table 1), torchvision's. Float [N, channels, H, W] -> logits [N, classes].
 
-    form: as for mobilenet_v3. stochastic_depth: rises in a line over the blocks that have a skip.
+    form: as for mobilenet_v3. stochastic_depth: rises linearly over the blocks that have a shortcut.
     """
     from torchvision.models import efficientnet_b0 as theirs
     from torchvision.models.efficientnet import MBConv
@@ -93,7 +93,7 @@ def efficientnet_b0(
 
 
 def fit(model: nn.Module, name: str, channels: int, form: str, size: tuple[int, int], say: Say) -> None:
-    """Give a mobile network a first convolution for so many channels, in place; in a small form small strides too.
+    """Replace a mobile network's first convolution by one for so many channels, in place; stride 1 in a small form.
 
     A small form's batch norms move their running statistics by a tenth a step, as all other networks here do.
     """
@@ -116,7 +116,7 @@ def fit(model: nn.Module, name: str, channels: int, form: str, size: tuple[int, 
 
 
 def is_small_form(name: str, form: str, size: tuple[int, int]) -> bool:
-    """Whether a model takes its form for small images. Raises ModelError for an unknown form."""
+    """Whether a model is built in its form for small images. Raises ModelError for an unknown form."""
     if form not in FORMS:
         raise ModelError(f"unknown form '{form}' of model {name}; {suggestion(str(form), FORMS)}")
     return form == "small" or (form == "auto" and is_small(*size))

@@ -36,9 +36,9 @@ class UNet(nn.Module):
 
     Encoder: four levels of a DoubleConv with base, 2, 4 and 8 times base channels, 2x2 max pools between them. Decoder:
     three times a 2x2 transposed convolution of stride 2 that halves the channels, the encoder's features of the same
-    level beside its own (the skip), and a DoubleConv. Its last features [N, base, H, W] are averaged over all places
-    and go through dropout and one linear layer. Against the paper: three pools instead of four, padding 1 so that sizes
-    stay, batch norm, and the pooled linear layer in place of a class for every pixel.
+    level concatenated (the skip), and a DoubleConv. Its last features [N, base, H, W] are averaged over all positions
+    and go through dropout and one linear layer. Differences from the paper: three pools instead of four, padding 1 so
+    that sizes stay, batch norm, and the pooled linear layer in place of a class for every pixel.
     """
 
     def __init__(self, channels: int, classes: int, base: int, dropout: float) -> None:

@@ -1,4 +1,4 @@
-"""Vision transformers (Dosovitskiy et al. 2021), torchvision's, with patches that suit the image."""
+"""Vision transformers (Dosovitskiy et al. 2021), torchvision's, with patch sizes that fit the image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sightlab.models.stems import is_small
 
 LAYERS = 12
 PUBLISHED_PATCH = 16
-# Small images are cut into about as many patches a side.
+# Small images are cut into about this many patches a side.
 PATCHES_A_SIDE = 8
 
 
