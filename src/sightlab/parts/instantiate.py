@@ -21,8 +21,8 @@ def made(slot: str, given: Any, options: Mapping[str, Any], positional: int, nam
     """A part from a class, a function or an object that is a part already.
 
     options: what the class or the function takes by name; an object takes none. positional: how many arguments the
-    part is called with, 0 for one that is not called itself. name: what errors call it. Raises RecipeError for an option
-    that is not taken, for a class that cannot be made, and for what cannot be called.
+    part is called with, 0 for one that is not called itself. name: what errors call it. Raises RecipeError for an
+    option that is not taken, for a class that cannot be made, and for what cannot be called.
 
     >>> class Scale:
     ...     def __init__(self, by=2): self.by = by
