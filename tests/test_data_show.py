@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sightlab.cli.app import as_typed
+from sightlab.cli.hints import with_options
 from sightlab.data.contents import content_key
 from tests.conftest import Cli, refused_with
 from tests.picture_files import flat, spread
@@ -60,9 +60,9 @@ def test_words_that_cannot_be_meant_are_one_line(cli: Cli, tmp_path: Path, words
 
 def test_hints_have_the_form_that_the_typed_command_takes() -> None:
     line = "a.jpg cannot be decoded; `skip_broken=true` goes on without it, `layout=list` does not"
-    assert as_typed(line, ["train", "cnn", "data=a"]) == line
-    assert as_typed(line, ["predict", "last", "a"]) == line.replace("skip_broken=true", "--skip-broken")
-    assert as_typed("`bit_depth=16` takes all", ["predict", "last"]) == "`--bit-depth 16` takes all"
+    assert with_options(line, "train") == line
+    assert with_options(line, "predict") == line.replace("skip_broken=true", "--skip-broken")
+    assert with_options("`bit_depth=16` takes all", "predict") == "`--bit-depth 16` takes all"
 
 
 def test_pictures_under_two_classes_are_told(cli: Cli, tmp_path: Path) -> None:

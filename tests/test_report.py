@@ -21,7 +21,7 @@ from sightlab.data.load import load_parts
 from sightlab.errors import RunError
 from sightlab.recipes.overrides import changed
 from sightlab.records import Predictions
-from sightlab.records.identity import Identity
+from sightlab.records.identity import Identity, what_differs
 from sightlab.report import write_report
 from sightlab.report.galleries import (
     EXACT_SIDE,
@@ -153,7 +153,8 @@ def test_metrics_parts_and_identity_are_shown_and_old_runs_have_none(tmp_path: P
     assert [row[5:7] for row in rows] == kept
     facts = read_facts(run.folder)
     identity = Identity.from_json(facts["identity"])
-    assert all(f"{slot} {part}" in said for slot, part in identity.parts.items())
+    assert all(f"{what_differs(slot)} {part}" in said for slot, part in identity.parts.items())
+    assert "metrics [] [brier, balanced_accuracy]" in said
     assert "callbacks " in said
     assert "Quiet" in said
     assert f"identity {identity.key}" in said

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -26,6 +25,7 @@ from sightlab.cli import (
     train,
     tune,
 )
+from sightlab.cli.hints import with_options
 from sightlab.cli.output import say
 from sightlab.cli.stdio import printable
 from sightlab.errors import SightlabError, one_line
@@ -61,8 +61,6 @@ UsageError: type[Any] = typer.BadParameter.__mro__[1]
 USER_ERROR, STOPPED = 2, 130
 # Options of the release before, which work for one more: (command, old name) -> new name.
 RENAMED_OPTIONS = {("study", "--workers"): "--jobs", ("tune", "--workers"): "--jobs"}
-# Commands that take no KEY=VALUE words, and what they have options for instead.
-WITHOUT_WORDS = {"predict": ("skip_broken", "bit_depth", "shape", "encoding")}
 
 
 @app.callback(invoke_without_command=True)
@@ -80,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = app(words, prog_name="sightlab", standalone_mode=False)
         sys.stdout.flush()
     except SightlabError as error:
-        return complain(as_typed(str(error), words))
+        return complain(with_options(str(error), command_of(words)))
     except UsageError as error:
         context = getattr(error, "ctx", None)
         asked = context.command_path if context else "sightlab"
@@ -115,27 +113,6 @@ def with_new_options(arguments: Sequence[str]) -> list[str]:
 def command_of(arguments: Sequence[str]) -> str:
     """The first word that is no option; "" where there is none."""
     return next((word for word in arguments if not word.startswith("-")), "")
-
-
-# A hint that the data room gives as KEY=VALUE, in backticks.
-HINT = re.compile(r"`([a-z_]+)=((?:[^`]|\\`)+)`")
-
-
-def as_typed(message: str, arguments: Sequence[str]) -> str:
-    """The message with its hints as the command that was typed takes them: `--skip-broken` where there are no words.
-
-    >>> as_typed("a.jpg is broken; `skip_broken=true` goes on without it", ["predict", "last", "a.jpg"])
-    'a.jpg is broken; `--skip-broken` goes on without it'
-    """
-    command = command_of(arguments)
-    if command not in WITHOUT_WORDS:
-        return message
-
-    def option(hint: re.Match[str]) -> str:
-        flag = "--" + hint[1].replace("_", "-")
-        return f"`{flag}`" if hint[2] == "true" else f"`{flag} {hint[2]}`"
-
-    return HINT.sub(lambda hint: option(hint) if hint[1] in WITHOUT_WORDS[command] else hint[0], message)
 
 
 def complain(error: object) -> int:

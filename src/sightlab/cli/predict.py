@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sightlab.cli.hints import with_options
 from sightlab.cli.output import JSON_OPTION, Home, say, table
 from sightlab.cli.stdio import dumped, json_bytes, name_bytes, printable, write
 from sightlab.cli.test import own_model
@@ -94,9 +95,7 @@ def predict(
 
 def note(text: str) -> None:
     """Say what the user should know, its hints as this command takes them."""
-    from sightlab.cli.app import as_typed
-
-    say(printable(as_typed(text, ["predict"])))
+    say(printable(with_options(text, "predict")))
 
 
 def left_out(error: Exception) -> None:

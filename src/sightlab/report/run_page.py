@@ -16,6 +16,7 @@ from markupsafe import Markup
 from sightlab.charts.learning_curves import metric_names
 from sightlab.pictures import shown_size
 from sightlab.records import ClassScore, duration
+from sightlab.records.identity import what_differs
 from sightlab.report import run_text
 from sightlab.report.figures import Drawing
 from sightlab.report.galleries import EXACT_SIDE, Gallery, encode
@@ -242,7 +243,7 @@ def identity_rows(page: RunPage) -> list[tuple[str, str]]:
     identity = identity_in(page.facts)
     if identity is None:
         return [*rows, ("identity", "not recorded")]
-    rows += sorted(identity.parts.items())
+    rows += [(what_differs(slot), part) for slot, part in sorted(identity.parts.items())]
     incomplete = "" if identity.whole else " (incomplete: not all of the code could be pinned down)"
     return [*rows, ("identity", identity.key + incomplete)]
 
@@ -262,4 +263,6 @@ def value_text(value: object) -> str:
     """A recipe's value as in its YAML."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(value_text, value))}]"
     return str(value)
