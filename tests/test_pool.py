@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import sightlab
 from sightlab.errors import DataError, DivergedError, RunError
 from sightlab.recipes.overrides import changed
 from sightlab.recipes.schema import Recipe
@@ -31,29 +30,37 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "bundle" / "weights.safetensors")
 
 
-def test_trainings_side_by_side_end_with_the_bits_of_one_after_the_other(tmp_path: Path) -> None:
+def test_parallel_trainings_have_the_bits_of_those_in_this_process_and_one_that_diverges_is_a_result(
+    tmp_path: Path,
+) -> None:
     recipes = [changed(TINY, {"seed": seed}) for seed in (1, 2)]
-    told: list[tuple[int, int]] = []
-    ended = list(
-        train_parallel(
-            [Training(recipe) for recipe in recipes],
-            tmp_path / "pool",
-            2,
-            on_epoch=lambda number, facts: told.append((number, facts.epoch)),
-        )
+    heard: list[tuple[int, int]] = []
+    ends = train_parallel(
+        [Training(recipe) for recipe in recipes],
+        tmp_path / "pool",
+        2,
+        on_epoch=lambda number, facts: heard.append((number, facts.epoch)),
     )
-    assert sorted(told) == [(number, epoch) for number in range(2) for epoch in (1, 2)]
-    by_number = {one.number: one.folder for one in ended}
-    for number, recipe in enumerate(recipes):
-        alone = sightlab.train(recipe, home=tmp_path / "alone")
-        folder = by_number[number]
-        assert folder is not None
-        theirs, ours = weights_of(folder), weights_of(alone.folder)
-        assert theirs.keys() == ours.keys()
-        assert all(torch.equal(theirs[name], ours[name]) for name in ours)
+    folders = {end.number: end.folder for end in ends}
+    assert sorted(heard) == [(number, epoch) for number in range(2) for epoch in (1, 2)]
+
+    # One job is this process itself.
+    wild = changed(TINY, {"lr": 1e30, "model": "cnn"})
+    first, second = train_parallel([Training(wild), Training(recipes[1])], tmp_path / "here", 1)
+    assert (first.number, first.folder) == (0, None)
+    assert "is not a finite number" in first.reason
+    here, there = second.folder, folders[1]
+    assert here is not None
+    assert there is not None
+    ours, theirs = weights_of(here), weights_of(there)
+    assert theirs.keys() == ours.keys()
+    assert all(torch.equal(theirs[name], ours[name]) for name in ours)
+    # Seeds are not mixed up on the way.
+    assert folders[0] is not None
+    assert [read_facts(folder)["seed"] for folder in (folders[0], there)] == [1, 2]
 
 
-def test_a_pause_keeps_every_run_and_the_archive_finds_them(tmp_path: Path) -> None:
+def test_a_pause_keeps_every_run_and_the_index_finds_them(tmp_path: Path) -> None:
     seen = threading.Event()
     with pytest.raises(Paused):
         list(
@@ -81,14 +88,6 @@ def test_a_killed_process_is_one_line_and_its_run_can_be_resumed(tmp_path: Path)
     folders = [path.parent for path in tmp_path.glob("*/run.json")]
     assert folders
     assert {status_of(read_facts(folder)) for folder in folders} == {"interrupted"}
-
-
-def test_a_training_that_diverges_is_a_result(tmp_path: Path) -> None:
-    wild = changed(TINY, {"lr": 1e30, "model": "cnn"})
-    first, second = sorted(train_parallel([Training(wild), Training(TINY)], tmp_path, 1), key=lambda one: one.number)
-    assert first.folder is None
-    assert "is not a finite number" in first.reason
-    assert second.folder is not None
 
 
 def test_data_that_are_not_there_end_it_with_their_line(tmp_path: Path) -> None:

@@ -3,12 +3,11 @@
 import io
 import json
 import math
-import os
+import multiprocessing
 import random
-import signal
-import subprocess
 import sys
 from itertools import pairwise
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +28,7 @@ from sightlab.tune.importance import importance
 from sightlab.tune.methods import searcher_of
 from sightlab.tune.progress import View
 from sightlab.tune.random_search import sample
-from sightlab.tune.run_search import last_budget
+from sightlab.tune.run_search import last_budget, start_session
 from sightlab.tune.rungs import ETA, LEAST, is_prefix, recipe_at, rungs_of
 from sightlab.tune.search_plan import EARLY, METHODS, Plan, check_plan, check_same, default_method, name_of
 from sightlab.tune.search_record import Record, find_record
@@ -292,29 +291,42 @@ def test_a_line_in_the_middle_that_is_damaged_is_named(tmp_path: Path) -> None:
         Record.of(tmp_path, "study")
 
 
-def test_a_study_that_another_process_drives_is_left_alone(tmp_path: Path) -> None:
-    code = (
-        "import sys, time; from pathlib import Path; from sightlab.tune.search_record import Record\n"
-        "record = Record.of(Path(sys.argv[1]), 'study'); record.folder.mkdir(parents=True)\n"
-        "record.start_session({}); print('sits', flush=True); time.sleep(600)\n"
-    )
-    other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
-    assert other.stdout is not None
-    assert other.stdout.readline() == b"sits\n"
-    with pytest.raises(StudyError, match=f"process {other.pid} is running it"):
-        Record.of(tmp_path, "study").start_session({})
-    os.kill(other.pid, signal.SIGKILL)
-    other.wait()
-    other.stdout.close()
-    Record.of(tmp_path, "study").start_session({})
+def test_of_two_drivers_that_start_at_once_one_runs_the_study(tmp_path: Path) -> None:
+    """The processes are forks of this one: they start together, and cost nothing."""
+    context = multiprocessing.get_context("fork")
+
+    def drive(barrier: Barrier, home: Path, results: "multiprocessing.SimpleQueue[str]") -> None:
+        barrier.wait()
+        try:
+            start_session(plan_of("tpe"), home, {}, share=False)
+            results.put("runs")
+        except StudyError as error:
+            results.put(str(error))
+        barrier.wait()  # alive until both have tried
+
+    for number in range(5):
+        barrier, results = context.Barrier(2), context.SimpleQueue()
+        home = tmp_path / str(number)
+        drivers = [context.Process(target=drive, args=(barrier, home, results)) for _ in range(2)]
+        for driver in drivers:
+            driver.start()
+        first, second = sorted((results.get(), results.get()), key=len)
+        for driver in drivers:
+            driver.join()
+        assert first == "runs"
+        pids = [str(driver.pid) for driver in drivers]
+        assert second in {f"study study: process {pid} is running it; wait until it ends, or stop it" for pid in pids}
+        assert [event["event"] for event in Record.of(home, "study").events] == ["session"]
+        # Both have ended: the study can be resumed.
+        start_session(plan_of("tpe"), home, {}, share=False)
 
 
-def test_a_study_that_is_gone_on_with_keeps_its_budget(tmp_path: Path) -> None:
+def test_a_resumed_study_keeps_its_budget(tmp_path: Path) -> None:
     record = Record.of(tmp_path, "study")
     record.create(plan_of("tpe"))
     assert last_budget("study", tmp_path) == parse_budget("none") == Budget()
     for budget in (parse_budget("30m"), parse_budget("40epochs")):
-        record.start_session({"budget": {"seconds": budget.seconds, "epochs": budget.epochs}, "workers": 2})
+        record.start_session({"budget": {"seconds": budget.seconds, "epochs": budget.epochs}})
         assert last_budget("study", tmp_path) == budget
     with pytest.raises(StudyError, match="no study 'other'"):
         last_budget("other", tmp_path)

@@ -129,7 +129,7 @@ def test_the_trials_of_a_killed_driver_are_taken_over(server: Server, on_postgre
     found = ended(tmp_path, second, "two")
     assert [(one["state"], one["epochs"]) for one in found["trials"]] == [("complete", 12)] * 2
     assert "took over 1 trial from drivers that stopped" in (tmp_path / "two.err").read_text()
-    assert {status_of(read_facts(folder)) for folder in run_folders(tmp_path / "two")} == {"interrupted"}
+    assert {status_of(read_facts(folder)) for folder in run_folders(tmp_path / "two")} == {"trained"}
 
 
 @pytest.mark.slow
