@@ -25,7 +25,7 @@ class Made:
         self.values = itertools.count(1)
 
     def picture(self, name: str, split: str = "", label: str = "") -> None:
-        """A new picture; one that no split is said of must be left aside."""
+        """A new picture; one that no split is said of must be ignored."""
         value = next(self.values)
         assert value < 256
         self.files[name] = flat(value)

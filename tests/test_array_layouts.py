@@ -264,4 +264,4 @@ def test_weights_beside_a_set_do_not_hide_it(tmp_path: Path) -> None:
     (tmp_path / "model.pth").write_bytes(pickle.dumps({"weights": [1.0]}, 2))
     (tmp_path / "history.json").write_text(json.dumps({"loss": [1, 2]}))
     assert len(parts_of(tmp_path).splits["train"]) == 6
-    assert claimed(tmp_path).unused == ("1 other file (model.pth) left aside",)
+    assert claimed(tmp_path).unused == ("1 other file (model.pth) ignored",)

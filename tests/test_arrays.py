@@ -175,7 +175,7 @@ def test_a_name_that_says_nothing_is_images_by_its_shape(tmp_path: Path) -> None
 def test_other_arrays_are_left_aside_and_said(tmp_path: Path) -> None:
     path = save(tmp_path / "a.npz", images=GREY, labels=LABELS, mean=GREY.mean(0), ids=np.arange(6), embeddings=COLOUR)
     parts = parts_of(path)
-    assert parts.notes == ("3 arrays (embeddings, ids, mean) left aside",)
+    assert parts.notes == ("3 arrays (embeddings, ids, mean) ignored",)
     assert len(parts.splits[UNDIVIDED]) == 6
 
 
@@ -186,7 +186,7 @@ def test_scikit_learns_flattened_copy_is_left_aside(tmp_path: Path) -> None:
     names = np.array(["a", "b", "c"])
     path = save(tmp_path / "a.npz", data=GREY.reshape(6, 20), images=GREY, target=LABELS, target_names=names)
     parts = parts_of(path)
-    assert parts.classes == ("a", "b", "c") and parts.notes == ("1 array (data) left aside",)
+    assert parts.classes == ("a", "b", "c") and parts.notes == ("1 array (data) ignored",)
     np.testing.assert_array_equal(parts.splits[UNDIVIDED].images[..., 0], GREY)
 
 
@@ -235,7 +235,7 @@ def test_the_users_own_classes_alone_are_read(tmp_path: Path) -> None:
     parts = parts_of(path, classes="2,0")
     assert parts.classes == ("2", "0") and parts.splits["train"].labels.tolist() == [0, 1, 0, 1]
     np.testing.assert_array_equal(parts.splits["test"].images[..., 0], COLOUR[[0, 1, 4, 5], ..., 0])
-    assert parts.notes == ("4 pictures of classes not asked for left aside",)
+    assert parts.notes == ("4 pictures of classes not asked for ignored",)
     assert "there is no class 'cat'; found 0, 1, 2" in fault(path, classes="cat,0")
     assert parts_of(path, names={"0": "ant", "1": "bee", "2": "cat"}).classes == ("ant", "bee", "cat")
 
@@ -348,7 +348,7 @@ def test_labels_in_a_text_of_one_column_are_in_the_arrays_order(tmp_path: Path) 
 def test_pictures_to_be_answered_are_left_aside(tmp_path: Path) -> None:
     path = save(tmp_path / "a.npz", x_train=GREY, y_train=LABELS, x_test=GREY[:2])
     parts = parts_of(path)
-    assert list(parts.splits) == ["train"] and parts.notes == ("1 array (x_test) left aside",)
+    assert list(parts.splits) == ["train"] and parts.notes == ("1 array (x_test) ignored",)
 
 
 def test_single_pictures_in_class_folders_are_refused_with_the_way_out(tmp_path: Path) -> None:

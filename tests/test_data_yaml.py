@@ -16,7 +16,7 @@ PAGE = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 
 
 def pets(root: Path) -> Path:
-    """What the example of docs/data.md describes, with a mask and a draft that are to be left aside."""
+    """What the example of docs/data.md describes, with a mask and a draft that are to be ignored."""
     names = [f"photos/{part}/{label}/{n}.png" for part in ("2023", "2024", "holdout") for label in "01" for n in "ab"]
     files = {name: flat(place) for place, name in enumerate(names)}
     extra = {"photos/2023/0/a_mask.png": flat(99), "photos/2023/drafts/x.png": flat(98)}
@@ -70,7 +70,7 @@ def test_a_detectors_description_says_nothing_about_classes(tmp_path: Path) -> N
     )
     (root / "data.yaml").write_text("train: ../train/images\nval: ../valid/images\nnc: 2\nnames: ['raw', 'ripe']\n")
     loaded = load_parts(root)
-    assert loaded.layout == "split-folders" and "data.yaml is an object detector's: left aside" in loaded.parts.notes
+    assert loaded.layout == "split-folders" and "data.yaml is an object detector's: ignored" in loaded.parts.notes
 
 
 def test_every_layout_has_a_name_a_title_and_a_drawing_of_its_own() -> None:

@@ -65,7 +65,7 @@ def test_pictures_without_a_label_in_a_folder_of_their_own_are_left_aside(tmp_pa
     assert {split: len(images) for split, images in parts.splits.items()} == {"train": 8}
     assert parts.classes == ("cat", "dog")
     assert parts.splits["train"].images[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
-    note = "2 pictures (test1/1.png, test1/2.png) whose names say no label left aside (`sightlab predict` takes them)"
+    note = "2 pictures (test1/1.png, test1/2.png) whose names say no label ignored (`sightlab predict` takes them)"
     assert parts.notes == (note,)
     assert read(tmp_path, layout="file-names").classes == ("cat", "dog")
 

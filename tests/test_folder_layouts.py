@@ -135,7 +135,7 @@ def test_pictures_to_be_predicted_beside_the_splits_are_left_aside(tmp_path: Pat
     )
     parts = read(spread(tmp_path, files | pictures("seg_test/seg_test/street", first=50)))
     assert list(parts.splits) == ["train", "test"] and parts.classes == ("sea", "street")
-    assert "2 pictures in seg_pred have no labels: left aside (`sightlab predict` takes them)" in parts.notes
+    assert "2 pictures in seg_pred have no labels: ignored (`sightlab predict` takes them)" in parts.notes
 
 
 def test_a_label_for_each_picture_is_no_class(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_masks_are_told_and_left_aside_by_ignore(tmp_path: Path) -> None:
     root = spread(tmp_path, files)
     assert any("named like masks of others" in note for note in read(root).notes)
     parts = read(root, ignore="*_mask*")
-    assert len(parts.splits["all"]) == 4 and "2 files that `ignore` names left aside" in parts.notes
+    assert len(parts.splits["all"]) == 4 and "2 files that `ignore` names ignored" in parts.notes
     with pytest.raises(DataError, match=r"`ignore=\*\.tif` fits none of its 6 files"):
         read(root, ignore="*.tif")
 

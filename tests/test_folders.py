@@ -87,14 +87,14 @@ def test_a_class_that_only_training_has_keeps_its_number_in_the_others(tmp_path:
 def test_hidden_files_and_those_of_systems_are_passed_over(tmp_path: Path) -> None:
     junk = ["cat/.DS_Store", ".git/cat.png", "__MACOSX/cat/._1.png", "dog/Thumbs.db", ".cache/x/1.png"]
     parts = read(spread(tmp_path, {**PETS, **dict.fromkeys(junk, b"junk")}))
-    assert len(parts.splits["all"]) == 3 and parts.notes == ("5 hidden or system files left aside",)
+    assert len(parts.splits["all"]) == 3 and parts.notes == ("5 hidden or system files ignored",)
 
 
 def test_other_files_are_counted_in_a_note(tmp_path: Path) -> None:
     files = {**PETS, "README.txt": b"cats and dogs", "cat/about.json": b"{}", "dog/scan": b"??", "0.png": flat(7)}
     parts = read(spread(tmp_path, files))
     assert parts.notes == (
-        "1 picture (0.png) in no class folder left aside",
+        "1 picture (0.png) in no class folder ignored",
         "3 files (cat/about.json, dog/scan, README.txt) that are no pictures ignored",
     )
 
@@ -188,7 +188,7 @@ def test_a_test_split_without_labels_is_left_aside_and_said(tmp_path: Path) -> N
     files = {"train/a/1.png": flat(1), "train/b/1.png": flat(2), "test/1.png": flat(3), "test/2.png": flat(4)}
     parts = read(spread(tmp_path, files))
     assert list(parts.splits) == ["train"] and values(parts.splits["train"].images) == [1, 2]
-    assert parts.notes == ("2 pictures in test have no labels: left aside (`sightlab predict` takes them)",)
+    assert parts.notes == ("2 pictures in test have no labels: ignored (`sightlab predict` takes them)",)
 
 
 def test_a_pipe_is_refused_not_waited_for(tmp_path: Path) -> None:

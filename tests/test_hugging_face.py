@@ -123,7 +123,7 @@ def test_the_files_of_a_cache_are_read(tmp_path: Path) -> None:
     spread(place, {"dataset_info.json": json.dumps({"features": FEATURES}).encode()})
     parts = read(tmp_path / "mnist")
     assert held(parts) == {"train": [1, 2, 3], "test": [4, 5]} and parts.classes == ("zebra", "ant")
-    assert len(parts.notes) == 1 and "1 Arrow file" in parts.notes[0] and "left aside" in parts.notes[0]
+    assert len(parts.notes) == 1 and "1 Arrow file" in parts.notes[0] and "ignored" in parts.notes[0]
 
 
 def test_what_lies_beside_the_files_of_a_set_is_left_aside(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_what_lies_beside_the_files_of_a_set_is_left_aside(tmp_path: Path) -> No
     arrow(folder / "cache-0123456789abcdef.arrow", [9, 8])
     parts = read(folder)
     assert held(parts) == {"all": [1, 2, 3]}
-    assert parts.notes == ("1 Arrow file (cache-0123456789abcdef.arrow) of other stages left aside",)
+    assert parts.notes == ("1 Arrow file (cache-0123456789abcdef.arrow) of other stages ignored",)
 
 
 @pytest.mark.parametrize("stream", [True, False])

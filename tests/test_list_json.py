@@ -160,7 +160,7 @@ def test_pictures_of_coco_without_an_annotation_are_left_aside_and_said(tmp_path
     document["annotations"] = [one for one in document["annotations"] if one["image_id"] != 105]
     found = claim(spread(tmp_path, SIX | {"annotations.json": json.dumps(document).encode()}))
     assert found.splits == {"all": 5}
-    assert "annotations.json: 1 picture without a class left aside" in found.notes
+    assert "annotations.json: 1 picture without a class ignored" in found.notes
 
 
 def task(name: str, *choices: str, **more: Any) -> dict[str, Any]:

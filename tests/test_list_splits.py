@@ -104,7 +104,7 @@ def test_folds_are_refused_by_a_pattern_that_reads_one(tmp_path: Path) -> None:
 def test_lists_that_say_the_same_are_one(tmp_path: Path) -> None:
     lists = {"a.txt": ANIMALS, "b.csv": ANIMALS.replace(b" ", b",")}
     assert splits(tmp_path, lists)["all"] == ["1.png=cat", "2.png=dog", "3.png=cat", "4.png=dog"]
-    assert "1 list (a.txt) left aside: says what b.csv says" in claim(tmp_path).notes
+    assert "1 list (a.txt) ignored: says what b.csv says" in claim(tmp_path).notes
 
 
 def test_a_list_of_all_pictures_beside_those_of_the_splits_is_left_aside(tmp_path: Path) -> None:
@@ -130,8 +130,8 @@ def test_answers_to_be_handed_in_and_lists_without_labels_are_left_aside(tmp_pat
     found = splits(tmp_path, lists, pictures)
     assert found == {"train": ["train/1.png=a", "train/2.png=b", "train/3.png=a", "train/4.png=b"]}
     notes = claim(tmp_path).notes
-    assert "1 list (sample_submission.csv) left aside: answers to be handed in" in notes
-    assert "4 pictures (test/5.png, test/6.png, test/7.png, ...) in no list left aside" in notes
+    assert "1 list (sample_submission.csv) ignored: answers to be handed in" in notes
+    assert "4 pictures (test/5.png, test/6.png, test/7.png, ...) in no list ignored" in notes
 
 
 def test_a_sample_of_answers_with_the_ids_of_training_pictures_stops_nothing(tmp_path: Path) -> None:

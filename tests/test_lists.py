@@ -174,7 +174,7 @@ def test_the_folder_of_a_list_may_name_its_split(tmp_path: Path) -> None:
     lists = {f"{split}/labels.txt": b"1.png a\n2.png b" for split in ("train", "test")}
     parts = read_source(spread(tmp_path, {**files, **lists}))
     assert list(parts.splits) == ["train", "test"]
-    assert parts.notes == ("4 pictures (test/3.png, test/4.png, train/3.png, ...) in no list left aside",)
+    assert parts.notes == ("4 pictures (test/3.png, test/4.png, train/3.png, ...) in no list ignored",)
 
 
 def test_a_list_may_be_the_path_itself(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_rows_without_a_picture_or_a_label_are_left_out_and_counted_when_asked(t
     assert parts.notes == (
         "labels.csv: 1 row without a picture there left out",
         "labels.csv: 1 row without a label left out",
-        "1 picture (3.png) in no list left aside",
+        "1 picture (3.png) in no list ignored",
     )
 
 

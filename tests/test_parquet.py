@@ -567,7 +567,7 @@ def test_a_test_split_without_labels_is_left_aside(tmp_path: Path, kind: str) ->
         pq.write_table(pq.read_table(tmp_path / "test.parquet").drop_columns("label"), tmp_path / "test.parquet")
     parts = read(tmp_path)
     assert {split: values(images) for split, images in parts.splits.items()} == {"train": [1, 2]}
-    assert parts.notes == ("the test split (3 pictures) has no labels; left aside",)
+    assert parts.notes == ("the test split (3 pictures) has no labels; ignored",)
     with pytest.raises(DataError, match=r"test\.parquet: (column `label` has no labels|no label column)"):
         read(tmp_path / "test.parquet")
 
@@ -579,7 +579,7 @@ def test_a_class_that_train_lacks_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
     parts = read(tmp_path, classes=("b", "a"))
     assert parts.classes == ("b", "a") and parts.splits["train"].labels.tolist() == [1, 0]
-    assert values(parts.splits["test"]) == [1] and parts.notes == ("1 picture of classes not asked for left aside",)
+    assert values(parts.splits["test"]) == [1] and parts.notes == ("1 picture of classes not asked for ignored",)
 
 
 def test_classes_may_be_picked_and_named(tmp_path: Path) -> None:

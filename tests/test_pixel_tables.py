@@ -125,7 +125,7 @@ def test_kaggles_folder_trains_and_leaves_the_rest_aside(tmp_path: Path) -> None
     check_splits(found, {"train"})
     assert found.notes == (
         "test.csv has no labels; `sightlab predict RUN test.csv` answers it",
-        "1 form for answers (sample_submission.csv) left aside: its labels are no labels",
+        "1 form for answers (sample_submission.csv) ignored: its labels are no labels",
     )
     for alone in (tmp_path / "test.csv", tmp_path):
         (tmp_path / "train.csv").unlink(missing_ok=True)
@@ -166,7 +166,7 @@ def test_copies_are_left_aside(tmp_path: Path) -> None:
     put_splits(tmp_path, {"train.csv": "train", "test.csv": "test", "d/train.csv": "train", "train/train.csv": "train"})
     found = parts(tmp_path)
     check_splits(found, {"train", "test"})
-    assert found.notes == ("2 tables (d/train.csv, train/train.csv) left aside: same bytes as another one",)
+    assert found.notes == ("2 tables (d/train.csv, train/train.csv) ignored: same bytes as another one",)
 
 
 def test_splits_of_different_shapes_or_with_strange_classes_are_refused(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_splits_of_different_shapes_or_with_strange_classes_are_refused(tmp_path
 def test_pictures_beside_are_left_aside_and_class_folders_are_another_reading(tmp_path: Path) -> None:
     put_splits(tmp_path, {"train.csv": "train"})
     Image.new("L", (8, 8)).save(tmp_path / "example.png")
-    assert claim(tmp_path).unused == ("1 picture file (example.png) left aside",)
+    assert claim(tmp_path).unused == ("1 picture file (example.png) ignored",)
     check_splits(parts(tmp_path), {"train"})
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
@@ -271,7 +271,7 @@ def test_words_of_the_user(tmp_path: Path) -> None:
     put_splits(tmp_path, {"train.csv": "train", "test.csv": "test"})
     found = parts(tmp_path, classes=("3", "1"))
     assert found.classes == ("3", "1")
-    assert found.notes == ("36 pictures of classes not asked for left aside",)
+    assert found.notes == ("36 pictures of classes not asked for ignored",)
     keep = [n for n in range(40) if LABELS[n] in ("3", "1")]
     np.testing.assert_array_equal(found.splits["train"].images.reshape(len(keep), -1), TRAIN[keep])
     assert [found.classes[n] for n in found.splits["train"].labels] == [LABELS[n] for n in keep]

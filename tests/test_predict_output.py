@@ -162,7 +162,7 @@ def test_what_is_decided_about_pictures_is_said_once(cli: Cli, small_run: Path, 
     status, out, err = cli("predict", small_run, tmp_path / "in", "--format", "csv")
     assert (status, len(rows(out))) == (0, 3)
     assert err.splitlines() == [
-        f"{tmp_path}/in: 1 file (notes.csv) beside the pictures left aside",
+        f"{tmp_path}/in: 1 file (notes.csv) beside the pictures ignored",
         "3 pictures resized from 56 x 56 to the model's 28 x 28",
         "3 colour pictures turned to grey, which the model takes",
     ]

@@ -288,7 +288,7 @@ def test_pictures_that_the_table_leaves_out_are_counted(tmp_path: Path) -> None:
     source = flat_test("0.png,cat", "1.png,dog", "2.png,dog").at(tmp_path)
     assert claim(source, layout="split-labels").splits == {"train": 6, "test": 3}
     assert (
-        "1 test pictures that test_labels.csv does not label left aside" in claim(source, layout="split-labels").notes
+        "1 test pictures that test_labels.csv does not label ignored" in claim(source, layout="split-labels").notes
     )
 
 
@@ -333,7 +333,7 @@ def test_running_numbers_are_no_labels(tmp_path: Path) -> None:
 
 
 def test_signs_beside_the_splits_are_left_aside_with_a_note(tmp_path: Path) -> None:
-    assert "12 pictures in Meta, beside the splits, left aside" in notes(forms.gtsrb_kaggle().at(tmp_path))
+    assert "12 pictures in Meta, beside the splits, ignored" in notes(forms.gtsrb_kaggle().at(tmp_path))
 
 
 # Lists of splits over class folders
@@ -512,7 +512,7 @@ def test_cars_without_labels_for_the_test_are_left_aside(tmp_path: Path) -> None
     del made.expected["test"]
     source = made.at(tmp_path)
     assert values(read(source)) == expected(made)
-    assert "6 pictures without labels left aside (`sightlab predict` takes them)" in notes(source)
+    assert "6 pictures without labels ignored (`sightlab predict` takes them)" in notes(source)
 
 
 @pytest.mark.parametrize(

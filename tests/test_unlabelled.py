@@ -129,7 +129,7 @@ def test_a_list_names_pictures_anywhere(tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_a_list_says_of_labels_is_left_aside_and_told(tmp_path: Path) -> None:
     root = spread(tmp_path, {"a.png": flat(1), "list.csv": b"file,label\na.png,cat\n"})
     _, notes, _ = noted(root / "list.csv")
-    assert notes == [f"{root}/list.csv: column label left aside; `sightlab test` scores answers against labels"]
+    assert notes == [f"{root}/list.csv: column label ignored; `sightlab test` scores answers against labels"]
     (root / "list.csv").write_text("file\na.png\n")
     assert noted(root / "list.csv")[1] == []
 
@@ -160,7 +160,7 @@ def test_parquet_rows_are_answered_and_their_labels_left_aside(tmp_path: Path) -
         (f"{table}, row 2", "2", False),
     ]
     assert values(found) == [5, 3]
-    assert len(notes) == 1 and "column label left aside; `sightlab test`" in notes[0]
+    assert len(notes) == 1 and "column label ignored; `sightlab test`" in notes[0]
 
 
 def test_ids_of_a_parquet_table_come_back(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_other_files_beside_pictures_are_told(tmp_path: Path) -> None:
     spread(
         tmp_path, {"1.png": flat(1), "x.dcm": bytes(128) + b"DICM", "read.md": b"x", "sample_submission.csv": b"a,b\n"}
     )
-    assert noted(tmp_path)[1] == [f"{tmp_path}: 1 file (x.dcm) beside the pictures left aside"]
+    assert noted(tmp_path)[1] == [f"{tmp_path}: 1 file (x.dcm) beside the pictures ignored"]
 
 
 def sixteen_bit(top: int) -> bytes:

@@ -32,7 +32,7 @@ def described(path: Path, words: ReadWords) -> tuple[Path, ReadWords, tuple[str,
     if path.is_dir() and (path / NAME).is_file():
         stated = read_description(path / NAME)
         if FOREIGN & set(stated):
-            return path, words, (f"{NAME} is an object detector's: left aside",)
+            return path, words, (f"{NAME} is an object detector's: ignored",)
         return with_file(path / NAME, words)
     return path, words, ()
 

@@ -46,7 +46,7 @@ class Inventory:
     label: what messages call the source. container: where they lie. only: the one file that is the source itself,
     None for a folder or an archive. kinds: names by kind, in natural order (pictures in plain order): picture, text,
     prose, npy, npz, mat, h5, parquet, arrow, idx, archive, and what else is told by suffix or first bytes; `other` for
-    the rest, `empty` for files of no bytes. notes: what was left aside already, a line each.
+    the rest, `empty` for files of no bytes. notes: what was ignored already, a line each.
     """
 
     label: str
@@ -168,13 +168,13 @@ def own_sheets(container: Container, pictures: Sequence[str]) -> frozenset[str]:
 
 
 def left_notes(container: Container, kinds: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """What is left aside before any layout is thought of."""
+    """What is ignored before any layout is thought of."""
     notes = []
     if empty := kinds.get("empty", ()):
-        notes.append(f"{counted(empty, 'empty file', 'empty files')} left aside")
+        notes.append(f"{counted(empty, 'empty file', 'empty files')} ignored")
     if container.ignored:
         one = container.ignored == 1
-        notes.append(f"{container.ignored:,} hidden or system {'file' if one else 'files'} left aside")
+        notes.append(f"{container.ignored:,} hidden or system {'file' if one else 'files'} ignored")
     return tuple(notes)
 
 
@@ -240,4 +240,4 @@ def filtered(inventory: Inventory, patterns: Sequence[str]) -> Inventory:
         if not any(fnmatchcase(part, pattern) for name in names for part in (name, *name.split("/"))):
             raise DataError(f"{inventory.label}: `ignore={pattern}` fits none of its {len(names):,} files")
     gone = sum(map(len, inventory.kinds.values())) - sum(map(len, fewer.kinds.values()))
-    return replace(fewer, notes=(*fewer.notes, f"{gone:,} files that `ignore` names left aside"))
+    return replace(fewer, notes=(*fewer.notes, f"{gone:,} files that `ignore` names ignored"))

@@ -140,7 +140,7 @@ def examined(source: str | Path, **read: Unpack[ReadWords]) -> Examined:
 def looked_at(path: Path, options: ReadOptions) -> tuple[Inventory, ReadOptions]:
     """A path's inventory without what is to be ignored, in the folder that `config` names where it names one."""
     inventory = look(path, options.encoding)
-    if inventory.only is None:  # a lone list leaves pictures beside it aside by itself
+    if inventory.only is None:  # a lone list ignores pictures beside it by itself
         inventory = without_copies(filtered(inventory, options.ignore))
     folder = config_folder(inventory, options.config)
     return (inventory.within(folder), replace(options, config=None)) if folder else (inventory, options)

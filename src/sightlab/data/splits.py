@@ -124,7 +124,7 @@ def divide(
 ) -> Splits:
     """Train, validation and test from what a source holds.
 
-    Test is the source's own, else a stratified 15 % set aside first. Then limit_per_class images of each class are
+    Test is the source's own, else a stratified 15 % held out first. Then limit_per_class images of each class are
     drawn from what is left for training. Validation is the source's own, else a stratified share of that. Every
     draw is a function of the seed alone. Raises DataError where a class is too small to be divided.
     """
@@ -141,7 +141,7 @@ def divide(
         whole = len(rest)
         test, rest = set_aside(rest, TEST_SHARE, np.random.default_rng([seed, 1]))
         share = f"{len(test) / whole:.0%}".replace("%", " %")
-        notes.append(f"no test split in {source}: {len(test):,} images ({share} of each class) are set aside as test")
+        notes.append(f"no test split in {source}: {len(test):,} images ({share} of each class) are held out as test")
     if limit_per_class is not None:
         rest = limited(rest, limit_per_class, np.random.default_rng([seed, 2]))
     held_out = given.pop("validation", None)

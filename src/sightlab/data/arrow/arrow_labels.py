@@ -51,7 +51,7 @@ class Labels:
     """Class numbers of the rows that are read.
 
     classes: in order. numbered: see `ImageSet`. numbers: int64 [pictures] by split. pieces: by split, the rows that
-    are read. notes: what was left aside, a line each.
+    are read. notes: what was ignored, a line each.
     """
 
     classes: tuple[str, ...]
@@ -102,7 +102,7 @@ def numbered_labels(
     for one in (one for own in labelled.values() for one in own):
         check_rows(one, name, names)
     notes = tuple(
-        f"the {split} split ({sum(len(one.rows) for one in pieces[split]):,} pictures) has no labels; left aside"
+        f"the {split} split ({sum(len(one.rows) for one in pieces[split]):,} pictures) has no labels; ignored"
         for split in blank
     )
     class_of = class_texts([one for own in labelled.values() for one in own], names)
@@ -170,7 +170,7 @@ def chosen(
         left += int((whole < 0).sum())
     check_classes(final, numbers, options, label)
     if left:
-        notes = (*notes, f"{left:,} {'picture' if left == 1 else 'pictures'} of classes not asked for left aside")
+        notes = (*notes, f"{left:,} {'picture' if left == 1 else 'pictures'} of classes not asked for ignored")
     return Labels(final, numbered and not renamed and not options.classes, numbers, kept, notes)
 
 

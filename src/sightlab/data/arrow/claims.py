@@ -215,7 +215,7 @@ def no_pictures(found: Found) -> Claim | None:
 
 def aside_note(found: Found) -> tuple[str, ...]:
     """The line on tables without pictures, () for none."""
-    return (f"{counted(found.aside, 'table', 'tables')} without pictures left aside",) if found.aside else ()
+    return (f"{counted(found.aside, 'table', 'tables')} without pictures ignored",) if found.aside else ()
 
 
 def claim_of_paths(found: Found, layout: str, labels: Labels, notes: Sequence[str]) -> Claim:

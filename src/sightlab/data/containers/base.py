@@ -76,7 +76,7 @@ class Container(Protocol):
 
     @property
     def ignored(self) -> int:
-        """How many files were left aside as hidden, or strewn about by a system."""
+        """How many files were ignored as hidden, or strewn about by a system."""
 
     @property
     def notes(self) -> tuple[str, ...]:

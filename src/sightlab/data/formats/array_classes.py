@@ -93,7 +93,7 @@ def classified(words: ClassWords, labels: Mapping[str, Labels]) -> Classified:
     place = {name: number for number, name in enumerate(classes)}
     coded = {split: np.array([place.get(text, -1) for text in own], np.int64) for split, own in named.items()}
     left = int(sum((own < 0).sum() for own in coded.values()))
-    gone = (f"{left:,} pictures of classes not asked for left aside",) if left else ()
+    gone = (f"{left:,} pictures of classes not asked for ignored",) if left else ()
     return Classified(coded, classes, numbered, (*stated.notes, *gone))
 
 

@@ -138,7 +138,7 @@ def coded_classes(words: ClassWords, labels: Mapping[str, Distinct]) -> Classifi
         places[used[split]] = found.numbers[split]
         numbers[split] = places[codes]
     left = int(sum((own < 0).sum() for own in numbers.values()))
-    counted = (f"{left:,} pictures of classes not asked for left aside",) if left else ()
+    counted = (f"{left:,} pictures of classes not asked for ignored",) if left else ()
     notes = tuple(note for note in found.notes if "not asked for" not in note)
     return Classified(numbers, found.classes, found.numbered, (*notes, *counted))
 

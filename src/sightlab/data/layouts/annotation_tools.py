@@ -150,7 +150,7 @@ def several(shown: str, file: str, one: str, two: str) -> str:
 def bare_note(shown: str, count: int) -> tuple[str, ...]:
     """A line on pictures without an annotation."""
     name = shown.replace("\\", "/").rpartition("/")[2]
-    return (f"{name}: {count:,} {'picture' if count == 1 else 'pictures'} without a class left aside",) if count else ()
+    return (f"{name}: {count:,} {'picture' if count == 1 else 'pictures'} without a class ignored",) if count else ()
 
 
 def studio_rows(document: Any, shown: str, asked: str | None) -> Rows | None:

@@ -125,14 +125,14 @@ def labels_text(pairs: Sequence[Pair]) -> str:
 
 def left_arrays(arrays: Sequence[StoredArray]) -> tuple[str, ...]:
     """The line on arrays that are not read."""
-    return (f"{counted((one.name for one in arrays), 'array', 'arrays')} left aside",) if arrays else ()
+    return (f"{counted((one.name for one in arrays), 'array', 'arrays')} ignored",) if arrays else ()
 
 
 def left_files(inventory: Inventory, kinds: Sequence[str]) -> tuple[str, ...]:
     """The lines on files of other kinds that hold data too."""
-    notes = [f"{counted(inventory.pictures, 'picture file', 'picture files')} left aside"] if inventory.pictures else []
+    notes = [f"{counted(inventory.pictures, 'picture file', 'picture files')} ignored"] if inventory.pictures else []
     others = [name for kind, names in inventory.kinds.items() if kind not in (*NO_DATA, *kinds) for name in names]
-    return (*notes, *([f"{counted(others, 'other file', 'other files')} left aside"] if others else ()))
+    return (*notes, *([f"{counted(others, 'other file', 'other files')} ignored"] if others else ()))
 
 
 def dataset_of(inventory: Inventory, images: StoredArray) -> str:

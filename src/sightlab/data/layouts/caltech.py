@@ -25,7 +25,7 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     claim = class_folders.matches(inventory, replace(options, layout=class_folders.NAME)) if background else None
     if claim is None or claim.refusal or (options.classes and background[0] not in options.classes):
         return None
-    note = f"`{background[0]}` holds pictures of no class, and is read as one; `ignore={background[0]}` leaves it aside"
+    note = f"`{background[0]}` holds pictures of no class, and is read as one; `ignore={background[0]}` ignores it"
     return with_note(replace(claim, layout=NAME, strength=KNOWN), note)
 
 

@@ -27,11 +27,11 @@ class ReadOptions:
     """How the user wants a source read. What is None, or empty, is detected.
 
     layout: name of an entry of LAYOUTS. label: column (name or number from 0) that holds labels; of shards, the
-    extension or JSON key. classes: the class names to read, in this order; others are left aside. split:
+    extension or JSON key. classes: the class names to read, in this order; others are ignored. split:
     `train:DIR,test:DIR` (folders or lists), or the column that says a row's split. config: folder or configuration to
     read, where a source holds several. list: the list to read, where a folder holds several. label_from: pattern of
     file names, as in `{label}.{number}.jpg`. shape: height, width and, if need be, channels of flattened images.
-    ignore: patterns of files to leave aside. encoding: of texts, and of names in old zips. names: class name for each
+    ignore: patterns of files to ignore. encoding: of texts, and of names in old zips. names: class name for each
     label of the source (`data.yaml` alone). one_class: whether one class will do, as for testing.
     """
 

@@ -70,8 +70,7 @@ def doubts_of(tree: Tree, root: str, folders: list[str]) -> list[str]:
     loose = tree.direct[root]
     if loose > sum(tree.within[f] for f in folders):
         found.append(
-            f"{label}: {loose:,} pictures lie beside the class folders, more than in them; `layout={NAME}` leaves them "
-            "aside"
+            f"{label}: {loose:,} pictures lie beside the class folders, more than in them; `layout={NAME}` ignores them"
         )
     return found
 
@@ -100,7 +99,7 @@ def notes_of(inventory: Inventory, pairs: list[tuple[str, str]]) -> list[str]:
         notes.append(f"{counted(others, 'file', 'files')} that {are} ignored")
     if found := masks([name for name, _ in pairs]):
         held = counted(found, "picture", "pictures")
-        notes.append(f"{held} named like masks of others; `ignore=*_mask*` leaves such files aside")
+        notes.append(f"{held} named like masks of others; `ignore=*_mask*` ignores such files")
     return notes
 
 

@@ -42,7 +42,7 @@ def chosen_splits(
         odd = splits[UNDIVIDED][0]
         raise DataError(
             f"{inventory.shown(odd)}: its name says no split, while others do; rename it, as in "
-            f"train-{odd.rpartition('/')[2]}, or {word('ignore', odd)} leaves it aside"
+            f"train-{odd.rpartition('/')[2]}, or {word('ignore', odd)} ignores it"
         )
     return config, splits, notes
 
@@ -51,9 +51,7 @@ def check_not_empty(inventory: Inventory, suffixes: tuple[str, ...]) -> None:
     """Raises DataError where a file with one of these suffixes has no bytes: a download that failed, not a note."""
     for name in inventory.kinds.get("empty", ()):
         if name.casefold().endswith(suffixes):
-            raise DataError(
-                f"{inventory.shown(name)}: is empty; fetch it again, or {word('ignore', name)} leaves it aside"
-            )
+            raise DataError(f"{inventory.shown(name)}: is empty; fetch it again, or {word('ignore', name)} ignores it")
 
 
 def chosen_config(

@@ -29,7 +29,7 @@ def without_copies(inventory: Inventory) -> Inventory:
         return inventory
     starts = tuple(f"{folder}/" for folder in gone)
     kept = inventory.only_names(lambda name: not name.startswith(starts))
-    notes = [f"{folder} holds the same pictures as {beside(tree, other)}: left aside" for folder, other in gone.items()]
+    notes = [f"{folder} holds the same pictures as {beside(tree, other)}: ignored" for folder, other in gone.items()]
     return replace(kept, notes=(*inventory.notes, *notes))
 
 
@@ -77,6 +77,6 @@ def nested_doubt(tree: Tree, folders: Sequence[str]) -> str:
             names = ", ".join(f"`{shortened(name, 24)}`" for name in tree.inner_names(folder)[:3])
             return (
                 f"`{shortened(folder, 40)}` holds folders of the same names as those beside it ({names}); "
-                f"{word('ignore', f'{folder}/*')} leaves it aside"
+                f"{word('ignore', f'{folder}/*')} ignores it"
             )
     return ""

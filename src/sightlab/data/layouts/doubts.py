@@ -114,14 +114,14 @@ MASKS = frozenset(("mask", "masks", "segmentation", "segmentations", "groundtrut
 
 
 def masks_doubt(tree: Tree, folders: Sequence[str]) -> str:
-    """What tells masks beside the pictures of every class, and the words that leave them aside; "" where none are."""
+    """What tells masks beside the pictures of every class, and the option that ignores them; "" where none are."""
     inner = [frozenset(tree.inner_names(folder)) for folder in folders if len(tree.inner(folder)) > 1]
     common = frozenset.intersection(*inner) if len(inner) > 1 else frozenset()
     masks = [name for name in sorted(common) if name.casefold() in MASKS]
     if not masks or len(common) == len(masks):
         return ""
     shown = ", ".join(f"`{name}`" for name in sorted(common)[:3])
-    return f"{_listed([last(f) for f in folders], f'hold {shown}')}; `ignore={masks[0]}` leaves the masks aside"
+    return f"{_listed([last(f) for f in folders], f'hold {shown}')}; `ignore={masks[0]}` ignores the masks"
 
 
 def deeper_doubt(tree: Tree, folders: Sequence[str]) -> str:

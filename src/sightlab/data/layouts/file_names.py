@@ -82,9 +82,7 @@ def left_note(left: Sequence[str]) -> tuple[str, ...]:
     """Notes on pictures in folders where no name fits."""
     if not left:
         return ()
-    return (
-        f"{counted(left, 'picture', 'pictures')} whose names say no label left aside (`sightlab predict` takes them)",
-    )
+    return (f"{counted(left, 'picture', 'pictures')} whose names say no label ignored (`sightlab predict` takes them)",)
 
 
 def compiled(pattern: str) -> re.Pattern[str]:

@@ -56,7 +56,7 @@ def flat_labels(
         return best
     doubt = (
         f"{shortened(inventory.label, 60)}: {shortened(best.table)} and {shortened(other.table)} label the same "
-        f"pictures differently; {word('ignore', last(other.table))} leaves the second aside"
+        f"pictures differently; {word('ignore', last(other.table))} ignores the second"
     )
     return replace(best, doubt=doubt)
 

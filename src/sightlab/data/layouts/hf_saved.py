@@ -32,7 +32,7 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
         _, splits, notes = chosen_splits(inventory, options, names)
         left = [name for name in arrows if name not in names]
         if left:
-            notes = (*notes, f"{counted(left, 'Arrow file', 'Arrow files')} of other stages left aside")
+            notes = (*notes, f"{counted(left, 'Arrow file', 'Arrow files')} of other stages ignored")
         around = lone_info(inventory) if inventory.only else inventory
         claim = table_claim(inventory, options, NAME, splits, class_names(around), notes, known=bool(saved))
         return claim and replace(claim, beside=around.texts if inventory.only else ())

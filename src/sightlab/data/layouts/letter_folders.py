@@ -82,7 +82,7 @@ def notes_of(beside: Mapping[str, list[str]], found: Mapping[str, FlatLabels]) -
     """What the user should know of the flat pictures."""
     notes = [f"labels of {split} from column {labels.column} of {labels.table}" for split, labels in found.items()]
     return notes + [
-        f"{len(pictures):,} {split} pictures have no labels: left aside (`sightlab predict` takes them)"
+        f"{len(pictures):,} {split} pictures have no labels: ignored (`sightlab predict` takes them)"
         for split, pictures in beside.items()
         if split not in found
     ]

@@ -55,7 +55,7 @@ def leave_aside(choice: Choice, lists: Sequence[Listed], why: str) -> None:
         if one in choice.lists:
             choice.lists.remove(one)
     if lists:
-        choice.notes.append(f"{counted([one.name for one in lists], 'list', 'lists')} left aside: {why}")
+        choice.notes.append(f"{counted([one.name for one in lists], 'list', 'lists')} ignored: {why}")
 
 
 def less_certain(lists: Sequence[Listed]) -> list[Listed]:
@@ -72,7 +72,7 @@ def dummies(lists: Sequence[Listed]) -> list[Listed]:
 
 
 def drop_keys(choice: Choice) -> None:
-    """Leaves aside lists of one picture for each class, of none of the others' pictures: pictures of the classes."""
+    """Ignores lists of one picture for each class, of none of the others' pictures: pictures of the classes."""
     keys = [one for one in choice.lists if one.split is None and not one.splits and all_differ(one)]
     others = [one for one in choice.lists if one not in keys and not all_differ(one)]
     there = {name for one in others for name, _ in one.pairs}
@@ -86,7 +86,7 @@ def all_differ(one: Listed) -> bool:
 
 
 def drop_equal(choice: Choice) -> None:
-    """Leaves aside lists that say what another one says."""
+    """Ignores lists that say what another one says."""
     for one in list(choice.lists):
         same = [
             o
@@ -158,7 +158,7 @@ def same_split(group: Sequence[Listed]) -> tuple[Listed, Listed] | None:
 
 
 def drop_covered(choice: Choice, group: list[Listed]) -> None:
-    """Leaves aside a list of a split that another list has too, where the others say all that it says."""
+    """Ignores a list of a split that another list has too, where the others say all that it says."""
     for one in list(group):
         if sum(other.split == one.split for other in group) > 1:
             others = {pair for other in group if other is not one for pair in other.pairs}
@@ -168,7 +168,7 @@ def drop_covered(choice: Choice, group: list[Listed]) -> None:
 
 
 def drop_whole(choice: Choice, whole: Listed, by_split: Sequence[Listed], label: str) -> None:
-    """Leaves aside the list of all pictures where those for the splits say the same of theirs."""
+    """Ignores the list of all pictures where those for the splits say the same of theirs."""
     labels = {name: text for one in by_split for name, text in one.pairs}
     mine = dict(whole.pairs)
     shared = labels.keys() & mine.keys()

@@ -38,7 +38,7 @@ class Assignment:
 def by_split(
     source: ListSource, lists: Sequence[Listed], options: ReadOptions
 ) -> tuple[dict[str, list[tuple[str, str]]], list[str]]:
-    """(picture, label) by split, and a line on what is left aside. Raises ContradictionError and DataError."""
+    """(picture, label) by split, and a line on what is ignored. Raises ContradictionError and DataError."""
     labelled = merged(lists, options)
     asides: list[str] = []
     if options.split_places and not places_of_lists(source, options):
@@ -95,7 +95,7 @@ def by_places(
             )
         found |= own
     left = len(labelled) - len(found)
-    return found, [f"{left:,} listed pictures in no folder that `split` names left aside"] if left else []
+    return found, [f"{left:,} listed pictures in no folder that `split` names ignored"] if left else []
 
 
 def by_folders(inventory: Inventory, labelled: Mapping[str, Assignment]) -> dict[str, Assignment]:

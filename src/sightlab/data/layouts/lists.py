@@ -68,7 +68,7 @@ def claim_of_lists(layout: str, source: ListSource, lists: Sequence[Listed], opt
         return refused(layout, with_way(wrong[0], choice), STATED if flat else wrong[0].weight)
     if wrong:
         choice.notes.append(
-            f"{counted([one.name for one in wrong], 'text', 'texts')} left aside: no list that can be read"
+            f"{counted([one.name for one in wrong], 'text', 'texts')} ignored: no list that can be read"
         )
     if choice.refusal:
         return refused(layout, choice.refusal)
@@ -81,7 +81,7 @@ def claim_of_lists(layout: str, source: ListSource, lists: Sequence[Listed], opt
 
 
 def with_way(wrong: Listed, choice: Choice) -> str:
-    """What is wrong with a list, and the word that leaves it aside where there is another one."""
+    """What is wrong with a list, and the word that ignores it where there is another one."""
     others = [one.name for one in choice.lists]
     way = f"; {word('list', others[0])} reads another list" if others else ""
     return wrong.problem + way if len(wrong.problem + way) <= 300 else wrong.problem

@@ -106,8 +106,8 @@ def remarks(
     notes = [f"labels of {split} from {origin_of(labels)}" for split, labels in found.items()]
     for split, labels in found.items():
         if left := tree.within[roots[split]] - len(labels.pairs):
-            notes.append(f"{left:,} {split} pictures that {labels.table} does not label left aside")
-    notes += [f"{tree.within[folder]:,} pictures in {folder}, beside the splits, left aside" for folder in icons]
+            notes.append(f"{left:,} {split} pictures that {labels.table} does not label ignored")
+    notes += [f"{tree.within[folder]:,} pictures in {folder}, beside the splits, ignored" for folder in icons]
     bare = {split: root for split, root in roots.items() if split not in labelled}
     used = {labels.table for labels in found.values()}
     inside = without(tree.inventory, {**bare, **{folder: folder for folder in icons}}).only_names(

@@ -104,7 +104,7 @@ def with_options(
     kept = {split: [(file, text) for file, text in own if text in options.classes] for split, own in renamed.items()}
     left = sum(map(len, renamed.values())) - sum(map(len, kept.values()))
     return {s: own for s, own in kept.items() if own}, (
-        f"{left:,} pictures of classes not asked for left aside",
+        f"{left:,} pictures of classes not asked for ignored",
     ) if left else ()
 
 
@@ -202,4 +202,4 @@ def left_pictures(inventory: Inventory, pairs: Mapping[str, Pairs], why: str) ->
     """A line on the pictures that no split has, "" for none. why: as in `in no class folder`."""
     used = {name for own in pairs.values() for name, _ in own}
     left = [name for name in inventory.pictures if name not in used]
-    return (f"{counted(left, 'picture', 'pictures')} {why} left aside",) if left else ()
+    return (f"{counted(left, 'picture', 'pictures')} {why} ignored",) if left else ()

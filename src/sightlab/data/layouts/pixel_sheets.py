@@ -42,7 +42,7 @@ class Found:
     """The tables of pixels of a source, by name.
 
     labelled, bare: with labels, and without. faults: why others, which are tables of pixels for certain, cannot be
-    read. forms: tables of an id and a label and no pixels, as are handed in as answers. copies: tables left aside
+    read. forms: tables of an id and a label and no pixels, as are handed in as answers. copies: tables ignored
     because another one holds the same bytes.
     """
 

@@ -75,7 +75,7 @@ def unlabelled(inventory: Inventory, options: ReadOptions, found: Found) -> Clai
 
 
 def chosen(inventory: Inventory, options: ReadOptions, found: Found) -> tuple[dict[str, str], list[str]]:
-    """The table of each split, and those left aside. Raises DataError where they are no splits of one data set."""
+    """The table of each split, and those ignored. Raises DataError where they are no splits of one data set."""
     names = list(found.labelled)
     if inventory.only:
         return {UNDIVIDED: names[0]}, []
@@ -97,7 +97,7 @@ def chosen(inventory: Inventory, options: ReadOptions, found: Found) -> tuple[di
         odd = own[UNDIVIDED][0]
         raise DataError(
             f"{inventory.shown(odd)}: its name says no split, while others do; rename it, as in test.csv, or "
-            f"{word('ignore', odd)} leaves it aside"
+            f"{word('ignore', odd)} ignores it"
         )
     splits = {split: files[0] for split, files in own.items()}
     return splits, [name for name in found.labelled if name not in splits.values()]
@@ -186,7 +186,7 @@ def sheet_notes(sheet: Sheet) -> list[str]:
     label = columns.labels[0] if columns.labels else None
     if columns.mangled:
         some = ", ".join(sheet.grid.header[:SHOWN])
-        notes.append(f"line 1 ({some}, ...) is a row of pixels that pandas took for column names; it is left aside")
+        notes.append(f"line 1 ({some}, ...) is a row of pixels that pandas took for column names; it is ignored")
     if columns.by_values and label is not None:
         end = "first" if label < columns.pixels[0] else "last"
         notes.append(f"no name says which column is the label; by its values it is the {end}, {called((), label)}")
@@ -209,24 +209,24 @@ def sheet_notes(sheet: Sheet) -> list[str]:
 
 
 def aside_notes(found: Found, aside: Sequence[str]) -> list[str]:
-    """Notes on the tables that are left aside, a line each."""
+    """Notes on the tables that are ignored, a line each."""
     notes = [
         f"{shortened(name)} has no labels; `sightlab predict RUN {shortened(name)}` answers it" for name in found.bare
     ]
     if found.bare and found.forms:
         notes.append(
-            f"{counted(found.forms, 'form for answers', 'forms for answers')} left aside: its labels are no labels"
+            f"{counted(found.forms, 'form for answers', 'forms for answers')} ignored: its labels are no labels"
         )
     if found.copies:
-        notes.append(f"{counted(found.copies, 'table', 'tables')} left aside: same bytes as another one")
+        notes.append(f"{counted(found.copies, 'table', 'tables')} ignored: same bytes as another one")
     if aside:
-        notes.append(f"{counted(aside, 'table', 'tables')} left aside")
+        notes.append(f"{counted(aside, 'table', 'tables')} ignored")
     return notes
 
 
 def unused(inventory: Inventory) -> tuple[str, ...]:
     """The line on pictures that are files."""
-    return (f"{counted(inventory.pictures, 'picture file', 'picture files')} left aside",) if inventory.pictures else ()
+    return (f"{counted(inventory.pictures, 'picture file', 'picture files')} ignored",) if inventory.pictures else ()
 
 
 def identity(

@@ -123,7 +123,7 @@ def doubts_of(
         beside = ", ".join(last(folder) for folder in roots.values())
         found.append(
             f"{label}: the folder `{last(others[0])}` lies beside {beside} and is none of train, val, test; "
-            f"{places} leaves it aside, `layout=class-folders` takes all for classes"
+            f"{places} ignores it, `layout=class-folders` takes all for classes"
         )
     if "validation" in bare or "train" in bare:
         split = "train" if "train" in bare else "validation"
@@ -146,7 +146,7 @@ def doubts_of(
 def bare_notes(tree: Tree, bare: Mapping[str, str]) -> list[str]:
     """Notes on splits without labels."""
     return [
-        f"{tree.within[root]:,} pictures in {root} have no labels: left aside (`sightlab predict` takes them)"
+        f"{tree.within[root]:,} pictures in {root} have no labels: ignored (`sightlab predict` takes them)"
         for root in bare.values()
     ]
 

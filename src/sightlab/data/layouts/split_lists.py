@@ -131,7 +131,7 @@ def divided(
         pairs["train"] = [(picture, classes[picture]) for picture in left]
         notes.append(f"{len(left):,} pictures in no list are for training")
     elif left:
-        notes.append(f"{counted(left, 'picture', 'pictures')} in no list left aside")
+        notes.append(f"{counted(left, 'picture', 'pictures')} in no list ignored")
     return {split: pairs[split] for split in SPLITS if split in pairs}, notes
 
 

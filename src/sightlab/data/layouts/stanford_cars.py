@@ -59,7 +59,7 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
         labels=", ".join(lists),
         strength=KNOWN,
         order=[name for name in names if any(name in own.values() for own in pairs.values())],
-        notes=[f"{left:,} pictures without labels left aside (`sightlab predict` takes them)"] if left else [],
+        notes=[f"{left:,} pictures without labels ignored (`sightlab predict` takes them)"] if left else [],
     )
 
 

@@ -24,7 +24,7 @@ BLOCK = 256
 
 
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
-    """The labelled pictures; those of unlabeled_X.bin are left aside."""
+    """The labelled pictures; those of unlabeled_X.bin are ignored."""
     folder = together(inventory, "train_x.bin", "train_y.bin")
     if folder is None or not can_honour(options, NAME):
         return None
@@ -36,7 +36,7 @@ def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:
     notes = list(inventory.notes)
     if "unlabeled_x.bin" in files:
         count = inventory.file(files["unlabeled_x.bin"]).size // PIXELS
-        notes.append(f"{count:,} pictures of {files['unlabeled_x.bin']} have no labels: left aside")
+        notes.append(f"{count:,} pictures of {files['unlabeled_x.bin']} have no labels: ignored")
 
     def read(allocate: Allocate, progress: Progress | None) -> Parts:  # noqa: ARG001 - the shape of a Read
         return Parts({split: image_set(*pair, allocate, split, classes) for split, pair in found.items()}, tuple(notes))

@@ -17,7 +17,7 @@ NAME = "svhn"
 FILE = re.compile(r"(?:.*/)?(train|test|extra)_32x32\.mat", re.IGNORECASE)
 DIGITS = {10: "0"} | {digit: str(digit) for digit in range(1, 10)}
 NOTE = "SVHN: label 10 is the digit 0"
-EXTRA = "extra_32x32.mat holds easier training pictures: left aside (alone it can be read)"
+EXTRA = "extra_32x32.mat holds easier training pictures: ignored (alone it can be read)"
 
 
 def matches(inventory: Inventory, options: ReadOptions) -> Claim | None:

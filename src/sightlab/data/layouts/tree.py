@@ -80,7 +80,7 @@ class Tree:
 
     @cached_property
     def filled(self) -> frozenset[str]:
-        """Every folder with a file of any kind in it, also one that is left aside; those of no bytes apart."""
+        """Every folder with a file of any kind in it, also one that is ignored; those of no bytes apart."""
         return frozenset(f for name, size in self.inventory.container.sizes.items() if size for f in parents(name))
 
     def pairs(self, root: str) -> list[tuple[str, str]]:

@@ -95,7 +95,7 @@ def could_be(sheet: Sheet, row: int, cell: str, names: Sequence[str]) -> str:
     """The line on a cell that may mean two pictures."""
     one, two = sorted(names)[:2]
     folder = two.rpartition("/")[0]
-    way = f", or {without(folder)} leaves the second aside" if folder and not one.startswith(f"{folder}/") else ""
+    way = f", or {without(folder)} ignores the second" if folder and not one.startswith(f"{folder}/") else ""
     return (
         f"{sheet.at(sheet.rows[row][0])}: `{shortened(cell, 40)}` could be {shortened(one)} or {shortened(two)}; "
         f"give its path from the list{way}"
@@ -103,7 +103,7 @@ def could_be(sheet: Sheet, row: int, cell: str, names: Sequence[str]) -> str:
 
 
 def without(folder: str) -> str:
-    """The word that leaves a folder aside."""
+    """The option that ignores a folder."""
     return word("ignore", f"{folder}/*" if "/" in folder else folder)
 
 
@@ -138,7 +138,7 @@ def refuse_strays(
         if splits[place[row]] in odd:
             found.problems[row] = (
                 f"{sheet.at(sheet.rows[row][0])}: `{shortened(cells[row], 40)}` is only in "
-                f"{shortened(place[row], 36)}, and others lie elsewhere; {without(place[row])} leaves that folder aside"
+                f"{shortened(place[row], 36)}, and others lie elsewhere; {without(place[row])} ignores that folder"
             )
             found.names[row] = ""
 

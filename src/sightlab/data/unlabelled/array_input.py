@@ -34,7 +34,7 @@ def read_unlabelled_arrays(
 
     shape: height, width and channels of the model, by which rows of pixels and single pictures are told; pictures of
     another size or other channels keep theirs. options: `shape` of flattened rows, `decoding.bit_depth`. An array of
-    labels is left aside. Names are the file's with the picture's number from 1. Raises DataError: no array of images,
+    labels is ignored. Names are the file's with the picture's number from 1. Raises DataError: no array of images,
     several, or one that cannot be read.
     """
     options = options or ReadOptions()
@@ -49,7 +49,7 @@ def read_unlabelled_arrays(
     scale = common_scale({images.shown: found}, options.decoding.bit_depth)
     left = [one for one in arrays if one is not images]
     if left:
-        notes.append(f"{file}: {listed(left)} left aside")
+        notes.append(f"{file}: {listed(left)} ignored")
     pixels = np.ascontiguousarray(as_pixels(found, scale))
     return (
         [f"{file}:{n}" for n in range(1, len(pixels) + 1)],

@@ -110,7 +110,7 @@ def tell_of_others(inventory: Inventory, wanted: Wanted) -> None:
         if kind not in ("picture", *UNTOLD) and not SUBMISSION.fullmatch(name)
     ]
     if others:
-        wanted.on_note(f"{inventory.label}: {counted(others, 'file', 'files')} beside the pictures left aside")
+        wanted.on_note(f"{inventory.label}: {counted(others, 'file', 'files')} beside the pictures ignored")
 
 
 def text_pictures(inventory: Inventory, name: str, wanted: Wanted) -> Iterator[Picture]:

@@ -126,17 +126,17 @@ def is_remark(row: Sequence[str], place: int) -> bool:
 
 
 def left_columns(shown: str, names: Sequence[str]) -> str:
-    """The line on columns that are left aside, "" for none.
+    """The line on columns that are ignored, "" for none.
 
     >>> left_columns("list.csv", ["label"])
-    'list.csv: column label left aside; `sightlab test` scores answers against labels'
+    'list.csv: column label ignored; `sightlab test` scores answers against labels'
     """
     if not names:
         return ""
     first = ", ".join(shortened(one_line(name), 20) for name in names[:NAMED_COLUMNS])
     more = ", ..." if len(names) > NAMED_COLUMNS else ""
     word = "column" if len(names) == 1 else "columns"
-    return f"{shown}: {word} {first}{more} left aside; `sightlab test` scores answers against labels"
+    return f"{shown}: {word} {first}{more} ignored; `sightlab test` scores answers against labels"
 
 
 class Located:

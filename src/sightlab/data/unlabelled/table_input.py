@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def arrow_pictures(file: DataFile, wanted: Wanted) -> Iterator[Picture]:
-    """The pictures of a Parquet or Arrow file, row by row; label columns are left aside and told. Raises DataError."""
+    """The pictures of a Parquet or Arrow file, row by row; label columns are ignored and told. Raises DataError."""
     with open_table(file) as table:
         found = picture_columns(table.schema, str(file))
         if found is None or found[0] == "paths":

@@ -54,14 +54,14 @@ def read_shards(
         if len(rows) or not only:
             splits[split] = ImageSet(pixels, labels[rows], classes, numbered, rows)
     left = int((labels < 0).sum())
-    notes = (f"{left:,} {'picture' if left == 1 else 'pictures'} of classes not asked for left aside",) if left else ()
+    notes = (f"{left:,} {'picture' if left == 1 else 'pictures'} of classes not asked for ignored",) if left else ()
     return Parts(splits, (*index.notes, *notes), index.bit_depth if index.bit_depth < FULL else None)
 
 
 def chosen_classes(
     found: tuple[str, ...], names: Mapping[str, str], only: Sequence[str], shown: str
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """The classes that are read, and the place of each of the found ones among them, -1 for those left aside.
+    """The classes that are read, and the place of each of the found ones among them, -1 for those ignored.
 
     >>> chosen_classes(("0", "1", "2"), {"0": "cat", "2": "dog"}, ("dog", "cat"), "pets.tar")
     (('dog', 'cat'), array([ 1, -1,  0]))
