@@ -105,6 +105,7 @@ def bundle_facts(prepared: Prepared, scores: Mapping[str, Score]) -> dict[str, A
         "data": prepared.splits.source,
         "data_key": prepared.splits.key,
         "bit_depth": prepared.splits.bit_depth,
+        "identity": prepared.identity.to_json(),
         "scores": {name: score.to_json() for name, score in scores.items()},
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,20 +14,28 @@ from typing import Any
 from torch import nn
 
 from sightlab import callbacks as loggers
-from sightlab.errors import DivergedError, RunError, one_line
+from sightlab.errors import DivergedError, RecipeError, RunError, one_line
 from sightlab.files import write_text
 from sightlab.models.cost import forward_flops
 from sightlab.parts.instantiate import named
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch, Run
-from sightlab.records.identity import Identity
 from sightlab.runs.finalize import finalize, net_of
 from sightlab.runs.git_revision import git_revision
 from sightlab.runs.recorder import RunRecorder, now
 from sightlab.runs.resolve_teacher import teacher_of
 from sightlab.runs.resolve_weights import with_runs_found
 from sightlab.store.database.engine import check
-from sightlab.store.run_folder import home_folder, locate, new_folder, read_facts, read_run, recipe_in, status_of
+from sightlab.store.run_folder import (
+    home_folder,
+    identity_in,
+    locate,
+    new_folder,
+    read_facts,
+    read_run,
+    recipe_in,
+    status_of,
+)
 from sightlab.training import checkpoint, compilation, distributed, loop
 from sightlab.training.callbacks import Callback, CallbackError, Callbacks, Paused, TrainingContext
 from sightlab.training.contracts import check_callback
@@ -76,7 +84,7 @@ def train(
     (1, 2000)
     """
     parts = Parts(model, loss, augment, optimizer, schedule, metrics, with_watch(callbacks, watch))
-    active = callbacks_of(recipe.callbacks, parts.callbacks)
+    active = callbacks_of(recipe, parts.callbacks)
     place = Path(home).expanduser() if home is not None else home_folder()
     recipe = with_runs_found(recipe, place, active.message)
     with own_process(recipe.deterministic), own_home(place) as place:
@@ -120,7 +128,7 @@ def resume(
     facts = read_facts(found)
     status = status_of(facts)
     recipe, _ = recipe_in(found)
-    active = callbacks_of(recipe.callbacks, parts.callbacks)
+    active = callbacks_of(recipe, parts.callbacks)
     if status == "finished":
         active.message(f"{found.name} is finished; nothing to resume")
         return read_run(found)
@@ -134,7 +142,7 @@ def resume(
             shutil.copytree(found, folder)
         teacher = teacher_of(recipe, active.message)
         prepared = prepare(recipe, data, parts, active.message, active.data_progress, teacher)
-        check_resumable(kept_identity(facts), prepared.identity)
+        check_resumable(identity_in(facts), prepared.identity)
         if restored(prepared, folder, active):
             training = prepared.training
             active.message(f"{folder.name} resumes at epoch {training.epoch}, step {training.step}")
@@ -167,7 +175,7 @@ def epochs(
     [1, 2]
     """
     parts = Parts(model, loss, augment, optimizer, schedule, metrics, callbacks)
-    active = callbacks_of(recipe.callbacks, callbacks)
+    active = callbacks_of(recipe, callbacks)
     recipe = with_runs_found(recipe)
     with own_process(recipe.deterministic):
         prepared = prepare(recipe, data, parts, active.message, active.data_progress, teacher_of(recipe))
@@ -297,27 +305,27 @@ def key_of_old(prepared: Prepared) -> str:
     return "-".join([prepared.recipe.hash, prepared.splits.key[:16], prepared.model, *teacher])
 
 
-def kept_identity(facts: Mapping[str, Any]) -> Identity | None:
-    """The identity in a run's record; None for a run of before identities were kept."""
-    found = facts.get("identity")
-    return Identity.from_json(found) if found else None
-
-
-def callbacks_of(names: Iterable[str], given: Sequence[Callback]) -> Callbacks:
+def callbacks_of(recipe: Recipe, given: Sequence[Callback]) -> Callbacks:
     """The callbacks that a recipe names, then those given from Python. Raises RecipeError.
 
     Loggers write from the first of torchrun's processes alone.
     """
-    loggers.check_installed(list(names))
+    loggers.check_installed(recipe.callbacks)
     first = distributed.place().rank == 0
     found: list[Callback] = []
-    for name in names:
+    for name in recipe.callbacks:
         if name not in loggers.CALLBACKS:
             found.append(named("callback", name, {}, 0))
         elif first:
             found.append(loggers.CALLBACKS[name]())
     for one in [*found, *given]:
         check_callback(one)
+        if one.changes_training and recipe.processes > 1:
+            name = type(one).__qualname__
+            raise RecipeError(
+                f"processes: {recipe.processes}, with callback {name}, which may change the training: "
+                "the other processes would not see it; use processes=1, or set changes_training = False in its class"
+            )
     return Callbacks([*found, *given])
 
 

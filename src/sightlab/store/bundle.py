@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from sightlab.errors import RunError, one_line
 from sightlab.files import sha256_of, write_bytes, write_text
+from sightlab.store.run_folder import identity_in
 from sightlab.version import __version__
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class Metadata(BaseModel):
     model, stem, options: what `models.build` takes. height, width, channels: of the images the model takes.
     mean, std: a channel each, of pixel values in [0, 1]. data_key: the content of the training data as a hash.
     bit_depth: bits that its pictures of 16 bits were taken to use, None where it had none.
-    weights_sha256: of weights.safetensors. scores: of the validation and the test split.
+    weights_sha256: of weights.safetensors. scores: of the validation and the test split. identity: of the training,
+    None in bundles of before it was kept.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
@@ -59,6 +61,7 @@ class Metadata(BaseModel):
     bit_depth: int | None = None
     scores: dict[str, Any]
     weights_sha256: str
+    identity: dict[str, Any] | None = None
 
     @model_validator(mode="after")
     def _a_mean_a_channel(self) -> Metadata:
@@ -142,13 +145,15 @@ def open_model(bundle: Bundle, model: nn.Module | None = None) -> Classifier:
     """The bundle's classifier in eval mode, on the CPU, with its weights.
 
     model: the network to load the weights into, for bundles whose model is the user's own code: a bundle names such
-    code but never runs it. Raises RunError: weights cut short, changed, or not of this architecture.
+    code but never runs it. Raises RunError: weights cut short, changed, or not of this architecture; code that is not
+    what the network was trained with.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from sightlab.models import build
     from sightlab.models.classifier import Classifier
+    from sightlab.training.identity import check_network
 
     facts = bundle.facts
     path = bundle.folder / WEIGHTS
@@ -175,6 +180,8 @@ def open_model(bundle: Bundle, model: nn.Module | None = None) -> Classifier:
             stem=facts.stem,
             options=facts.options,
         )
+    else:
+        check_network(identity_in({"identity": facts.identity}), model)
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
