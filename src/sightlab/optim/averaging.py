@@ -1,4 +1,4 @@
-"""Averages of weights beside a training: an exponential moving average, and Lookahead's slow weights."""
+"""Weight averaging: an exponential moving average, and Lookahead's slow weights."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Pairs = tuple[list[Tensor], list[Tensor]]
 
 
 class WeightAverage:
-    """A second value for each entry of a model's state_dict, in the same shape, dtype and memory order.
+    """An average for each entry of a model's state_dict, in the same shape, dtype and memory format.
 
-    Parameters and floating-point buffers (batch norm's statistics) are averaged; whole numbers are copied. At first
-    the averages are the model's values.
+    Parameters and floating-point buffers (batch norm's statistics) are averaged; integers are copied. The averages
+    start as the model's values.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -27,19 +27,19 @@ class WeightAverage:
         self._averages = {name: value.clone() for name, value in values_of(model).items()}
 
     def update(self, step: int) -> None:
-        """Take in the model's values after a step. step: its number in the training, from 0."""
+        """Update the averages after a step. step: its number in the training, from 0."""
         raise NotImplementedError
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """The averages under the names of the model's state_dict: what a checkpoint keeps, and the averaged model.
+        """The averages under the names of the model's state_dict: the averaged model, and what a checkpoint stores.
 
-        They are the tensors that the next update changes; clone those that must stay.
+        The next update changes these tensors; clone those that must stay.
         """
         return dict(self._averages)
 
     @torch.no_grad()
     def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take what state_tensors gave. Raises RunError, changing nothing, when a name or a shape does not fit."""
+        """Restore what state_tensors gave. Raises RunError, changing nothing, when a name or a shape does not fit."""
         for name in self._averages.keys() ^ tensors.keys():
             kind = "has no value for" if name in self._averages else "has a value the model does not know,"
             raise RunError(f"average of weights: {kind} {name}; it belongs to another model")
@@ -52,9 +52,9 @@ class WeightAverage:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """In the block the model has the averages for its values; after it, its own again, to the bit.
+        """Within the block the model has the averaged values; afterwards its own are restored bit for bit.
 
-        The optimizer's state is not touched. The block is for evaluation: what it does to the model is lost.
+        The optimizer's state is not touched. The block is for evaluation: changes to the model in it are lost.
         """
         kept = {name: value.clone() for name, value in values_of(self._model).items()}
         assign(self._model, self._averages)
@@ -64,8 +64,8 @@ class WeightAverage:
             assign(self._model, kept)
 
     def _pairs(self) -> tuple[Pairs, Pairs]:
-        """(averages, the model's values) of floating point, and of whole numbers."""
-        # Looked up anew: .to() gives a module's parameters other memory.
+        """(averages, the model's values) of floating-point entries, and of integers."""
+        # Looked up again each time: .to() moves a module's parameters to other memory.
         values = values_of(self._model)
         floating = [name for name, value in self._averages.items() if value.is_floating_point()]
         whole = [name for name, value in self._averages.items() if not value.is_floating_point()]
@@ -78,9 +78,9 @@ class EMA(WeightAverage):
 
     Polyak and Juditsky 1992, Acceleration of stochastic approximation by averaging, in the form with a constant
     memory. d is `decay`; after step 0 it is 0, so that the average starts from the weights after one step, as
-    torch's AveragedModel does. warmup_power p: d is at most 1 - (step + 1) ** -p, so that the untrained beginning is
+    torch's AveragedModel does. warmup_power p: d is at most 1 - (step + 1) ** -p, so that the untrained weights are
     soon forgotten: with p = 1 the average is the plain mean of all weights so far until d reaches `decay`; 2/3 is
-    timm's choice for long trainings. The decay is a function of the step: a resumed training needs nothing but the
+    timm's choice for long trainings. The decay is a function of the step: a resumed training needs only the
     averages.
 
     Raises RecipeError for a value out of range.
@@ -104,7 +104,7 @@ class EMA(WeightAverage):
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the model's values after a step. step: its number in the training, from 0."""
+        """Update the averages after a step. step: its number in the training, from 0."""
         (averages, values), (whole_averages, whole_values) = self._pairs()
         torch._foreach_lerp_(averages, values, 1 - self.decay_at(step))
         copy_all(whole_averages, whole_values)
@@ -117,13 +117,13 @@ class EMA(WeightAverage):
 
 
 class Lookahead(WeightAverage):
-    """Every `every` steps: slow = slow + alpha * (fast - slow), fast = slow, where the model's values are the fast.
+    """Every `every` steps: slow = slow + alpha * (fast - slow), fast = slow, where fast are the model's values.
 
     Zhang et al. 2019, Lookahead optimizer: k steps forward, 1 step back, algorithm 1 (k = 5 or 10, alpha 0.5 or
     0.8). The inner optimizer keeps its state. alpha: a number in (0, 1], or a function of the step (see falling_alpha).
-    Batch norm's statistics go along, as in Jordan 2024: slow weights need statistics of their own.
+    Batch norm's statistics are averaged too, as in Jordan 2024: slow weights need statistics of their own.
 
-    The paper's model is the slow one. Between two such steps it is seen in `averaged`.
+    The paper evaluates the slow weights. Between two such steps they are in effect within `averaged`.
 
     Raises RecipeError for a value out of range.
 
@@ -157,7 +157,7 @@ class Lookahead(WeightAverage):
 
 
 def falling_alpha(steps: int, every: int = 5, decay: float = 0.95, power: float = 3.0) -> Alpha:
-    """Lookahead's alpha as airbench94 has it: fast at first, a strong average at the end of `steps` steps.
+    """Lookahead's alpha as in airbench94: close to 1 at first, a strong average at the end of `steps` steps.
 
     1 - decay ** every * ((step + 1) / steps) ** power: Jordan 2024, 94% on CIFAR-10 in 3.29 seconds.
 
@@ -175,13 +175,13 @@ def values_of(model: nn.Module) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def assign(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Give the model these values, in its own memory."""
+    """Copy these values into the model, in place."""
     values = values_of(model)
     copy_all([values[name] for name in tensors], list(tensors.values()))
 
 
 def copy_all(targets: list[Tensor], sources: list[Tensor]) -> None:
     """Copy each source into its target's memory."""
-    # torch refuses empty lists; a model without batch norm has no whole numbers.
+    # torch refuses empty lists; a model without batch norm has no integer buffers.
     if targets:
         torch._foreach_copy_(targets, sources)

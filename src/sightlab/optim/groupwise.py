@@ -1,4 +1,4 @@
-"""What sightlab's own optimizers have in common: a step moves one group of weights after another."""
+"""Base class of sightlab's own optimizers: a step updates one parameter group after another."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Group = dict[str, Any]
 
 
 class GroupwiseOptimizer(torch.optim.Optimizer):
-    """An optimizer that moves a group's weights with calls on all of them at once.
+    """An optimizer that updates a group's weights with operations on all of them at once (torch._foreach).
 
-    Its state is tensors and numbers, each under its weight; settings are plain values that JSON can hold.
+    The state of each weight is tensors and numbers; settings are plain values that JSON can store.
     Raises ValueError for a learning rate, a beta, an eps or a momentum out of range.
     """
 
@@ -27,7 +27,7 @@ class GroupwiseOptimizer(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move every weight that has a gradient. closure: computes the loss anew, which is then given back."""
+        """Update every weight that has a gradient. closure: recomputes the loss, which is then returned."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -40,10 +40,10 @@ class GroupwiseOptimizer(torch.optim.Optimizer):
 
     @abstractmethod
     def move(self, group: Group, weights: list[Tensor], gradients: list[Tensor]) -> None:
-        """Move these weights of the group in place, and their state. The gradients are left as they are."""
+        """Update these weights of the group and their state, in place. Gradients are not changed."""
 
     def kept(self, key: str, weights: list[Tensor]) -> list[Tensor]:
-        """The state of this name of each weight: zeros in the weight's shape and memory order at first."""
+        """The state of this name of each weight, zeros in the weight's shape and memory format at first."""
         states = [self.state[weight] for weight in weights]
         for weight, state in zip(weights, states, strict=True):
             if key not in state:
@@ -52,7 +52,7 @@ class GroupwiseOptimizer(torch.optim.Optimizer):
 
 
 def check_ranges(group: Group) -> None:
-    """Raises ValueError, in torch's words, for a setting that no step could use."""
+    """Raises ValueError, in torch's words, for a setting out of range."""
     if not group["lr"] >= 0:
         raise ValueError(f"Invalid learning rate: {group['lr']}")
     for place, beta in enumerate(group.get("betas", ())):

@@ -1,4 +1,4 @@
-"""LAMB: Adam's direction, its length set layer by layer by that of the weights."""
+"""LAMB: Adam's direction, scaled layer by layer by the norm of the weights."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Lamb(GroupwiseOptimizer):
         torch._foreach_add_(weights, moves, alpha=-group["lr"])
 
     def counted(self, weights: list[Tensor]) -> list[int]:
-        """How many steps each weight has made, this one too."""
+        """The number of steps of each weight, including this one."""
         for weight in weights:
             self.state[weight]["step"] = self.state[weight].get("step", 0) + 1
         return [self.state[weight]["step"] for weight in weights]

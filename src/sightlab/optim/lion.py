@@ -1,4 +1,4 @@
-"""Lion: steps of one size, in the direction that a momentum's sign says."""
+"""Lion: steps of equal size in the direction of the momentum's sign."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Muon: hidden matrices move along the orthogonal matrix nearest to their momentum, all else as with AdamW."""
+"""Muon: hidden matrices are updated by their orthogonalised momentum, everything else by AdamW."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ADAMW_RMS = 0.2
 
 
 class Muon(GroupwiseOptimizer):
-    """Momentum, made orthogonal; w = w - lr * (0.2 * sqrt(max(rows, columns)) * O + weight_decay * w).
+    """Orthogonalised momentum; w = w - lr * (0.2 * sqrt(max(rows, columns)) * O + weight_decay * w).
 
     Jordan 2024, Muon: an optimizer for hidden layers in neural networks (kellerjordan.github.io/posts/muon). The
     factor of Liu et al. 2025, Muon is scalable for LLM training, equation 4, gives entries the size of AdamW's, so

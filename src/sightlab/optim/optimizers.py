@@ -1,4 +1,4 @@
-"""Optimizers: torch's own update rules, and those torch has not, behind one table."""
+"""Optimizers: torch's own, those that torch does not have, and the user's, behind one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameter groups: which parameters decay, which move at a learning rate of their own, which are hidden matrices."""
+"""Parameter groups: which parameters have weight decay, a learning rate of their own, or are hidden matrices."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def layer_numbers(model: nn.Module) -> dict[nn.Parameter, int]:
 
 
 def join_norms(layers: list[list[nn.Parameter]], norms: set[nn.Parameter]) -> list[list[nn.Parameter]]:
-    """The layers with those of normalisation alone joined to the one before."""
+    """The layers, those that consist of normalisation only joined to the one before."""
     joined: list[list[nn.Parameter]] = []
     for parameters in layers:
         if joined and norms.issuperset(parameters):
@@ -125,7 +125,7 @@ def join_norms(layers: list[list[nn.Parameter]], norms: set[nn.Parameter]) -> li
 
 
 def layer_name(parameter: str) -> str:
-    """The layer that a parameter's dotted name says it is in.
+    """The layer that a parameter's dotted name belongs to.
 
     >>> layer_name("layer1.0.conv2.weight"), layer_name("encoder.pos_embedding"), layer_name("fc.weight")
     ('layer1', 'encoder', 'fc')

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: a schedule is a function of the step that gives a factor of the base learning rate."""
+"""Learning-rate schedules: functions of the step that return a factor of the base learning rate."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Recipes: what one is, how it is read and changed, and those that ship (one YAML each)."""
+"""Recipes: their schema, how they are read and changed, and those that ship (one YAML each)."""

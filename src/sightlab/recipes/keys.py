@@ -1,4 +1,4 @@
-"""The keys of a recipe by their names: dotted paths, short forms, unique leaves, and what a misspelt one meant."""
+"""The keys of a recipe: dotted paths, short forms, unique last parts, and suggestions for misspelt ones."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def groups_in(kind: Any) -> Iterator[type[Group]]:
 
 
 def leaf_keys() -> list[str]:
-    """Every key that holds a value, as dotted paths in the recipe's order; of a union, the keys of all its parts."""
+    """Every key with a value, as dotted paths in the recipe's order; for a union, the keys of all its parts."""
     keys: list[str] = []
     for name in Recipe.model_fields:
         found = members(name)
@@ -95,7 +95,7 @@ def field_type(group: str, leaf: str) -> Any:
 
 
 def unread(group: str, name: str, leaf: str) -> str:
-    """What to say of a key that the chosen part of a group does not read.
+    """The message for a key that the chosen part of a group does not read.
 
     >>> unread("loss", "bce", "options")
     'loss.options: bce does not read it; it reads label_smoothing'
@@ -110,7 +110,7 @@ def part_type(group: str, name: str) -> type[Group]:
 
 
 def suggestion_for(place: Sequence[str]) -> str:
-    """Where a misspelt key most likely belongs: the nearest key of its group, else of the whole recipe."""
+    """A suggestion for a misspelt key: the nearest key of its group, else of the whole recipe."""
     keys = leaf_keys()
     by_leaf = {k.rpartition(".")[2]: k for k in keys}
     if place[-1] in by_leaf:

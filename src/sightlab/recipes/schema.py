@@ -1,4 +1,4 @@
-"""What a recipe is: one training described by a frozen, validated, hashed value."""
+"""The schema of a recipe: one training described by a frozen, validated, hashed value."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ FORMAT = 1
 
 
 class Data(Group):
-    """Which pictures, and how they are divided.
+    """Which images are used, and how they are split.
 
-    size: pixels of the shorter side, then a centre crop; None keeps the pictures' own size. channels: None keeps
-    their own. bit_depth: bits that 16-bit pictures use, 8 to 16; None takes what their largest value needs.
-    skip_broken: leave out pictures that cannot be decoded. How the source is read, each left to the evidence where it
-    is not given: layout (an entry of docs/data.md), label (column), classes (names, in this order), split
-    (`train:DIR,test:DIR`, or a column), config (folder or configuration), list (file), label_from (pattern of file
-    names), shape (`28x28`), ignore (patterns of files), encoding (of texts). limit_per_class: images a class taken from
-    the training split (before validation is cut from it). validation: share of the training split set aside where the
-    source has no validation split. split_seed draws the divisions; it is not the training's seed, so that runs with
-    several seeds see the same test images.
+    source: a name of `sightlab data`, a path or an address. size: pixels of the shorter side, then a centre crop; None
+    keeps the images' own size. channels: None keeps their own. bit_depth: bits that 16-bit images use, 8 to 16; None
+    takes what their largest value needs. skip_broken: leave out images that cannot be decoded. The next keys say how
+    the source is read, and each is detected if it is not given. layout: an entry of docs/data.md. label: the column of
+    labels. classes: names, in this order. split: `train:DIR,test:DIR`, or a column. config: a folder or configuration.
+    list: a file that lists images. label_from: a pattern of file names. shape: of images in tables, as `28x28`.
+    ignore: patterns of files. encoding: of texts. limit_per_class: images of each class taken from the training split,
+    before validation is held out. validation: share of the training split held out if the source has no validation
+    split. split_seed: of the random splits; it is not the training's seed, so that runs with other seeds have the same
+    test images.
     """
 
     short_for = "source"
@@ -67,12 +68,12 @@ class Data(Group):
     @field_validator("label", "config", "split", mode="before")
     @classmethod
     def _numbers_as_text(cls, value: Any) -> Any:
-        """A column or a folder may be called by a number."""
+        """The name of a column or a folder may be a number."""
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     @property
     def reading(self) -> dict[str, Any]:
-        """The keys that say how the source is read, as `sightlab.data.load` takes them."""
+        """How the source is read: the keys that `sightlab.load_data` takes."""
         kept = self.model_dump(exclude={"source", "limit_per_class", "validation", "split_seed"})
         return {key: value for key, value in kept.items() if value not in (None, ())}
 
@@ -80,10 +81,10 @@ class Data(Group):
 class Model(Group):
     """Which network. name: one of `sightlab models`, timm/NAME, or path/to/file.py:ClassOrFunction.
 
-    stem: auto, 3x3 or 7x7, for the models that have a choice. pretrained: start from the published weights.
+    stem: auto, 3x3 or 7x7, for models that have the choice. pretrained: start from the published weights.
     weights: a .safetensors or .pth file of tensors to start from, or a run: its id's beginning, `last`, its folder or
     bundle. freeze: what is not trained: none, `backbone` (all but the head), or names of the network's modules.
-    options: what the model itself takes.
+    options: the model's own options.
     """
 
     short_for = "name"
@@ -109,19 +110,19 @@ class Model(Group):
     @model_validator(mode="after")
     def _one_start(self) -> Model:
         if self.pretrained and self.weights:
-            raise ValueError("has both pretrained and weights; start from one of them")
+            raise ValueError("has both pretrained and weights; keep one of them")
         return self
 
 
 class Augment(Group):
-    """What is done to training images only, in this order.
+    """Augmentation of the training images, in this order.
 
-    resized_crop: smallest share of the area that a random part has which is stretched to the image's size, 0 for none.
+    resized_crop: smallest share of the area of a random part that is resized to the image's size, 0 for none.
     crop_padding: pixels around the image before a random crop of its own size; crop_mode: what they are. flip:
-    probability of a mirror image; alternating mirrors each image every other epoch (Jordan 2024). translate: largest
-    shift in pixels. rotate: largest turn in degrees. scale: largest change of size, a share. policy: AutoAugment,
+    probability of a horizontal flip; alternating flips each image every other epoch (Jordan 2024). translate: largest
+    shift in pixels. rotate: largest rotation in degrees. scale: largest change of size, a share. policy: AutoAugment,
     RandAugment or TrivialAugment. colour_jitter: largest changes of brightness, contrast, saturation and hue.
-    greyscale: probability of an image without colour. erase: probability that a rectangle is wiped out. mixup, cutmix:
+    greyscale: probability of an image in greyscale. erase: probability that a rectangle is erased. mixup, cutmix:
     alpha of the Beta distribution, 0 for none; mixed: the share of images that are mixed at all. custom: an
     augmentation of the user's own after those and before mixing, `path/to/file.py:Name` or what an installed package
     registers; options: what it takes.
@@ -171,7 +172,7 @@ class Augment(Group):
 
 
 class Distillation(Group):
-    """A teacher whose answers are learnt beside the labels (Hinton, Vinyals & Dean 2015, section 2).
+    """Distillation: a teacher's predictions are learnt beside the labels (Hinton, Vinyals & Dean 2015, section 2).
 
     teacher: a run (its id's beginning, `last`, its folder) or a bundle; None for none. temperature: what both networks'
     logits are divided by before their softmax. alpha: share of the loss that is the teacher's, the rest is the labels'.
@@ -188,7 +189,7 @@ class Distillation(Group):
 
     @property
     def asks(self) -> bool:
-        """Whether a teacher is asked at all: there is one, and its share of the loss is not 0."""
+        """Whether there is a teacher and its share of the loss is not 0."""
         return self.teacher is not None and self.alpha > 0
 
 
@@ -197,12 +198,12 @@ class Recipe(Group):
 
     clip_norm: the gradients' largest global norm; None does not clip. early_stop: epochs without a better validation
     score after which training ends; None never does. device: auto, cpu, cuda, cuda:N or mps. processes: how many share
-    each batch on a CPU. compile: torch.compile, auto where a measured probe says it pays. precision: of GPUs; CPUs work
-    in float32. deterministic: ask torch for deterministic kernels alone. test_flips: also report the score of each
-    image and its mirror image together, beside the plain one. metrics: computed of validation and test beside those
-    that every run has; each a name or `file.py:Name`. select_by: the metric by which the best epoch is chosen.
-    callbacks: called while the training runs: tensorboard, mlflow, wandb, another name or `file.py:Name`. notes: what
-    the author of the recipe states: command, expected time and accuracy with n.
+    each batch on a CPU. compile: torch.compile, on, off or auto, which measures whether it pays. precision: on GPUs;
+    CPUs work in float32. deterministic: use deterministic kernels only. test_flips: also report the score of each image
+    averaged with its mirror image. metrics: measured after every epoch and in the test, each a name or `file.py:Name`.
+    select_by: the metric by which the best epoch is chosen. callbacks: called while the training runs: tensorboard,
+    mlflow, wandb, another name or `file.py:Name`. notes: what the author of the recipe states: command, expected time
+    and accuracy with n.
 
     >>> Recipe(model="cnn", epochs=3).model.name
     'cnn'

@@ -1,4 +1,4 @@
-"""YAML files that a user names: their text, and the mapping in it."""
+"""YAML files of the user's own: their text, and the mapping in it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ SUFFIXES = (".yaml", ".yml")
 
 
 def is_file_name(name: str) -> bool:
-    """Whether a name is that of a YAML file, rather than of something that ships."""
+    """Whether a name is a YAML file, rather than the name of something that ships."""
     return Path(name).suffix in SUFFIXES or Path(name).is_file()
 
 
 def read_text(path: Path, what: str, error: type[SightlabError]) -> str:
-    """The text of a file. what: it should be; error: raised, one line, where it cannot be read."""
+    """The text of a file. what: its kind, for messages; error: raised, one line, if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
