@@ -27,8 +27,8 @@ from sightlab.fonts import (
     FontList,
     clusters,
     escape_missing,
-    font_files,
     font_folders,
+    font_paths,
     in_default_font,
     installed_fonts,
     layout_text,
@@ -226,7 +226,7 @@ def test_upright_fonts_for_the_screen_come_first(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    assert [path.name for path in font_files([tmp_path])] == [
+    assert [path.name for path in font_paths([tmp_path])] == [
         "NotoSansCJK-Regular.ttc",
         "DejaVuSans.ttf",
         "Zapf.otf",
@@ -276,7 +276,7 @@ def test_shapes_are_those_of_another_engine(cat: str) -> None:
     """Pillow's layout by raqm, with the same face: as wide, and the same letters at the same places."""
     face = installed_fonts().face_for(cat)
     assert face is not None
-    size = 100 if face.picture(face.font.get_nominal_glyph(ord(cat[0]))) is None else 109  # of the pictures of emoji
+    size = 100 if face.bitmap(face.font.get_nominal_glyph(ord(cat[0]))) is None else 109  # of the pictures of emoji
     font = ImageFont.truetype(face.path, size, index=face.index, layout_engine=ImageFont.Layout.RAQM)
     mine = layout_text(cat, size, FONT)
     assert mine.width == pytest.approx(font.getlength(cat), abs=0.02 * size * len(cat))
@@ -367,7 +367,7 @@ def test_contact_sheets_without_fonts_show_codes(no_fonts: None) -> None:
 
 def test_emoji_keep_their_colours() -> None:
     face = installed_fonts().face_for("🐱")
-    if face is None or not face.picture(face.font.get_nominal_glyph(ord("🐱"))):
+    if face is None or not face.bitmap(face.font.get_nominal_glyph(ord("🐱"))):
         pytest.skip("no font with pictures of emoji comes first; Debian: fonts-noto-color-emoji")
     names = sheet_of(["🐱"])[:, :60].astype(int)
     assert (np.ptp(names, axis=2) > 100).sum() > 20  # orange, not ink

@@ -16,7 +16,7 @@ from PIL import Image
 
 from sightlab.data.imageset import ImageSet
 from sightlab.errors import RunError
-from sightlab.pictures import contact_sheet, data_sheet, drawable, fitted, rgb, save_picture, shown_size, text_width
+from sightlab.pictures import contact_sheet, data_sheet, drawable, rgb, save_picture, shown_size, text_width, truncate
 
 DATA = os.environ.get("SIGHTLAB_DATA", str(Path(__file__).parents[2] / "shared" / "data")).split(os.pathsep)
 VERMILION = (0xD5, 0x5E, 0x00)
@@ -166,7 +166,7 @@ def test_a_sheet_that_cannot_be_made_is_refused(changes: dict[str, Any], says: s
 
 @given(st.text(st.characters(), max_size=60), st.sampled_from([12, 14, 16]), st.integers(15, 300))
 def test_a_fitted_text_fits_and_says_where_it_was_cut(text: str, size: int, width: int) -> None:
-    cut = fitted(text, size, width)
+    cut = truncate(text, size, width)
     assert text_width(cut, size) <= width
     assert cut == drawable(text) or (cut.endswith("…") and drawable(text).startswith(cut[:-1]))
 

@@ -1,7 +1,7 @@
-"""Contact sheets: many small images on one picture, each with its caption.
+"""Contact sheets: many small images on one sheet, each with its caption.
 
-Drawn with Pillow and the font it carries, so that a sheet looks the same on every machine; words that need more than
-ASCII are drawn as on charts.
+Drawn with Pillow and its bundled font, so that a sheet looks the same on every machine; text beyond ASCII is drawn as
+on charts.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ CELL = 96  # pixels; the longer side of an image on a sheet, at most
 MARGIN, GAP, NEAR_GAP, FRAME = 20, 14, 7, 4
 CAPTION_SIZE, NAME_SIZE, TITLE_SIZE = 12, 14, 16
 CAPTION_LINE, HEADING = 16, 30
-NARROWEST = 56  # a caption gets at least this width, however narrow the images are
-SHORTEST_TITLE = 420  # a title gets at least this width where it needs it, however few the columns are
+NARROWEST = 56  # minimum width of a caption, however narrow the images are
+SHORTEST_TITLE = 420  # minimum width for a long title, however few the columns are
 LONGEST_NAME = 170
-FINER = 4  # text is drawn this much larger and reduced: at its own size the font's letters stand unevenly
+FINER = 4  # text is supersampled by this factor: at its own size the letters are spaced unevenly
 
-PILLOW_FONT = re.compile("[ -~…·«»“”]*")  # some of what the font that Pillow carries has
+PILLOW_FONT = re.compile("[ -~…·«»“”]*")  # some of the characters of Pillow's bundled font
 
 
 def contact_sheet(
@@ -48,13 +48,13 @@ def contact_sheet(
     cell: int | None = None,
     title: str = "",
 ) -> Image.Image:
-    """Images in rows from left to right, a caption under each; RGB.
+    """Images in rows from left to right, a caption below each; RGB.
 
     images: uint8 [N, H, W, C], as `rgb` takes them. captions: N texts; a line end in a caption starts a second line,
-    and each line is cut to the width of its image. wrong: N marks; a marked image gets a frame and a corner with a
-    cross, so that it is found in grey print too, and a key stands beside the title. cell: the longer side of the
-    images on the sheet, at most (96 pixels if None): small ones are enlarged by a whole factor, pixel by pixel, large
-    ones reduced.
+    and each line is cut to the width of its image. wrong: N marks; a marked image gets a frame and a cross
+    in its corner, which shows in greyscale print too, and the title a key. cell: the longer side of the
+    images on the sheet, at most (96 pixels if None): small ones are enlarged by an integer factor, large ones are
+    downscaled.
 
     Raises ValueError for no images, columns or cell below 1, or captions or marks that are not one an image.
     """
@@ -75,10 +75,10 @@ def contact_sheet(
     inner = max(across * (slot + GAP) - GAP, min(SHORTEST_TITLE, _heading_width(title, any(marks))))
     sheet = Image.new("RGB", (2 * MARGIN + inner, top + down * row_height - GAP + MARGIN), PAPER)
     _draw_heading(sheet, title, inner, any(marks))
-    for place, image in enumerate(images):
-        x, y = MARGIN + place % across * (slot + GAP), top + place // across * row_height
-        _draw_image(sheet, image, x + (slot - width) // 2, y, (width, height), marked=marks[place])
-        _write_caption(sheet, lines[place], x, y + height + 16, slot)
+    for index, image in enumerate(images):
+        x, y = MARGIN + index % across * (slot + GAP), top + index // across * row_height
+        _draw_image(sheet, image, x + (slot - width) // 2, y, (width, height), marked=marks[index])
+        _write_caption(sheet, lines[index], x, y + height + 16, slot)
     return sheet
 
 
@@ -96,7 +96,7 @@ def data_sheet(imageset: ImageSet, per_class: int = 10, most_classes: int = 20) 
         )
     rows = min(classes, most_classes)
     counts = imageset.counts()[:rows].tolist()
-    names = [fitted(name, NAME_SIZE, LONGEST_NAME) for name in imageset.classes[:rows]]
+    names = [truncate(name, NAME_SIZE, LONGEST_NAME) for name in imageset.classes[:rows]]
     notes = ["1 image" if count == 1 else f"{count:,} images" for count in counts]
     widths = [text_width(name, NAME_SIZE) for name in names] + [text_width(note, CAPTION_SIZE) for note in notes]
     left = MARGIN + math.ceil(max(widths)) + GAP
@@ -111,8 +111,8 @@ def data_sheet(imageset: ImageSet, per_class: int = 10, most_classes: int = 20) 
         _write(sheet, MARGIN, middle - 1, names[row], NAME_SIZE, INK)
         _write(sheet, MARGIN, middle + 15, notes[row], CAPTION_SIZE, QUIET)
         first = np.flatnonzero(imageset.labels == row)[:per_class]
-        for place, image in enumerate(imageset.gather(first)):
-            x = left + place * (width + NEAR_GAP)
+        for index, image in enumerate(imageset.gather(first)):
+            x = left + index * (width + NEAR_GAP)
             _draw_image(sheet, image, x, middle - height // 2, (width, height), marked=False)
     _write(sheet, MARGIN, bottom, foot, CAPTION_SIZE, QUIET)
     return sheet
@@ -145,7 +145,7 @@ def rgb(image: NDArray[np.uint8]) -> Image.Image:
 
 
 def shown_size(width: int, height: int, cell: int | None) -> tuple[int, int]:
-    """(width, height) on a sheet: the largest whole multiple whose longer side is at most `cell`, else reduced to it.
+    """(width, height) on a sheet: the largest integer multiple whose longer side is at most `cell`, else downscaled.
 
     cell: pixels, 96 if None. Raises ValueError for a cell below 1.
 
@@ -162,8 +162,8 @@ def shown_size(width: int, height: int, cell: int | None) -> tuple[int, int]:
     return max(1, round(width * longest / side)), max(1, round(height * longest / side))
 
 
-def fitted(text: str, size: int, width: float) -> str:
-    """The text as it is drawn at `size`, cut with … where it would be wider than `width` pixels."""
+def truncate(text: str, size: int, width: float) -> str:
+    """The drawable text, cut with … where it would be wider than `width` pixels at `size`."""
     text = drawable(text)
     if text_width(text, size) <= width:
         return text
@@ -193,7 +193,7 @@ def text_width(text: str, size: int) -> float:
 
 def _write(sheet: Image.Image, left: float, baseline: int, text: str, size: int, colour: str) -> None:
     """One line of text; `left` and `baseline` in pixels of the sheet."""
-    above, below, side = size + 2, size // 2, 2  # room round the letters, which overhang their advance widths
+    above, below, side = size + 2, size // 2, 2  # padding around the letters, which overhang their advance widths
     width = math.ceil(text_width(text, size)) + 2 * side
     if PILLOW_FONT.fullmatch(text):
         mask = Image.new("L", (width * FINER, (above + below) * FINER))
@@ -218,9 +218,9 @@ def _render_text(text: str, size: int, colour: str, start: tuple[int, int], box:
 
 
 def _write_caption(sheet: Image.Image, lines: list[str], x: int, baseline: int, slot: int) -> None:
-    """A caption's lines, each in the middle of the slot; the first in ink, the others quiet."""
+    """A caption's lines, centred in the slot; the first in INK, the others in QUIET."""
     for number, line in enumerate(lines):
-        text = fitted(line, CAPTION_SIZE, slot + NEAR_GAP)
+        text = truncate(line, CAPTION_SIZE, slot + NEAR_GAP)
         left = x + (slot - text_width(text, CAPTION_SIZE)) / 2
         _write(sheet, left, baseline + CAPTION_LINE * number, text, CAPTION_SIZE, QUIET if number else INK)
 
@@ -234,10 +234,10 @@ def _key_width() -> int:
 
 
 def _draw_heading(sheet: Image.Image, title: str, inner: int, key: bool) -> None:
-    """The title at the left and, where images are marked, the mark's meaning at the right."""
+    """The title at the left and, if images are marked, the key at the right."""
     baseline = MARGIN + 13
     room = inner - (GAP + _key_width() if key else 0)
-    _write(sheet, MARGIN, baseline, fitted(title, TITLE_SIZE, room), TITLE_SIZE, INK)
+    _write(sheet, MARGIN, baseline, truncate(title, TITLE_SIZE, room), TITLE_SIZE, INK)
     if key:
         x = MARGIN + inner - _key_width()
         _draw_cross(ImageDraw.Draw(sheet), x, baseline - 12)
@@ -261,7 +261,7 @@ def _draw_image(
 
 
 def _draw_cross(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
-    """A white cross on a square of the colour of mistakes, 16 pixels wide."""
+    """A white cross on a square in the colour of mistakes, 16 pixels wide."""
     draw.rectangle((x, y, x + 15, y + 15), fill=WRONG)
     draw.line((x + 4, y + 4, x + 11, y + 11), fill=PAPER, width=2)
     draw.line((x + 4, y + 11, x + 11, y + 4), fill=PAPER, width=2)

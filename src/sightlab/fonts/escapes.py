@@ -1,4 +1,4 @@
-"""Text that can be drawn: characters that no font has become codes."""
+"""Escapes for characters that no font has: codes like U+4E2D."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def escape_missing(text: str, fonts: FontList | None = None) -> str:
     parts: list[str] = []
     for piece in clusters(text):
         parts += [piece] if piece.isprintable() and known.supports(piece) else _codes(piece, known)
-    return _joined(parts)
+    return _join(parts)
 
 
 def clusters(text: str) -> list[str]:
-    """What a text may be cut into: its characters with their marks, and codes as a whole.
+    """The units at which a text may be cut: characters with their marks, and whole codes.
 
     >>> clusters("an U+4E2D")
     ['a', 'n', ' ', 'U+4E2D']
     """
     found: list[str] = []
-    place = 0
-    while place < len(text):
-        code = CODE.match(text, place)
-        piece = code[0] if code else text[place]
-        place += len(piece)
+    index = 0
+    while index < len(text):
+        code = CODE.match(text, index)
+        piece = code[0] if code else text[index]
+        index += len(piece)
         if found and not code and _is_mark(piece):
             found[-1] += piece
         else:
@@ -53,18 +53,18 @@ def _is_mark(character: str) -> bool:
 
 
 def _codes(piece: str, fonts: FontList) -> list[str]:
-    """A character and its marks, each as itself where it can be drawn alone, else as its code."""
+    """A character and its marks, each as itself if it can be drawn alone, else as its code."""
     return [
         one if one.isprintable() and not _is_mark(one) and fonts.supports(one) else f"U+{ord(one):04X}" for one in piece
     ]
 
 
-def _joined(parts: Iterable[str]) -> str:
-    """The parts in one text, a space between a code and a code, letter or digit beside it."""
+def _join(parts: Iterable[str]) -> str:
+    """The parts as one text, with a space between a code and an adjacent code, letter or digit."""
     text = before = ""
     for part in parts:
-        touching = before[:1].isalnum() and part[0].isalnum()
-        text += " " if touching and (CODE.fullmatch(before) or CODE.fullmatch(part)) else ""
+        adjacent = before[:1].isalnum() and part[0].isalnum()
+        text += " " if adjacent and (CODE.fullmatch(before) or CODE.fullmatch(part)) else ""
         text += part
         before = part
     return text

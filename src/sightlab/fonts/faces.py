@@ -1,4 +1,4 @@
-"""Faces: which font has which characters, and what a glyph looks like."""
+"""Font faces: which characters each has, and the outlines of its glyphs."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sightlab.fonts.font_files import font_files, font_folders
+from sightlab.fonts.font_files import font_folders, font_paths
 
 if TYPE_CHECKING:
     import uharfbuzz
 
-# What the default font, that of charts, has in every version: Latin, Greek, Cyrillic, their accents and punctuation, a
-# few signs. It is Liberation Sans, which vl-convert carries.
+# Characters of the default font, that of charts, in all of its versions: Latin, Greek, Cyrillic, their accents and
+# punctuation, a few signs. It is Liberation Sans, which vl-convert ships.
 DEFAULT_FONT = re.compile(
     "[ -~\u00a1-\u00ac\u00ae-\u024f\u02c6-\u02dc\u0384-\u038a\u038c\u038e-\u03a1\u03a3-\u03ce\u0400-\u045f"
     "\u0490-\u04f9\u1e80-\u1e85\u1ea0-\u1ef9\u2013-\u2015\u2018-\u201e\u2020-\u2022\u2026\u2030\u2039\u203a"
     "\u2044\u20ac\u2116\u2122\u2190-\u2193\u2212\u221e\u2248\u2260\u2264\u2265]*"
 )
-# Only some versions have Hebrew, so another font comes first.
+# Only some versions have Hebrew, so other fonts are preferred for it.
 DEFAULT_FONT_EXTRAS = re.compile("[\u05d0-\u05ea]*")
 
-REGULAR = {"wght": 400.0}  # of a font whose weight varies; the default of some is the thinnest
+REGULAR = {"wght": 400.0}  # of a variable font; the default of some is the thinnest
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face of a font file, ready to be drawn from.
+    """One face of a font file.
 
-    index: its place in a collection. characters: the code points that it has a glyph for.
+    index: in its collection. characters: the code points that it has glyphs for.
     """
 
     path: Path
@@ -46,8 +46,8 @@ class Face:
         return int(self.font.face.upem)
 
     def has(self, text: str) -> bool:
-        """Whether it has all characters of the text, and draws something for each."""
-        return all(ord(character) in self.characters for character in text) and all(map(self._inked, text))
+        """Whether it has visible glyphs for all characters of the text."""
+        return all(ord(character) in self.characters for character in text) and all(map(self._is_visible, text))
 
     def outline(self, glyph: int, x: float, y: float) -> str:
         """The outline of a glyph with its origin at (x, y), as an SVG path in font units, y upwards; may be empty."""
@@ -55,19 +55,19 @@ class Face:
         self.font.draw_glyph(glyph, _pen(), (parts, x, y))
         return "".join(parts)
 
-    def picture(self, glyph: int) -> str | None:
-        """The glyph as a PNG, written as a data URL, where the font holds pictures in place of outlines."""
+    def bitmap(self, glyph: int) -> str | None:
+        """The glyph as a PNG data URL, if the font has bitmaps instead of outlines."""
         png = self.font.get_glyph_color_png(glyph).data if self.font.face.has_color_png else b""
         return f"data:image/png;base64,{base64.b64encode(png).decode()}" if png else None
 
-    def _inked(self, character: str) -> bool:
-        # Some fonts map characters to glyphs that are empty, or made of colours that outlines do not show.
+    def _is_visible(self, character: str) -> bool:
+        # Some fonts map characters to glyphs that are empty, or made of colour layers that outlines do not show.
         glyph = self.font.get_nominal_glyph(ord(character))
-        return bool(glyph) and (character.isspace() or bool(self.outline(glyph, 0, 0)) or bool(self.picture(glyph)))
+        return bool(glyph) and (character.isspace() or bool(self.outline(glyph, 0, 0)) or bool(self.bitmap(glyph)))
 
 
 class FontList:
-    """The faces of some font files; each is opened when no face before it has what is looked for."""
+    """The faces of some font files; a file is opened only if no earlier face has the characters looked for."""
 
     def __init__(self, files: Iterable[Path]) -> None:
         self._unopened = iter(tuple(files))
@@ -81,13 +81,13 @@ class FontList:
         return self._found[text]
 
     def supports(self, text: str) -> bool:
-        """Whether the text, one character with its marks, can be drawn: by the default font or another."""
+        """Whether the text, one character with its marks, can be drawn with the default font or another."""
         return in_default_font(text) or self.face_for(text) is not None or bool(DEFAULT_FONT_EXTRAS.fullmatch(text))
 
     def _faces(self) -> Iterator[Face]:
         yield from tuple(self._opened)
         for path in self._unopened:
-            faces = list(_opened(path))
+            faces = list(_open_faces(path))
             self._opened += faces
             yield from faces
 
@@ -98,17 +98,17 @@ def in_default_font(text: str) -> bool:
 
 
 def installed_fonts() -> FontList:
-    """The fonts in `font_folders()`, searched once a process."""
+    """The fonts in `font_folders()`, searched once per process."""
     return _fonts_in(font_folders())
 
 
 @cache
 def _fonts_in(folders: Sequence[Path]) -> FontList:
-    return FontList(font_files(folders))
+    return FontList(font_paths(folders))
 
 
-def _opened(path: Path) -> Iterator[Face]:
-    """The faces of a file; none where it is not a font that can be read."""
+def _open_faces(path: Path) -> Iterator[Face]:
+    """The faces of a file; none if it is not a readable font."""
     import uharfbuzz
 
     try:
@@ -128,18 +128,18 @@ Drawing = tuple[list[str], float, float]
 
 @cache
 def _pen() -> uharfbuzz.DrawFuncs:
-    """Writes a glyph as an SVG path into a list, moved by (x, y)."""
+    """Appends a glyph to a list as an SVG path, moved by (x, y)."""
     import uharfbuzz
 
-    def put(letter: str, points: Sequence[float], to: Drawing) -> None:
+    def append(letter: str, points: Sequence[float], to: Drawing) -> None:
         parts, x, y = to
-        moved = (f"{value + (y if place % 2 else x):g}" for place, value in enumerate(points))
+        moved = (f"{value + (y if index % 2 else x):g}" for index, value in enumerate(points))
         parts.append(letter + " ".join(moved))
 
     pen = uharfbuzz.DrawFuncs()
-    pen.set_move_to_func(lambda *drawn: put("M", drawn[:-1], drawn[-1]))
-    pen.set_line_to_func(lambda *drawn: put("L", drawn[:-1], drawn[-1]))
-    pen.set_quadratic_to_func(lambda *drawn: put("Q", drawn[:-1], drawn[-1]))
-    pen.set_cubic_to_func(lambda *drawn: put("C", drawn[:-1], drawn[-1]))
+    pen.set_move_to_func(lambda *drawn: append("M", drawn[:-1], drawn[-1]))
+    pen.set_line_to_func(lambda *drawn: append("L", drawn[:-1], drawn[-1]))
+    pen.set_quadratic_to_func(lambda *drawn: append("Q", drawn[:-1], drawn[-1]))
+    pen.set_cubic_to_func(lambda *drawn: append("C", drawn[:-1], drawn[-1]))
     pen.set_close_path_func(lambda to: to[0].append("Z"))
     return pen

@@ -1,4 +1,4 @@
-"""Font files: those of the system, of Python packages, or of the folders that SIGHTLAB_FONTS names."""
+"""Font files: of the system, of Python packages, or in the folders of SIGHTLAB_FONTS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
 
-# Of Linux, macOS and Windows; a folder that is not there is passed over.
+# Linux, macOS and Windows; folders that do not exist are skipped.
 SYSTEM = (
     "/usr/share/fonts",
     "/usr/local/share/fonts",
@@ -26,28 +26,27 @@ SYSTEM = (
 )
 PACKAGES = ("manimgx_fonts", "manimgx_fonts_cjk")  # Noto's fonts on PyPI: the extra `fonts`
 
-# Families that are made for the screen and have many characters, by their files: Noto's, then those that come with
-# macOS, Windows and Linux.
-FAVOURITES = (
+# Families made for screens with many characters, by file name: Noto's, then those of macOS, Windows and Linux.
+PREFERRED = (
     "notosans", "notoemoji", "notocoloremoji",
     "pingfang", "hiragino", "applesdgothicneo", "geezapro", "arialhb", "kohinoor", "thonburi", "applecoloremoji",
     "segoeui", "msyh", "yugothr", "yugothm", "malgun", "nirmala", "leelawui", "leelaui", "seguiemj",
     "wqymicrohei", "wqyzenhei", "droidsansfallback", "dejavusans", "freesans",
 )  # fmt: skip
 
-# What the file's name of a face that is not upright, of ordinary weight and width and without serifs holds.
+# What file names of faces contain that are not upright, of regular weight and width, and sans serif.
 STYLED = re.compile(
     r"bold|italic|oblique|light|thin|black|heavy|medium|semi|cond|narrow|mono|serif|naskh|kufi|looped|hairline|demi",
     re.IGNORECASE,
 )
-# FontList without letters: they draw a box, or nothing, for every character there is.
+# Fonts without letters: they draw a box, or nothing, for every character.
 PLACEHOLDERS = ("lastresort", "adobeblank", "adobenotdef")
 
 
 def font_folders() -> tuple[Path, ...]:
-    """The folders with fonts: those of SIGHTLAB_FONTS, divided as in PATH, where it is set; else the system's.
+    """The folders with fonts: those of SIGHTLAB_FONTS, separated as in PATH, if it is set; else the system's.
 
-    SIGHTLAB_FONTS set to nothing means no fonts. Folders that do not exist are left out.
+    An empty SIGHTLAB_FONTS means no fonts. Folders that do not exist are left out.
     """
     return _folders(os.environ.get("SIGHTLAB_FONTS"))
 
@@ -62,10 +61,10 @@ def _folders(named: str | None) -> tuple[Path, ...]:
     return tuple(folder for folder in folders if folder.is_dir())
 
 
-def font_files(folders: Iterable[Path]) -> list[Path]:
-    """The font files in the folders and below them, those to be tried first first: upright ones of known families.
+def font_paths(folders: Iterable[Path]) -> list[Path]:
+    """The font files in the folders and below, in the order of preference: upright ones of known families first.
 
-    The order depends on the files' names alone, so that two machines with the same fonts choose the same.
+    The order depends only on file names, so that two machines with the same fonts choose the same.
     """
     return sorted({path for folder in folders for path in _files_below(folder)}, key=_rank)
 
@@ -85,8 +84,8 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 def _rank(path: Path) -> tuple[bool, int, int, str, str]:
     name = _plain(path.stem)
-    favourite = next((place for place, start in enumerate(FAVOURITES) if name.startswith(start)), len(FAVOURITES))
-    return bool(STYLED.search(path.stem)), favourite, len(name), name, str(path)
+    family = next((rank for rank, start in enumerate(PREFERRED) if name.startswith(start)), len(PREFERRED))
+    return bool(STYLED.search(path.stem)), family, len(name), name, str(path)
 
 
 def _plain(name: str) -> str:

@@ -1,4 +1,4 @@
-"""A line of text as an SVG fragment: what the default font has as text, everything else as shapes."""
+"""Text layout: a line as an SVG fragment, as text where the default font has it, else as shapes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ MEASURED = 200  # pixels: the size at which the default font is measured
 
 
 class TextLine(NamedTuple):
-    """A line of text, ready to be put into an SVG.
+    """A line of text for an SVG.
 
-    width: in pixels. svg: elements whose first letter begins at x = 0 on the baseline y = 0, in the colour of the group
-    that they are put into.
+    width: in pixels. svg: elements that begin at x = 0 on the baseline y = 0, in the colour of their parent group.
     """
 
     width: float
@@ -29,7 +28,7 @@ class TextLine(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Characters that stand together: of one face, or of the default font (None), and one level (see `bidi`)."""
+    """Adjacent characters of one face, or of the default font (None), and of one level (see `bidi`)."""
 
     text: str
     face: Face | None
@@ -69,7 +68,7 @@ def _runs(text: str, fonts: FontList) -> list[Run]:
 
 
 def _scripts(parts: Iterable[str]) -> Iterator[str]:
-    """The script of each character by its name in Unicode, "" for the default font's; signs go with those before.
+    """The script of each character by its Unicode name, "" for the default font; signs take the script before them.
 
     HarfBuzz shapes one script at a time.
     """
@@ -83,7 +82,7 @@ def _scripts(parts: Iterable[str]) -> Iterator[str]:
 
 
 def _by_face(parts: Sequence[str], level: int, fonts: FontList) -> Iterator[Run]:
-    """Runs of characters of one script: of one face where one has them all."""
+    """Runs of one script; a single run if one face has all characters."""
     whole = fonts.face_for("".join(parts))
     faces = [whole or fonts.face_for(part) for part in parts]
     for face, group in itertools.groupby(zip(faces, parts, strict=True), key=lambda one: one[0]):
@@ -91,7 +90,7 @@ def _by_face(parts: Sequence[str], level: int, fonts: FontList) -> Iterator[Run]
 
 
 def _glyphs(run: Run, face: Face, size: float) -> TextLine:
-    """A run shaped by HarfBuzz: outlines, and pictures of the glyphs that have no outline."""
+    """A run shaped by HarfBuzz: outlines, and bitmaps of glyphs without an outline."""
     import uharfbuzz
 
     buffer = uharfbuzz.Buffer()
@@ -99,29 +98,29 @@ def _glyphs(run: Run, face: Face, size: float) -> TextLine:
     buffer.guess_segment_properties()
     buffer.direction = "rtl" if run.level % 2 else "ltr"
     uharfbuzz.shape(face.font, buffer)
-    outlines, pictures, at = "", "", 0
+    outlines, bitmaps, at = "", "", 0
     for glyph, moved in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
         x, y = at + moved.x_offset, moved.y_offset
         outline = face.outline(glyph.codepoint, x, y)
         outlines += outline
-        pictures += "" if outline else _picture(face, glyph.codepoint, x, y)
+        bitmaps += "" if outline else _bitmap(face, glyph.codepoint, x, y)
         at += moved.x_advance
     scale = size / face.units
     path = f'<path d="{outlines}"/>' if outlines else ""
-    return TextLine(at * scale, f'<g transform="scale({scale:.6f},{-scale:.6f})">{path}{pictures}</g>')
+    return TextLine(at * scale, f'<g transform="scale({scale:.6f},{-scale:.6f})">{path}{bitmaps}</g>')
 
 
-def _picture(face: Face, glyph: int, x: float, y: float) -> str:
-    data, box = face.picture(glyph), face.font.get_glyph_extents(glyph)
+def _bitmap(face: Face, glyph: int, x: float, y: float) -> str:
+    data, box = face.bitmap(glyph), face.font.get_glyph_extents(glyph)
     if not data or not box:
         return ""
-    place = f'width="{box.width}" height="{-box.height}" preserveAspectRatio="none"'
-    top = f"translate({x + box.x_bearing},{y + box.y_bearing}) scale(1,-1)"  # pictures are written downwards
-    return f'<image {place} transform="{top}" xlink:href="{data}"/>'
+    size = f'width="{box.width}" height="{-box.height}" preserveAspectRatio="none"'
+    top = f"translate({x + box.x_bearing},{y + box.y_bearing}) scale(1,-1)"  # bitmaps have y downwards
+    return f'<image {size} transform="{top}" xlink:href="{data}"/>'
 
 
 def _default_text(text: str, size: float, family: str, weight: str) -> TextLine:
-    """A run that the default font draws."""
+    """A run in the default font."""
     width = size * sum(_advance(character, family, weight) for character in text)
     look = f'font-family="{escape(family)}" font-size="{size:g}px" font-weight="{escape(weight)}"'
     return TextLine(width, f'<text text-anchor="start" xml:space="preserve" {look}>{escape(text)}</text>')
@@ -129,14 +128,14 @@ def _default_text(text: str, size: float, family: str, weight: str) -> TextLine:
 
 @cache
 def _advance(character: str, family: str, weight: str) -> float:
-    """How far the default font moves on after a character, for each unit of its size."""
+    """The advance width of a character in the default font, per unit of its size."""
     between, touching = (_extent(f"|{text}|", family, weight) for text in (character, ""))
     return (between - touching) / MEASURED
 
 
 @cache
 def _extent(text: str, family: str, weight: str) -> int:
-    """The width of the text as it is drawn, from its first pixel to its last."""
+    """The width of the rendered text, from its first pixel to its last."""
     import vl_convert
     from PIL import Image
 
