@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sightlab.errors import RecipeError, StudyError
 from sightlab.recipes.schema import Recipe
 from sightlab.tune.budget import Budget, check_budget, parse_budget
+from sightlab.tune.search_plan import Plan
 from sightlab.tune.space import Choice, Range, Space, check_fit, parse_space, worded
 
 numbers = st.floats(1e-6, 1e6).map(lambda value: float(f"{value:.6g}"))
@@ -153,3 +154,25 @@ def test_a_budget_in_which_no_epoch_ends_is_refused() -> None:
         check_budget(parse_budget("10s"), 20.0)
     check_budget(parse_budget("30s"), 20.0)
     check_budget(parse_budget("1epoch"), 20.0)
+
+
+def test_a_search_among_optimizers_gives_each_the_keys_that_it_reads() -> None:
+    _, space = parse_space(["optimizer=sgd,adam", "momentum=0.5,0.8", "eps=1e-8,1e-6", "lr=0.01,0.1"])
+    check_fit(Recipe(), space)
+    plan = Plan("x", Recipe(), space, "grid")
+    adam = plan.recipe_of({"optimizer.name": "adam", "optimizer.momentum": 0.5, "optimizer.eps": 1e-6})
+    assert adam.optimizer.model_dump(include={"name", "eps"}) == {"name": "adam", "eps": 1e-6}
+    # sgd reads no eps: what differs in it alone is the same training, and is trained once.
+    first, second = (plan.recipe_of({"optimizer.name": "sgd", "optimizer.eps": eps}) for eps in (1e-8, 1e-6))
+    assert first.hash == second.hash
+    _, unread = parse_space(["optimizer=sgd,adam", "adamw_lr_factor=0.5,1"])
+    with pytest.raises(RecipeError, match="adamw_lr_factor: sgd does not read it"):
+        check_fit(Recipe(), unread)
+
+
+def test_options_of_a_part_of_the_users_own_may_be_ranges() -> None:
+    _, space = parse_space(["loss.options.gamma=0.5..4", "optimizer.options.steps=1..9"])
+    assert space.axes == {
+        "loss.options.gamma": Range(0.5, 4.0, False, False),
+        "optimizer.options.steps": Range(1, 9, True, False),
+    }

@@ -52,6 +52,20 @@ def parse_changes(words: Iterable[str], say: Say = silent) -> dict[str, Any]:
     return changes
 
 
+def recipe_word(words: Iterable[str]) -> str:
+    """The one of these words that names a recipe, being no `key=value`; the demo where there is none.
+
+    Raises RecipeError where there are two.
+
+    >>> recipe_word(["cnn", "lr=0.1"]), recipe_word([])
+    ('cnn', 'demo')
+    """
+    names = [word for word in words if "=" not in word]
+    if len(names) > 1:
+        raise RecipeError(f"unexpected {names[1]!r}: the recipe is already {names[0]!r}; changes look like KEY=VALUE")
+    return names[0] if names else "demo"
+
+
 def parse_lists(words: Iterable[str]) -> dict[str, list[Any]]:
     """`key=v1,v2,...` words as {dotted path: values}; one value makes a list of one.
 
@@ -139,6 +153,24 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     # What the recipe named before is not looked up again: a run's recipe may name parts that are not installed here.
     names = {f"{group}.name" for group in PARTS} | {"augment.custom", "metrics", "select_by", "callbacks"}
     return validated(values, recipe.name, stored=not names & paths.keys())
+
+
+def readable(recipe: Recipe, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes, by dotted path, without the keys that the parts chosen by them, or by the recipe, do not read.
+
+    For searches that choose among parts: each trial takes those of its values that mean something to it.
+
+    >>> readable(Recipe(), {"optimizer": "adam", "momentum": 0.8, "lr": 0.01})
+    {'optimizer.name': 'adam', 'optimizer.lr': 0.01}
+    """
+    paths = {full_key(key): value for key, value in changes.items()}
+    names = {group: paths.get(f"{group}.name", getattr(recipe, group).name) for group in PARTS}
+    return {
+        path: value
+        for path, value in paths.items()
+        if (group := path.partition(".")[0]) not in PARTS
+        or path.split(".")[1] in part_type(group, names[group]).model_fields
+    }
 
 
 def kept_by(before: Group, kind: type[Group], name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sightlab.errors import StudyError, suggestion
 from sightlab.metrics import registry
 from sightlab.parts.registry import resolve
 from sightlab.recipes.loader import parse_recipe
-from sightlab.recipes.overrides import changed, changed_keys
+from sightlab.recipes.overrides import changed, changed_keys, readable
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
 from sightlab.tune.rungs import rungs_of
@@ -55,9 +55,12 @@ class Plan:
         return min(known) if known else None
 
     def recipe_of(self, values: Values) -> Recipe:
-        """A trial's recipe, with the first seed. Raises RecipeError for values that do not go together."""
+        """A trial's recipe, with the first seed; values of keys that its parts do not read are left out.
+
+        Raises RecipeError for values that do not go together.
+        """
         named = "-".join([self.recipe.name, *(f"{short_key(key)}-{one}" for key, one in values.items())])
-        return changed(self.recipe, {**values, "name": named[:80]})
+        return changed(self.recipe, {**readable(self.recipe, values), "name": named[:80]})
 
     def rungs_of(self, values: Values) -> tuple[int, ...]:
         """The epochs after which a trial is evaluated, the last its end."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from sightlab.errors import StudyError
 from sightlab.recipes.keys import field_type, full_key
-from sightlab.recipes.overrides import changed, parse_lists
+from sightlab.recipes.overrides import changed, parse_lists, readable
 from sightlab.recipes.schema import Recipe
 
 Values = Mapping[str, Any]  # {dotted path: value}, one trial's place in the space
@@ -159,7 +159,7 @@ def range_of(path: str, text: str, match: re.Match[str], kinds: set[type]) -> Ra
         raise StudyError(f"{path}: {text!r} ends in :{scale}; a range ends in :log or has no suffix")
     ends = float(low), float(high)
     written_whole = all(re.fullmatch(r"[-+]?\d+", end) for end in (low, high))
-    whole = written_whole if path.startswith("model.options.") else float not in kinds
+    whole = written_whole if ".options." in path else float not in kinds
     if whole and not all(end.is_integer() for end in ends):
         raise StudyError(f"{path}: {text!r} has fractional ends, but the key takes integers")
     if not ends[0] < ends[1] < math.inf:
@@ -172,7 +172,7 @@ def range_of(path: str, text: str, match: re.Match[str], kinds: set[type]) -> Ra
 def number_kinds(path: str) -> set[type]:
     """The kinds of number, int and float, that a key takes; both for a model's own options."""
     group, _, leaf = path.rpartition(".")
-    return {int, float} if group == "model.options" else numbers_in(field_type(group, leaf))
+    return {int, float} if group.endswith(".options") else numbers_in(field_type(group, leaf))
 
 
 def numbers_in(kind: Any) -> set[type]:
@@ -194,7 +194,7 @@ def takes_any(path: str) -> bool:
 def is_text(path: str) -> bool:
     """Whether a key takes any text, in which two dots mean nothing."""
     group, _, leaf = path.rpartition(".")
-    kind = None if group == "model.options" else field_type(group, leaf)
+    kind = field_type(group, leaf)
     return kind is str or str in get_args(kind)
 
 
@@ -217,8 +217,23 @@ def check_varying(axes: Mapping[str, Axis]) -> None:
 def check_fit(recipe: Recipe, space: Space) -> None:
     """Raise RecipeError for a value that does not fit its key, before anything is trained."""
     for path, axis in space.axes.items():
+        part = part_that_reads(path, recipe, space)
         for value in axis.values if isinstance(axis, Choice) else (axis.low, axis.high):
-            changed(recipe, {path: value})
+            changed(recipe, {**part, path: value})
+
+
+def part_that_reads(path: str, recipe: Recipe, space: Space) -> Values:
+    """The change to a part of the space that reads a key; none where the space does not choose among parts.
+
+    >>> _, space = parse_space(["optimizer=sgd,adam", "eps=1e-8,1e-6"])
+    >>> part_that_reads("optimizer.eps", Recipe(), space)
+    {'optimizer.name': 'adam'}
+    """
+    key = f"{path.partition('.')[0]}.name"
+    names = space.axes.get(key)
+    if path == key or not isinstance(names, Choice):
+        return {}
+    return next(({key: name} for name in names.values if path in readable(recipe, {key: name, path: None})), {})
 
 
 def worded(values: Values) -> str:
