@@ -188,6 +188,9 @@ class _Trace:
             self.add_network(thing)
         elif torch is not None and isinstance(thing, torch.Tensor):
             self.add_tensor(thing)
+        elif torch is not None and isinstance(thing, torch.Generator):
+            self.put("generator", thing.initial_seed())
+            self.whole = False  # parts of its state are memory that nothing has written to
         elif torch is not None and isinstance(thing, torch.optim.Optimizer):
             self.add_optimizer(thing)
         else:
@@ -285,6 +288,7 @@ class _Trace:
             self.kept.append(module)
         self.put("network", qualified_name(net), len(modules))
         self.add_tensors(net)
+        self.values = True  # of what its modules hold beside their own parameters
         for path, module in modules:
             self.put(path, ADDRESS.sub("", module.extra_repr()))
             self.add(type(module))
@@ -310,7 +314,7 @@ class _Trace:
         """Its dtype, its shape, whether it is trained, and its values."""
         try:
             self.put("tensor", tensor.dtype, list(tensor.shape))
-            if values:
+            if values and tensor.grad_fn is None:  # else it follows from others
                 self.put(tensor.requires_grad)
                 flat = tensor.detach().cpu().contiguous().reshape(-1)
                 self.put(flat.view(sys.modules["torch"].uint8).numpy().tobytes() if flat.numel() else b"")
