@@ -163,7 +163,7 @@ def test_runs_are_listed_with_their_scores(cli: Cli, small_run: Path) -> None:
         (["train", "lrr=0.1"], "did you mean"),
         (["train", "device=cuda:77"], "device 'cuda:77'"),
         (["train", "device=gpu"], "device 'gpu'"),
-        (["train", "demo", "cnn"], "'cnn' is not key=value"),
+        (["train", "demo", "cnn"], "unexpected 'cnn': the recipe is already 'demo'; changes look like KEY=VALUE"),
         (["train", "--resume", "last"], "no run 'last'"),
         (["train", "--resume", "last", "lr=1"], "--resume takes a run's own recipe"),
         (["train", "nothing.yaml"], "nothing.yaml"),
@@ -239,9 +239,13 @@ def test_a_run_of_another_home_is_found_there_by_every_command_that_takes_one(cl
 def test_an_option_of_the_release_before_works_and_says_its_new_name(cli: Cli) -> None:
     status, _, err = cli("study", "run", "no-such-study", "--workers=1")
     assert status == 2
-    assert err.splitlines()[0] == "--workers is now --jobs; the old name goes with the next release"
+    assert err.splitlines()[0] == "--workers is now --jobs; the old name works until the next release"
     assert "no-such-study" in err.splitlines()[-1]
     refused_with(cli("train", "--workers", 1), "No such option")
+    _, _, err = cli("train", "no-such-recipe", "workers=2")
+    assert (
+        err.splitlines()[0] == "the key 'workers' is now called 'processes'; the old name works until the next release"
+    )
 
 
 def test_a_home_is_found_below_the_users_own_folder(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ from sightlab.cli.hints import with_options
 from sightlab.cli.output import say
 from sightlab.cli.stdio import printable
 from sightlab.errors import SightlabError, one_line
+from sightlab.recipes.renamed import hints
 from sightlab.version import __version__
 
 app = typer.Typer(
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def with_new_options(arguments: Sequence[str]) -> list[str]:
-    """The arguments with each option's new name; the user is told of it.
+    """The arguments with each option's new name. The user is told of it, and of new names of recipe keys.
 
     >>> with_new_options(["recipes", "--json"])
     ['recipes', '--json']
@@ -105,7 +106,9 @@ def with_new_options(arguments: Sequence[str]) -> list[str]:
         option, equals, value = word.partition("=")
         new = RENAMED_OPTIONS.get((command, option))
         if new is not None:
-            say(f"{option} is now {new}; the old name goes with the next release")
+            say(f"{option} is now {new}; the old name works until the next release")
+        for hint in hints([option] if equals else []):
+            say(hint)
         words.append(word if new is None else f"{new}{equals}{value}")
     return words
 

@@ -72,16 +72,14 @@ def trained(words: Sequence[str], seeds: int, home: Path) -> list[Path] | None:
     """Train what the words describe; the runs' folders, or None when Ctrl-C paused it."""
     from sightlab.callbacks.progress import TrainingProgress
     from sightlab.recipes.loader import read_recipe
-    from sightlab.recipes.overrides import changed, parse_lists
+    from sightlab.recipes.overrides import changed, parse_lists, recipe_word
     from sightlab.runs.run_many import recipes_of, train_all
     from sightlab.training.callbacks import Paused, Watch
 
-    names = [word for word in words if "=" not in word]
-    if len(names) > 1:
-        raise RecipeError(f"unexpected {names[1]!r}: the recipe is already {names[0]!r}; changes look like KEY=VALUE")
+    shipped = read_recipe(recipe_word(words), say)
     lists = parse_lists([word for word in words if "=" in word])
     fixed = {key: values[0] for key, values in lists.items() if len(values) == 1}
-    base = changed(read_recipe(names[0] if names else "demo"), fixed)
+    base = changed(shipped, fixed)
     recipes = recipes_of(base, {key: values for key, values in lists.items() if len(values) > 1}, seeds)
     if len(recipes) < 2:
         raise RecipeError("a comparison needs two runs or more; list values, as in model=A,B, or give --seeds N")

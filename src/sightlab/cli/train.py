@@ -62,7 +62,7 @@ def train(
             else:
                 run = lifecycle.resume(locate(str(resume), home), callbacks=callbacks)
         except Paused as paused:
-            say(f"paused; go on with: sightlab train --resume {paused}")
+            say(f"paused; resume with: sightlab train --resume {paused}")
             return STOPPED
     if silent:
         return 0
@@ -76,11 +76,10 @@ def train(
 def recipe_of(words: list[str]) -> Recipe:
     """The recipe that the command's words mean; what they change is said."""
     from sightlab.recipes.loader import read_recipe
-    from sightlab.recipes.overrides import changed, changed_keys, parse_changes
+    from sightlab.recipes.overrides import changed, changed_keys, parse_changes, recipe_word
 
-    name = words.pop(0) if words and "=" not in words[0] else "demo"
-    shipped = read_recipe(name)
-    recipe = changed(shipped, parse_changes(words))
+    shipped = read_recipe(recipe_word(words), say)
+    recipe = changed(shipped, parse_changes(word for word in words if "=" in word))
     for key, (before, after) in changed_keys(shipped, recipe).items():
         say(f"{key}: {before} -> {after}")
     return recipe
