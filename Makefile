@@ -1,8 +1,10 @@
 # make demo        install into .venv and train the demo: the shortest way to see sightlab work
 # make test        install what the tests need; ruff, mypy, pytest
 # make test-slow   the tests that take minutes
+# make test-gpu    the tests that need a GPU (NVIDIA or Apple), about five minutes; says so where there is none
+# make check       ruff, mypy and the tests of what has changed, in about a minute
 # make bench       the benchmarks of bench/: one table, about an hour
-# make bench-tune  searches with early stopping on all cores against the grid, one cell after the other: 50 minutes
+# make bench-tune  searches with early stopping on all cores against the grid, one trial after the other: 50 minutes
 # make examples    the reports of docs/examples: about ten minutes on two cores
 # make studies     the pages of docs/studies: the six studies at the scale of a laptop, an hour each at most on two cores
 PYTHON ?= python3
@@ -17,16 +19,22 @@ EXAMPLE := SIGHTLAB_HOME=build/examples $(BIN)/sightlab
 
 STUDIES := kmnist-mini-resnet fashion-csv cifar10-resnet34 mnist-m-resnet18-cut cifar100-senet cifar100-timm
 
-.PHONY: demo test test-slow lint bench bench-tune examples studies clean
+.PHONY: demo test test-slow test-gpu check lint bench bench-tune examples studies clean
 
 demo: $(VENV)/core
 	$(BIN)/sightlab train
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" --numprocesses 2 --dist loadgroup
 
 test-slow: lint
 	$(BIN)/python -m pytest -m slow --timeout 3600
+
+test-gpu: $(VENV)/dev
+	$(BIN)/python tools/test_gpu.py
+
+check: lint
+	OMP_NUM_THREADS=1 $(BIN)/python tools/changed_tests.py
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
