@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import sightlab
-from sightlab.data import name_matching, sources
+from sightlab.data import named_sets, sources
 from sightlab.data.download import download, fetch, md5_of
 from sightlab.data.load import load_parts
 from sightlab.errors import DataError
@@ -118,15 +118,15 @@ def test_names_and_checksums_are_torchvisions() -> None:
 
     theirs = {"fashion-mnist": datasets.FashionMNIST, "kmnist": datasets.KMNIST, "mnist": datasets.MNIST}
     for name, kind in theirs.items():
-        assert dict(kind.resources) == name_matching.NAMED[name].files
-        assert tuple(kind.mirrors) == name_matching.NAMED[name].mirrors
-    assert tuple(datasets.FashionMNIST.classes) == name_matching.FASHION
-    assert tuple(datasets.KMNIST.classes) == name_matching.HIRAGANA
+        assert dict(kind.resources) == named_sets.NAMED[name].files
+        assert tuple(kind.mirrors) == named_sets.NAMED[name].mirrors
+    assert tuple(datasets.FashionMNIST.classes) == named_sets.FASHION
+    assert tuple(datasets.KMNIST.classes) == named_sets.HIRAGANA
 
 
 def test_every_fine_class_of_cifar100_has_one_superclass() -> None:
-    assert len(name_matching.FINE) == len(set(name_matching.FINE)) == 100
-    assert {len(fine) for fine in name_matching.SUPERCLASSES.values()} == {5}
+    assert len(named_sets.FINE) == len(set(named_sets.FINE)) == 100
+    assert {len(fine) for fine in named_sets.SUPERCLASSES.values()} == {5}
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_every_fine_class_of_cifar100_has_one_superclass() -> None:
 )
 def test_a_file_is_known_by_its_name(tmp_path: Path, name: str, file: str, called: bool) -> None:
     (tmp_path / file).touch()
-    assert sources.is_called(tmp_path / file, name_matching.NAMED[name]) is called
+    assert sources.is_called(tmp_path / file, named_sets.NAMED[name]) is called
 
 
 def test_sightlab_data_is_looked_through_first(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,17 +160,17 @@ def test_files_that_are_not_the_official_ones_are_used_and_said(
 ) -> None:
     monkeypatch.setenv("SIGHTLAB_DATA", str(real_data))
     splits = sightlab.load_data("kmnist")
-    assert splits.classes == name_matching.HIRAGANA
+    assert splits.classes == named_sets.HIRAGANA
     (note,) = splits.notes
     assert "7,011 of 60,000 training images" in note
 
 
 def test_a_name_without_network_says_where_it_looked_and_what_to_do(tmp_path: Path, monkeypatch: object) -> None:
     monkeypatch.setenv("SIGHTLAB_DATA", str(tmp_path))  # type: ignore[attr-defined]
-    unreachable = name_matching.NamedSet(
-        name_matching.DIGITS, {}, {"a.gz": "0" * 32}, ("http://127.0.0.1:9/",), ("nothing",)
+    unreachable = named_sets.NamedSet(
+        named_sets.DIGITS, {}, {"a.gz": "0" * 32}, ("http://127.0.0.1:9/",), ("nothing",)
     )
-    monkeypatch.setitem(name_matching.NAMED, "nothing", unreachable)  # type: ignore[attr-defined]
+    monkeypatch.setitem(named_sets.NAMED, "nothing", unreachable)  # type: ignore[attr-defined]
     with pytest.raises(DataError) as caught:
         sources.find("nothing")
     message = str(caught.value)
@@ -203,7 +203,7 @@ def test_a_variant_takes_one_split() -> None:
 
 def test_the_embedded_set_is_stratified_and_licensed() -> None:
     parts = load_parts("fashion-mini").parts
-    assert parts.classes == name_matching.FASHION
+    assert parts.classes == named_sets.FASHION
     assert parts.splits["train"].counts().tolist() == [1000] * 10
     assert parts.splits["test"].counts().tolist() == [200] * 10
     folder = sources.find("fashion-mini").path
@@ -255,8 +255,8 @@ def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("SIGHTLAB_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("SIGHTLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sources, "DEBIAN", tmp_path / "debian")
-    for name, named in name_matching.NAMED.items():
-        monkeypatch.setitem(name_matching.NAMED, name, replace(named, mirrors=("http://127.0.0.1:9/",)))
+    for name, named in named_sets.NAMED.items():
+        monkeypatch.setitem(named_sets.NAMED, name, replace(named, mirrors=("http://127.0.0.1:9/",)))
     (tmp_path / "data").mkdir()
     return tmp_path / "data"
 
@@ -266,7 +266,7 @@ def test_torchvisions_root_is_found_by_name(no_network: Path) -> None:
     found = sources.find("mnist")
     assert found.path == no_network / "MNIST" and not found.official
     parts = load_parts("mnist").parts
-    assert parts.classes == name_matching.DIGITS and list(parts.splits) == ["train", "test"]
+    assert parts.classes == named_sets.DIGITS and list(parts.splits) == ["train", "test"]
     assert "4 of 60,000 training images" in parts.notes[0]
     state = {row["name"]: row["state"] for row in sources.known_sets()}
     assert state["mnist"] == "not the official files" and state["cifar10"] == "absent"
@@ -275,7 +275,7 @@ def test_torchvisions_root_is_found_by_name(no_network: Path) -> None:
 def test_the_official_files_are_known_in_torchvisions_folder(no_network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_mnist(no_network / "MNIST" / "raw")
     files = {p.name: md5_of(p) for p in (no_network / "MNIST" / "raw").glob("*.gz")}
-    monkeypatch.setitem(name_matching.NAMED, "mnist", replace(name_matching.NAMED["mnist"], files=files))
+    monkeypatch.setitem(named_sets.NAMED, "mnist", replace(named_sets.NAMED["mnist"], files=files))
     found = sources.find("mnist")
     assert found.official and found.path == no_network / "MNIST" / "raw"
 
@@ -337,7 +337,7 @@ def test_an_archive_of_the_sets_name_is_taken(no_network: Path, form: str) -> No
     found = sources.find("cifar10")
     assert found.path == path and not found.official
     if form != "tar of pictures":
-        assert load_parts("cifar10").parts.classes == name_matching.OBJECTS
+        assert load_parts("cifar10").parts.classes == named_sets.OBJECTS
 
 
 def test_cifar100s_coarse_classes_are_its_superclasses(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,7 +346,7 @@ def test_cifar100s_coarse_classes_are_its_superclasses(real_data: Path, monkeypa
     assert len(coarse.classes) == 20
     for number in (0, 777, 2499):
         name = fine.classes[fine.labels[number]]
-        assert name in name_matching.SUPERCLASSES[coarse.classes[coarse.labels[number]]]
+        assert name in named_sets.SUPERCLASSES[coarse.classes[coarse.labels[number]]]
 
 
 def test_a_pickle_is_refused_by_what_it_is(tmp_path: Path) -> None:
