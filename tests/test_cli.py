@@ -33,6 +33,12 @@ def test_every_command_has_help_examples_and_json(cli: Cli, words: list[str]) ->
     assert "--json" in out
 
 
+def test_the_overview_says_what_each_command_does_in_a_whole_line(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in ([], ["runs"], ["study"], ["data"]):
+        assert "..." not in cli(*words, "--help")[1].split("Commands:")[1].split("\n\n")[0]
+
+
 def test_help_answers_at_once() -> None:
     """It costs little more than the library that prints it: torch alone would be ten times as much.
 

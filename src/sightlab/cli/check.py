@@ -27,10 +27,11 @@ def check(
     slot: Annotated[str | None, typer.Option(metavar="SLOT", help=f"What it is for: {', '.join(SLOTS)}.")] = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Check that a loss, augmentation, optimizer, schedule, metric, callback or model of your own fits its slot.
+    """Check that a part of your own fits its slot, on a small batch.
 
-    The file is run. Without --slot, the slot follows from the class, or from the names of its arguments: (logits,
-    targets) is a loss, (images, rng) an augmentation, (predictions) a metric, (step, total_steps) a schedule.
+    A part is a loss, augmentation, optimizer, schedule, metric, callback or model (docs/extending.md). The file is run.
+    Without --slot, the slot follows from the class, or from the names of its arguments: (logits, targets) is a loss,
+    (images, rng) an augmentation, (predictions) a metric, (step, total_steps) a schedule.
     """
     from sightlab.training.contracts import check_part, slot_of
 
