@@ -91,7 +91,7 @@ def test_compare_prints_a_table_and_says_what_is_sure(cli: Cli, home: Path, tmp_
     assert f"{run.parameters:,}" in rows[0]
     assert "95 % interval" in out
     assert "2,000 images, 2 seeds each" in out
-    assert "decided by validation" in out
+    assert "Choose a model by validation" in out
     left = {path.name for path in (tmp_path / "c").iterdir()}
     assert {"comparison.html", "curves.png", "curves.svg", "differences.png"} <= left
 
@@ -125,7 +125,10 @@ def test_seeds_of_one_recipe_have_a_mean_and_a_spread(home: Path) -> None:
     found = sightlab.compare(*folders)
     accuracies = [rights(folder).mean() for folder in folders]
     (note,) = found.notes
-    assert f"mean {np.mean(accuracies):.2%}, standard deviation {100 * np.std(accuracies, ddof=1):.2f} points" in note
+    assert (
+        f"mean accuracy {np.mean(accuracies):.2%}, standard deviation {100 * np.std(accuracies, ddof=1):.2f} points"
+        in note
+    )
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,23 @@ def trained(home: Path, seed: int = 1, **given: object) -> Path:
     return sightlab.train(tiny(seed=seed), home=home, **given).folder  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with two seeds of one training."""
+    home = tmp_path_factory.mktemp("seeds")
+    for seed in (1, 2):
+        trained(home, seed)
+    return home
+
+
+@pytest.fixture
+def two(seeds: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """The folders of two seeds in a home of their own."""
+    home = shutil.copytree(seeds, tmp_path / "two", ignore=shutil.ignore_patterns("sightlab.db*"))
+    first, second = run_folders(home)
+    return first, second
+
+
 def test_a_run_of_a_network_from_python_is_not_taken_for_the_recipes(tmp_path: Path) -> None:
     mine = trained(tmp_path, model=own())
     index = RunIndex(tmp_path)
@@ -119,8 +136,13 @@ def test_seeds_of_a_network_from_python_are_one_candidate(tmp_path: Path) -> Non
     assert start.startswith("Each run of ")
 
 
-def test_equal_seeds_and_copies_are_no_replicates(tmp_path: Path) -> None:
-    one, again, other = trained(tmp_path), trained(tmp_path), trained(tmp_path, 2)
+def test_equal_seeds_and_copies_are_no_replicates(two: tuple[Path, Path], tmp_path: Path) -> None:
+    one, other = two
+    again = shutil.copytree(one, one.with_name("abcdef-again"))
+    (again / "run.json").write_text(json.dumps(read_facts(one) | {"run": again.name}))
+    bundle = json.loads((again / "bundle" / "bundle.json").read_text())
+    # Of a GPU, whose runs are not equal to the bit
+    (again / "bundle" / "bundle.json").write_text(json.dumps(bundle | {"weights_sha256": "f0" * 32}))
     copy = shutil.copytree(one, tmp_path / "elsewhere" / one.name)
     with pytest.raises(RunError, match=f"needs two runs of different seeds at least; {again.name} is not counted"):
         sightlab.compare(one, again)
@@ -143,45 +165,44 @@ def test_a_run_is_not_resumed_with_another_network(tmp_path: Path) -> None:
     assert len(sightlab.resume(folder, model=own(seed=5)).epochs) == 2
 
 
-def test_the_database_has_the_identity_after_a_rebuild(tmp_path: Path) -> None:
-    runs = [trained(tmp_path, seed) for seed in (1, 2)]
-    for file in tmp_path.glob("sightlab.db*"):
-        file.unlink()
-    rebuild(tmp_path)
-    first, second = (find(run.name, tmp_path) for run in runs)
+def test_the_database_has_the_identity_after_a_rebuild(two: tuple[Path, Path]) -> None:
+    home = two[0].parent
+    rebuild(home)
+    first, second = (find(run.name, home) for run in two)
     assert first["identity"] != second["identity"]
     assert first["identity_but_seed"] == second["identity_but_seed"] is not None
 
 
-def test_a_run_that_is_trained_is_listed_and_its_test_split_is_sealed(cli: Cli, tmp_path: Path) -> None:
-    one, other = trained(tmp_path), trained(tmp_path, 2)
+def test_a_run_that_is_trained_is_listed_and_its_test_split_is_sealed(cli: Cli, two: tuple[Path, Path]) -> None:
+    one, other = two
+    home = one.parent
     facts = read_facts(one) | {"status": "trained", "test": None}
     (one / "run.json").write_text(json.dumps(facts))
-    rebuild(tmp_path)
-    status, out, _ = cli("runs", "--where", "status = 'trained'", "--home", tmp_path, "--json")
+    rebuild(home)
+    status, out, _ = cli("runs", "--where", "status = 'trained'", "--home", home, "--json")
     assert status == 0
     assert [run["run"] for run in json.loads(out)["runs"]] == [one.name]
     refused_with(cli("compare", one, other), f"{one.name}: trained, and its test split is still sealed")
-    assert RunIndex(tmp_path).on_this_data(tiny(seed=1)) == (one, "trained")
+    assert RunIndex(home).on_this_data(tiny(seed=1)) == (one, "trained")
 
 
-def test_an_id_that_begins_another_names_its_own_run(tmp_path: Path) -> None:
-    long = trained(tmp_path / "home")
-    short = long.rename(long.with_name("3fa2"))
-    shutil.copytree(short, short.with_name("3fa2c1-unet"))
-    assert locate("3fa2", tmp_path / "home") == short
-    assert find("3fa2", tmp_path / "home")["folder"] == str(short)
+def test_an_id_that_begins_another_names_its_own_run(two: tuple[Path, Path]) -> None:
+    home = two[0].parent
+    short, _ = two[0].rename(home / "3fa2"), two[1].rename(home / "3fa2c1-unet")
+    assert locate("3fa2", home) == short
+    assert find("3fa2", home)["folder"] == str(short)
     with pytest.raises(RunError, match="could be any of 3fa2, 3fa2c1-unet; give more of its id"):
-        locate("3fa", tmp_path / "home")
+        locate("3fa", home)
 
 
-def test_a_home_may_begin_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (run,) = train_all([tiny()], "~/runs")
-    assert run.folder.parent == tmp_path / "runs"
-    assert RunIndex("~/runs").on_this_data(tiny()) == (run.folder, "finished")
-    assert locate("last", "~/runs") == run.folder
-    assert find("last", "~/runs")["run"] == run.id
+def test_a_home_may_begin_with_a_tilde(two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(two[0].parents[1]))
+    (run,) = train_all([tiny(seed=1)], "~/two")
+    assert run.folder == two[0]
+    assert RunIndex("~/two").on_this_data(tiny(seed=1)) == (two[0], "finished")
+    assert locate("last", "~/two") == two[1]
+    assert find("last", "~/two")["run"] == two[1].name
+    assert len(sightlab.compare(*(folder.name for folder in two), home="~/two").candidates) == 2
 
 
 # Runs from before identities were kept, as sightlab 0.1.0 of commit 2d08ae0 left them

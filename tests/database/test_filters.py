@@ -300,7 +300,7 @@ def test_any_text_is_a_filter_or_one_line(connection: Connection, text: str) -> 
     [
         ("model = 'a' and test_acuracy > 3", "position 17: unknown field 'test_acuracy'; did you mean test_accuracy?"),
         ("quux = 3", "position 1: unknown field 'quux'; docs/runs.md lists the fields"),
-        ("model = resnet18", "position 9: expected a value to compare model with, found resnet18; a text stands"),
+        ("model = resnet18", "position 9: expected a value to compare model with, found resnet18; texts are quoted"),
         ("model > 3", "position 9: model is a text; write it in quotes"),
         ("test_accuracy > 'high'", "position 17: test_accuracy is a number, without quotes, found 'high'"),
         ("seed = true", "position 8: seed is a number"),

@@ -131,7 +131,7 @@ def test_one_run_is_shown_with_all_that_is_on_record(cli: Cli, three: Path) -> N
     status, out, _ = cli("runs", "show", "bbbb", "--home", three)
     assert status == 0
     for text in (
-        "90.00% (95 % interval 87.99% to 91.71%, n = 1,000); loss 0.3100, top 5 99.00%; opened 2 times",
+        "90.00% (95 % interval 87.99% to 91.71%, n = 1,000); loss 0.3100, top 5 99.00%; opened twice",
         "889,354 parameters, 12.3 MFLOP an image",
         "fashion-mini: 8,000 train, 2,000 validation, 2,000 test images",
         "started 2026-01-02 09:00",

@@ -72,9 +72,10 @@ class RunIndex:
         return self.expected[key]
 
     def on_this_data(self, recipe: Recipe, processes: int = 1) -> tuple[Path, str] | None:
-        """The newest run of a recipe as it is now, and its status, one of STANDING; None for none."""
-        found = list(self.standing(recipe, processes, STANDING))
-        return (found[-1][0], status_of(found[-1][1])) if found else None
+        """The newest finished run of a recipe as it is now, else the newest that can be resumed; with its status."""
+        found = [(folder, status_of(facts)) for folder, facts in self.standing(recipe, processes, STANDING)]
+        finished = [one for one in found if one[1] == "finished"]
+        return finished[-1] if finished else found[-1] if found else None
 
     def finished(self, recipe: Recipe, processes: int = 1) -> Path | None:
         """The newest finished run of a recipe; None where there is none.
