@@ -58,19 +58,18 @@ class RowResult:
     @property
     def accuracy(self) -> Spread:
         """Test accuracy over the seeds, in [0, 1]."""
-        return spread([one.result.score.accuracy for one in self.runs])
+        return spread([one.result.score.accuracy for one in self.runs], 0.0, 1.0)
 
     @property
     def interval(self) -> tuple[float, float]:
         """95 % interval of the accuracy: Wilson's for one run, the t interval over seeds for several; in [0, 1]."""
-        low, high = self.accuracy.interval or self.runs[0].result.score.interval
-        return max(0.0, low), min(1.0, high)
+        return self.accuracy.interval or self.runs[0].result.score.interval
 
     @property
     def top5(self) -> Spread | None:
         """Top-5 accuracy over the seeds; None where there are five classes or fewer."""
         known = [one.result.score.top5 for one in self.runs if one.result.score.top5 is not None]
-        return spread(known) if known and len(known) == len(self.runs) else None
+        return spread(known, 0.0, 1.0) if known and len(known) == len(self.runs) else None
 
     @property
     def seconds(self) -> float:

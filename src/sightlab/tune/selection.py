@@ -51,7 +51,7 @@ class Selection:
     def test(self) -> Spread | None:
         """Test accuracy over the winner's runs, with the retrained ones; None where nothing was tested."""
         scores = [run.test.accuracy for run in (*self.tested, *self.retrained) if run.test is not None]
-        return spread(scores) if scores else None
+        return spread(scores, 0.0, 1.0) if scores else None
 
 
 def select(tuner: Tuner, *, test: bool, retrain: int) -> Selection | None:

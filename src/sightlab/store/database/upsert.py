@@ -18,6 +18,7 @@ from sightlab.store.database import orm_tables
 from sightlab.store.database.engine import Session, writing
 from sightlab.store.database.reconcile import folders_in, home_of
 from sightlab.store.database.row_builder import Rows, rows_of
+from sightlab.store.run_folder import home_folder
 
 AT_ONCE = 100  # folders to a transaction, so that trainings need not wait for a rebuild's end
 
@@ -57,12 +58,13 @@ def relabel(folder: Path, change: Callable[[Labels], Labels]) -> Labels:
     return labels
 
 
-def rebuild(home: Path, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Reading:
+def rebuild(home: str | Path, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Reading:
     """Rebuild the rows of a home from its run folders, including those in the bin. Raises RunError.
 
     Rows whose folder is missing or cannot be read are dropped; in a database that other machines write to, only rows of
     this machine's runs. progress: called with the folders done and in all.
     """
+    home = home_folder(home)
     folders = folders_in(home)
     with writing(home) as session:
         lock_home(session)
