@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from sightlab.training import loop
 from sightlab.training.callbacks import Callback, Callbacks, Paused, TrainingContext
-from sightlab.training.prepare import Prepared, gradient_step
+from sightlab.training.prepare import Prepared
 
 
 class OwnLoop(Callback):
@@ -14,7 +14,7 @@ class OwnLoop(Callback):
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared = prepared
-        self.steps = gradient_step(prepared)
+        self.steps = prepared.gradient_step()
         self.until = 0
 
     def train(self, steps: int) -> int:

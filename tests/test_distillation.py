@@ -23,7 +23,7 @@ from sightlab.training import checkpoint, compilation
 from sightlab.training.callbacks import Paused
 from sightlab.training.distillation import Teacher, distilling, remarks
 from sightlab.training.losses import soft_target_loss
-from sightlab.training.prepare import Prepared, gradient_step, prepare
+from sightlab.training.prepare import Prepared, prepare
 from sightlab.training.step import forward_backward
 from tests.test_compiling import has_compiler
 from tests.test_engine import MIXED, Plain
@@ -143,7 +143,7 @@ def test_the_teacher_sees_the_very_batch_of_the_student(words: dict[str, Any]) -
     ]
     prepared.training.classifier.train()
     for step in range(2):
-        gradient_step(prepared).gradients(prepared.training.classifier, 1, step)
+        prepared.gradient_step().gradients(prepared.training.classifier, 1, step)
     for hook in hooks:
         hook.remove()
     assert len(seen["teacher"]) == 2
@@ -201,7 +201,7 @@ def test_the_hash_is_that_of_before_without_a_teacher_and_another_with_one() -> 
 
 
 def gradients(prepared: Prepared, step: int) -> list[Tensor]:
-    stepper = gradient_step(prepared)
+    stepper = prepared.gradient_step()
     try:
         prepared.training.classifier.train()
         stepper.gradients(prepared.training.classifier, 1, step)

@@ -23,7 +23,7 @@ from sightlab.training.device import own_process
 from sightlab.training.forecast import forecast
 from sightlab.training.losses import binary_cross_entropy
 from sightlab.training.lr_finder import find_lr
-from sightlab.training.prepare import Parts, gradient_step, prepare
+from sightlab.training.prepare import Parts, prepare
 from sightlab.training.step import share_bounds, step_seed
 from tests.conftest import Cli
 from tests.test_training import run_loop, same, tiny, weights, without_times
@@ -47,7 +47,7 @@ class Plain(nn.Module):
 def gradients(recipe: Recipe, step: int = 0) -> list[Tensor]:
     """The first epoch's gradients at a step, weights as they start."""
     prepared = prepare(recipe, parts=Parts(model=Plain()))
-    stepper = gradient_step(prepared)
+    stepper = prepared.gradient_step()
     try:
         prepared.training.classifier.train()
         stepper.gradients(prepared.training.classifier, 1, step)
@@ -91,7 +91,7 @@ def test_a_batch_smaller_than_the_processes_leaves_the_gradient_right() -> None:
         prepared = prepare(
             tiny(batch_size=2, processes=workers, limit_per_class=None), parts=Parts(model=Plain(2)), data=data
         )
-        stepper = gradient_step(prepared)
+        stepper = prepared.gradient_step()
         stepper.gradients(prepared.training.classifier, 1, 0)
         found.append([w.grad.clone() for w in prepared.training.classifier.parameters() if w.grad is not None])
         stepper.close()
@@ -116,7 +116,7 @@ def test_two_runs_with_workers_are_equal_to_the_bit_and_resume_so(tmp_path: Path
 
 def test_worker_processes_end_with_the_training() -> None:
     prepared = prepare(tiny(processes=3, epochs=1))
-    stepper = gradient_step(prepared)
+    stepper = prepared.gradient_step()
     children = [process for process, _ in stepper.children]  # type: ignore[attr-defined]
     stepper.close()
     for process in children:
@@ -126,7 +126,7 @@ def test_worker_processes_end_with_the_training() -> None:
 
 def test_a_worker_that_is_killed_is_one_line() -> None:
     prepared = prepare(tiny(processes=2, epochs=1))
-    stepper = gradient_step(prepared)
+    stepper = prepared.gradient_step()
     os.kill(stepper.children[0][0], 9)  # type: ignore[attr-defined]
     with pytest.raises(RunError, match="a process of this training is gone"):
         stepper.gradients(prepared.training.classifier, 1, 0)
@@ -258,7 +258,7 @@ def test_a_range_test_finds_where_a_loss_breaks_away() -> None:
 
 @pytest.mark.timeout(60)
 def test_two_trainings_with_workers_at_once_end_in_any_order() -> None:
-    one, two = (gradient_step(prepare(tiny(processes=2, seed=seed))) for seed in (1, 2))
+    one, two = (prepare(tiny(processes=2, seed=seed)).gradient_step() for seed in (1, 2))
     one.close()
     two.close()
 
@@ -292,7 +292,7 @@ def test_a_step_has_no_hidden_copies_of_layout() -> None:
     """In a profile of a step of a residual net, no convolution's input is brought into another memory order."""
     with own_process():
         prepared = prepare(sightlab.recipe("mini-resnet-v4", data="fashion-mini", limit_per_class=20))
-        stepper = gradient_step(prepared)
+        stepper = prepared.gradient_step()
         prepared.training.classifier.train()
         stepper.gradients(prepared.training.classifier, 1, 0)
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profile:

@@ -1,6 +1,7 @@
 """The loop: exact sums, best epochs, a pause that changes no bit, a loss that is no number."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,6 @@ from sightlab.errors import DeviceError, DivergedError, RunError
 from sightlab.inference import predictions
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch
-from sightlab.runs.lifecycle import closing_step
 from sightlab.training import checkpoint, loop
 from sightlab.training.callbacks import Callback, Callbacks, Paused, TrainingContext, Watch
 from sightlab.training.device import choose_device
@@ -43,7 +43,7 @@ def run_loop(prepared: Prepared, pause_after: int | None = None) -> list[Epoch]:
 def epochs_of(prepared: Prepared, *callbacks: Callback) -> Iterator[Epoch]:
     """The loop alone, without a run folder."""
     context = TrainingContext(prepared.training, prepared.plan, prepared.recipe)
-    with closing_step(prepared) as step:
+    with closing(prepared.gradient_step()) as step:
         yield from loop.epochs(context, step, prepared.validation, Callbacks(callbacks))
 
 

@@ -38,7 +38,7 @@ from sightlab.store.run_folder import run_folders
 from sightlab.training import checkpoint
 from sightlab.training.callbacks import Paused
 from sightlab.training.prepare import Parts as OwnParts
-from sightlab.training.prepare import gradient_step, prepare
+from sightlab.training.prepare import prepare
 from sightlab.training.step import share_bounds
 from tests.conftest import Cli, refused_with
 from tests.picture_files import encoded, flat, noise, spread, zipped
@@ -581,7 +581,7 @@ def test_the_gradient_of_two_processes_is_that_of_one(shards: list[Path]) -> Non
     found = []
     for workers in (1, 2):
         prepared = prepare(recipe_for(processes=workers), parts=OwnParts(model=Plain()), data=divided(shards))
-        stepper = gradient_step(prepared)
+        stepper = prepared.gradient_step()
         try:
             for step in (0, 3, 6):
                 prepared.training.optimizer.zero_grad()

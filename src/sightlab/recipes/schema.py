@@ -152,6 +152,11 @@ class Augment(Group):
     custom: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def mixes(self) -> bool:
+        """Whether pairs of images are mixed, so that targets are shares of classes."""
+        return self.mixup > 0 or self.cutmix > 0
+
     @field_validator("custom")
     @classmethod
     def _known_part(cls, name: str | None, info: ValidationInfo) -> str | None:

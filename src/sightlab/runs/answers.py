@@ -13,7 +13,7 @@ from sightlab.store.predictions import read_predictions
 from sightlab.store.run_folder import read_facts, status_of
 from sightlab.training import checkpoint
 from sightlab.training.device import own_process
-from sightlab.training.prepare import predictions_of, prepare
+from sightlab.training.prepare import prepare
 
 
 def validation_answers(_channel: Channel, context: TaskContext) -> NDArray[np.bool_]:
@@ -32,7 +32,7 @@ def validation_answers(_channel: Channel, context: TaskContext) -> NDArray[np.bo
         if not checkpoint.restore(folder / "checkpoints", training, prepared.identity.key) or not training.best:
             raise RunError(f"{folder}: has no checkpoint of a whole epoch")
         training.classifier.load_state_dict(training.best)
-        return correct(predictions_of(prepared, training.classifier, prepared.splits.validation))
+        return correct(prepared.predictions(training.classifier, prepared.splits.validation))
 
 
 def correct(predictions: Predictions) -> NDArray[np.bool_]:

@@ -22,7 +22,7 @@ from sightlab.report.writer import write_report
 from sightlab.runs.recorder import RunRecorder, now
 from sightlab.store.bundle import OPENINGS, record_opening, save_bundle
 from sightlab.store.predictions import save_predictions
-from sightlab.training.prepare import Prepared, predictions_of
+from sightlab.training.prepare import Prepared
 
 
 def finalize(recorder: RunRecorder) -> Run:
@@ -32,12 +32,12 @@ def finalize(recorder: RunRecorder) -> Run:
     if not training.best:
         raise RunError(f"{folder.name}: no epoch was validated, so there are no weights to test")
     training.classifier.load_state_dict(training.best)
-    validation = predictions_of(prepared, training.classifier, splits.validation)
+    validation = prepared.predictions(training.classifier, splits.validation)
     test_images = splits.test.open(f"final score of run {folder.name}, epoch {training.best_epoch}")
-    test = predictions_of(prepared, training.classifier, test_images)
+    test = prepared.predictions(training.classifier, test_images)
     scores = {"validation": metrics.score(validation), "test": metrics.score(test, openings=1)}
     if prepared.recipe.test_flips:
-        mirrored = predictions_of(prepared, WithMirror(training.classifier), test_images)
+        mirrored = prepared.predictions(WithMirror(training.classifier), test_images)
         scores["test_flips"] = metrics.score(mirrored, openings=1)
     bundle = folder / "bundle"
     (bundle / OPENINGS).unlink(missing_ok=True)  # of an ending that was cut off: its score was never seen

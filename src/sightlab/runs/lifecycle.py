@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -42,8 +42,7 @@ from sightlab.training.contracts import check_callback
 from sightlab.training.device import environment, own_process
 from sightlab.training.forecast import forecast
 from sightlab.training.identity import check_resumable
-from sightlab.training.prepare import OwnData, Parts, Prepared, gradient_step, prepare
-from sightlab.training.step import GradientStep
+from sightlab.training.prepare import OwnData, Parts, Prepared, prepare
 
 LASTING = ("started", "git", "compiled", "callbacks")  # facts of a run that a resumed session does not change
 
@@ -84,7 +83,7 @@ def train(
     (1, 2000)
     """
     parts = Parts(model, loss, augment, optimizer, schedule, metrics, with_watch(callbacks, watch))
-    active = callbacks_of(recipe, parts.callbacks)
+    active = callbacks_of(recipe.callbacks, recipe.processes, parts.callbacks)
     place = Path(home).expanduser() if home is not None else home_folder()
     recipe = with_runs_found(recipe, place, active.message)
     with own_process(recipe.deterministic), own_home(place) as place:
@@ -128,7 +127,7 @@ def resume(
     facts = read_facts(found)
     status = status_of(facts)
     recipe, _ = recipe_in(found)
-    active = callbacks_of(recipe, parts.callbacks)
+    active = callbacks_of(recipe.callbacks, recipe.processes, parts.callbacks)
     if status == "finished":
         active.message(f"{found.name} is finished; nothing to resume")
         return read_run(found)
@@ -175,16 +174,20 @@ def epochs(
     [1, 2]
     """
     parts = Parts(model, loss, augment, optimizer, schedule, metrics, callbacks)
-    active = callbacks_of(recipe, callbacks)
     recipe = with_runs_found(recipe)
-    with own_process(recipe.deterministic):
-        prepared = prepare(recipe, data, parts, active.message, active.data_progress, teacher_of(recipe))
-        if recipe.compile == "on":
-            compilation.choose(prepared, 0.0, active.message)
-        context = TrainingContext(prepared.training, prepared.plan, recipe)
-        active.call("on_train_start", context)
-        with closing_step(prepared) as step:
-            yield from loop.epochs(context, step, prepared.validation, active)
+    return own_process(recipe.deterministic).around(epochs_of(recipe, data, parts))
+
+
+def epochs_of(recipe: Recipe, data: OwnData | None, parts: Parts) -> Generator[Epoch, None, None]:
+    """See `epochs`; this process stays as it was set up between them."""
+    active = callbacks_of(recipe.callbacks, recipe.processes, parts.callbacks)
+    prepared = prepare(recipe, data, parts, active.message, active.data_progress, teacher_of(recipe))
+    if recipe.compile == "on":
+        compilation.choose(prepared, 0.0, active.message)
+    context = TrainingContext(prepared.training, prepared.plan, recipe)
+    active.call("on_train_start", context)
+    with closing(prepared.gradient_step()) as step:
+        yield from loop.epochs(context, step, prepared.validation, active)
 
 
 def open_run(run: str | Path) -> Run:
@@ -212,7 +215,7 @@ def fit(recorder: RunRecorder, callbacks: Callbacks) -> Run:
         if not loop.is_over(training, plan):
             foresee(recorder, callbacks)
         callbacks.call("on_train_start", context)
-        with closing_step(prepared) as step:
+        with closing(prepared.gradient_step()) as step:
             for _ in loop.epochs(context, step, prepared.validation, callbacks):
                 save(recorder, callbacks)
                 recorder.write("running")
@@ -305,25 +308,25 @@ def key_of_old(prepared: Prepared) -> str:
     return "-".join([prepared.recipe.hash, prepared.splits.key[:16], prepared.model, *teacher])
 
 
-def callbacks_of(recipe: Recipe, given: Sequence[Callback]) -> Callbacks:
-    """The callbacks that a recipe names, then those given from Python. Raises RecipeError.
+def callbacks_of(names: Sequence[str], processes: int, given: Sequence[Callback]) -> Callbacks:
+    """The callbacks of these names, then those given from Python. Raises RecipeError.
 
     Loggers write from the first of torchrun's processes alone.
     """
-    loggers.check_installed(recipe.callbacks)
+    loggers.check_installed(names)
     first = distributed.place().rank == 0
     found: list[Callback] = []
-    for name in recipe.callbacks:
+    for name in names:
         if name not in loggers.CALLBACKS:
             found.append(named("callback", name, {}, 0))
         elif first:
             found.append(loggers.CALLBACKS[name]())
     for one in [*found, *given]:
         check_callback(one)
-        if one.changes_training and recipe.processes > 1:
+        if one.changes_training and processes > 1:
             name = type(one).__qualname__
             raise RecipeError(
-                f"processes: {recipe.processes}, with callback {name}, which may change the training: "
+                f"processes: {processes}, with callback {name}, which may change the training: "
                 "the other processes would not see it; use processes=1, or set changes_training = False in its class"
             )
     return Callbacks([*found, *given])
@@ -335,16 +338,6 @@ def with_watch(callbacks: Sequence[Callback], watch: Callback | None) -> tuple[C
         return tuple(callbacks)
     warnings.warn("watch=... is now callbacks=[...]; the old name goes with the next release", FutureWarning, 3)
     return (*callbacks, watch)
-
-
-@contextmanager
-def closing_step(prepared: Prepared) -> Iterator[GradientStep]:
-    """How steps are done in the block; processes that share them end with it."""
-    step = gradient_step(prepared)
-    try:
-        yield step
-    finally:
-        step.close()
 
 
 @contextmanager

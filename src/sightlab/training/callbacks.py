@@ -47,6 +47,11 @@ class TrainingContext:
     record: the facts of the last epoch that ended in this session. predictions: on validation, of that epoch's
     weights. Both are None before the first. status: in on_train_end, how the session ended: finished, trained,
     interrupted or failed. step_loss: of the last step, the sum of its images' losses, float [] on the device.
+
+    >>> class HalfWay(Callback):
+    ...     def on_step_end(self, context):
+    ...         if context.epoch == 3 and context.step == context.plan.steps_per_epoch // 2:
+    ...             context.stop("half of the third epoch will do")
     """
 
     training: Training

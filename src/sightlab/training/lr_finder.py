@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from sightlab.errors import DivergedError, RecipeError
 from sightlab.training import loop
 from sightlab.training.callbacks import Callback, Callbacks, TrainingContext
-from sightlab.training.prepare import Prepared, gradient_step
+from sightlab.training.prepare import Prepared
 
 SMOOTHING = 0.95
 GIVE_UP_AT = 4.0
@@ -79,7 +79,7 @@ def find_lr(
     plan = replace(prepared.plan, schedule=lambda step: lr_of(step) / base, epochs=steps)
     recorder = LossRecorder(lr_of, steps, progress)
     context = TrainingContext(prepared.training, plan, prepared.recipe)
-    gradients = gradient_step(prepared)
+    gradients = prepared.gradient_step()
     try:
         while not context.request:
             for _ in loop.epochs(context, gradients, None, Callbacks([recorder])):

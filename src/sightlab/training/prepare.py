@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 
-from sightlab.augment.pipeline import Augmentation, augmentation, mixing
+from sightlab.augment.pipeline import Augmentation, Mixing, augmentation, mixing
 from sightlab.data.batches import Batches
 from sightlab.data.imageset import ImageSet, Progress
 from sightlab.data.load import load_data
@@ -160,7 +160,28 @@ class Prepared:
 
     def validation(self, classifier: nn.Module) -> Predictions:
         """The predictions of a classifier on the validation split."""
-        return predictions_of(self, classifier, self.splits.validation)
+        return self.predictions(classifier, self.splits.validation)
+
+    def predictions(self, classifier: nn.Module, images: ImageSet) -> Predictions:
+        """The logits of a whole split, by all processes there are."""
+        device = self.training.device
+        if self.place.processes > 1:
+            return distributed.shared_predictions(classifier, images, device, self.place)
+        with threads(max(self.recipe.processes, torch.get_num_threads())):
+            return predictions(classifier, images, device)
+
+    def gradient_step(self) -> GradientStep:
+        """How the steps' gradients come about: alone, with forked processes, or with torchrun's. Close it at the end.
+
+        Forked processes see the weights as they are now: ask for them once the training is restored.
+        """
+        training, config = self.training, self.config
+        if self.place.processes > 1:
+            distributed.join(training.device)
+            return DistributedStep(config, training.classifier, training.device, self.place, training.scaler)
+        if self.recipe.processes > 1:
+            return SharedMemoryReplicas(config, training.classifier, self.recipe.processes)
+        return SingleProcess(config, training.device, training.scaler)
 
 
 def prepare(
@@ -196,8 +217,19 @@ def prepare(
     for group in optimizer.param_groups:
         group.setdefault("initial_lr", group["lr"])
     loss = loss_of(recipe.loss, parts.loss)
-    config = config_of(recipe, loss, parts.augment, splits.train, device, distilled)
-    steps = config.batches.steps
+    check_loss(loss, len(splits.classes), soft_targets=recipe.augment.mixes)
+    batches = Batches(len(splits.train), recipe.batch_size, recipe.seed, splits.train.groups)
+    config = StepConfig(
+        images=splits.train,
+        batches=batches,
+        seed=recipe.seed,
+        augment=augmentation_of(recipe.augment, parts.augment, splits.shape),
+        loss=in_one_operation(loss),
+        mixing=mixing_of(recipe.augment),
+        precision=precision_of(recipe.precision, device),
+        distilling=distilled,
+    )
+    steps = batches.steps
     metrics, lower = metrics_of(recipe.metrics, recipe.select_by, parts.metrics)
     schedule = build_schedule(recipe.schedule, steps, recipe.epochs, parts.schedule, higher_is_better=not lower)
     return Prepared(
@@ -212,7 +244,7 @@ def prepare(
         ),
         plan=Plan(
             epochs=recipe.epochs,
-            images=config.batches.count,
+            images=batches.count,
             batch_size=recipe.batch_size,
             steps_per_epoch=steps,
             schedule=schedule,
@@ -253,54 +285,6 @@ def check_processes(processes: int, precision: str, device: torch.device, place:
         raise RecipeError(f"precision: {precision} is for CUDA devices; the device is {device}: float32 works")
 
 
-def gradient_step(prepared: Prepared) -> GradientStep:
-    """How the steps' gradients come about: alone, with forked processes, or with torchrun's.
-
-    Forked processes see the weights as they are now: ask for them once the training is restored.
-    """
-    training, config = prepared.training, prepared.config
-    if prepared.place.processes > 1:
-        distributed.join(training.device)
-        return DistributedStep(config, training.classifier, training.device, prepared.place, training.scaler)
-    if prepared.recipe.processes > 1:
-        return SharedMemoryReplicas(config, training.classifier, prepared.recipe.processes)
-    return SingleProcess(config, training.device, training.scaler)
-
-
-def predictions_of(prepared: Prepared, classifier: nn.Module, images: ImageSet) -> Predictions:
-    """The logits of a whole split, by all processes there are."""
-    device = prepared.training.device
-    if prepared.place.processes > 1:
-        return distributed.shared_predictions(classifier, images, device, prepared.place)
-    with threads(max(prepared.recipe.processes, torch.get_num_threads())):
-        return predictions(classifier, images, device)
-
-
-def config_of(
-    recipe: Recipe,
-    loss: LossFunction,
-    augment: Any,
-    images: ImageSet,
-    device: torch.device,
-    distilled: Distilling | None,
-) -> StepConfig:
-    """What every step needs. augment: given from Python, or None."""
-    soft = bool(recipe.augment.mixup or recipe.augment.cutmix)
-    check_loss(loss, len(images.classes), soft)
-    return StepConfig(
-        images=images,
-        batches=Batches(len(images), recipe.batch_size, recipe.seed, images.groups),
-        seed=recipe.seed,
-        augment=augmentation_of(recipe.augment, augment, images.shape),
-        loss=in_one_operation(loss),
-        mixing=mixing(mixup=recipe.augment.mixup, cutmix=recipe.augment.cutmix, probability=recipe.augment.mixed)
-        if soft
-        else None,
-        precision=precision_of(recipe.precision, device),
-        distilling=distilled,
-    )
-
-
 def loss_of(asked: LossKeys, given: Any = None) -> LossFunction:
     """The loss that a recipe names, or one given from Python: (logits, targets) -> the loss of each image [B]."""
     loss: LossFunction
@@ -325,6 +309,13 @@ def augmentation_of(asked: Augment, given: Any, shape: tuple[int, int, int]) -> 
         custom = named("augment", str(asked.custom), asked.options, 2)
     check_augment(custom, shape)
     return lambda images, rng: custom(shipped(images, rng), rng)
+
+
+def mixing_of(asked: Augment) -> Mixing | None:
+    """How pairs of images are mixed; None where the recipe mixes none."""
+    if not asked.mixes:
+        return None
+    return mixing(mixup=asked.mixup, cutmix=asked.cutmix, probability=asked.mixed)
 
 
 def metrics_of(names: Sequence[str], select_by: str, given: Sequence[Any] = ()) -> tuple[dict[str, Metric], bool]:
