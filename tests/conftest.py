@@ -28,8 +28,9 @@ Cli = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Decoded pixels of the tests stay out of the user's cache."""
-    folder = tmp_path_factory.mktemp("cache")
+    """Decoded pixels of the tests stay out of the user's cache. All workers of a test run share one."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     os.environ["SIGHTLAB_CACHE"] = str(folder)
     yield folder
 

@@ -20,6 +20,7 @@ from sightlab.data.containers import base
 from sightlab.data.containers.base import DataFile, member_name
 from sightlab.data.containers.open import open_container
 from sightlab.data.containers.tars import read_tar
+from sightlab.data.load import load_parts
 from sightlab.errors import DataError
 from tests.picture_files import add, encoded, flat, noise, real, spread, tarred, zipped
 from tests.reading import read
@@ -269,7 +270,7 @@ def test_a_member_name_stays_inside_or_is_refused(name: str) -> None:
 
 def test_mnist_like_pictures_of_a_real_archive_are_what_pillow_reads() -> None:
     path = real("cifar100-subset.tar")
-    parts = read(path)
+    parts = load_parts(path).parts
     train, test = parts.splits["train"], parts.splits["test"]
     assert len(parts.classes) == 100 and list(parts.classes) == sorted(parts.classes)
     assert train.counts().tolist() == [125] * 100 and test.counts().tolist() == [25] * 100

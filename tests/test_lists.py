@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sightlab.data.load import load_parts
 from sightlab.data.tables.loose_lines import ways
 from sightlab.errors import DataError
 from tests.picture_files import flat, real, spread, tarred, zipped
@@ -294,7 +295,7 @@ def test_any_text_is_parted_without_a_mishap(text: str) -> None:
 def test_the_real_lists_of_mnist_m_give_the_labels_of_mnist() -> None:
     path = real("mnist-m-subset.tar")
     labels = np.frombuffer(gzip.decompress(real("mnist/t10k-labels-idx1-ubyte.gz").read_bytes())[8:], np.uint8)
-    parts = read_source(path)
+    parts = load_parts(path).parts
     train, test = parts.splits["train"], parts.splits["test"]
     assert (len(train), len(test), train.shape) == (10_000, 2_000, (32, 32, 3))
     assert parts.classes == tuple("0123456789") and train.numbered and parts.notes == ()
