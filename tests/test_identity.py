@@ -19,6 +19,7 @@ from sightlab.data.imageset import ImageSet
 from sightlab.data.splits import Sealed, Splits
 from sightlab.errors import RunError
 from sightlab.parts.fingerprint import file_fingerprint, fingerprint, weights_fingerprint
+from sightlab.parts.user_code import load_user_code
 from sightlab.recipes.overrides import changed
 from sightlab.records.identity import Identity
 from sightlab.training.identity import check_network, check_resumable, identity_of
@@ -150,6 +151,18 @@ def test_the_same_code_in_another_process_has_the_same_fingerprint(tmp_path: Pat
     found = {subprocess.run(words, capture_output=True, text=True, check=True).stdout for _ in range(2)}
     assert len(found) == 1
     assert "True" in found.pop()
+
+
+def test_the_same_code_under_another_module_name_is_the_same(tmp_path: Path) -> None:
+    text = "from torch import nn\nW = 2\nclass Own(nn.Module):\n    def forward(self, x): return x * W\n"
+    (tmp_path / "own.py").write_text(text)
+    run_as_file = load_user_code(tmp_path / "own.py", "Own", "model")
+    script: dict[str, Any] = {"__name__": "__main__"}
+    exec(text, script)
+    assert fingerprint(run_as_file()) == fingerprint(script["Own"]())  # type: ignore[operator]
+    (tmp_path / "own.py").write_text(text.replace("W = 2", "W = 3"))
+    changed_code = load_user_code(tmp_path / "own.py", "Own", "model")
+    assert fingerprint(changed_code()) != fingerprint(script["Own"]())  # type: ignore[operator]
 
 
 def test_what_cannot_be_pinned_down_is_said() -> None:
@@ -335,5 +348,5 @@ def test_a_network_that_is_tested_must_have_the_code_that_was_trained() -> None:
     frozen = drawn(1)
     frozen.requires_grad_(False)
     check_network(kept, frozen)
-    with pytest.raises(RunError, match="network: its code is not what the run was trained with"):
+    with pytest.raises(RunError, match="network: its code, options or attributes are not those"):
         check_network(kept, Net(scale=2.0))

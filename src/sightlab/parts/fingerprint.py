@@ -85,7 +85,9 @@ def has_been_trained(net: Any) -> bool:
 
 
 def qualified_name(thing: object) -> str:
-    """Module and name of a function or a class, or of an object's class.
+    """The name of a function or a class, or of an object's class; with its module if it is installed.
+
+    The user's own code may be imported, run as a script, or given as a file, under another module's name each time.
 
     >>> qualified_name(Path), qualified_name(functools.partial(sys.exit, 1))
     ('pathlib.Path', 'sys.exit')
@@ -93,6 +95,8 @@ def qualified_name(thing: object) -> str:
     while isinstance(thing, functools.partial):
         thing = thing.func
     named: Any = thing if hasattr(thing, "__qualname__") else type(thing)
+    if isinstance(named, FunctionType | type) and not is_installed(named):
+        return str(named.__qualname__)
     return f"{getattr(named, '__module__', None) or 'builtins'}.{named.__qualname__}"
 
 

@@ -171,7 +171,7 @@ def check_resumable(kept: Identity | None, now: Identity) -> None:
 
 
 def check_network(kept: Identity | None, model: object) -> None:
-    """Raise RunError unless a network given from Python has the code of the one that a run was trained with.
+    """Raise RunError unless a network given from Python is built as the one that a run was trained with.
 
     kept: of the run; None, or one whose network is sightlab's own, has nothing to check.
     """
@@ -187,6 +187,6 @@ def check_network(kept: Identity | None, model: object) -> None:
         return
     if here != then:
         raise RunError(
-            f"network: its code is not what the run was trained with ({then} then, {here} now); give the code of then, "
-            "or train anew"
+            f"network: its code, options or attributes are not those that the run was trained with ({then} then, "
+            f"{here} now); build it anew from the code of then, or train again"
         )
