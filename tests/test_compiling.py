@@ -9,10 +9,9 @@ import torch
 
 import sightlab
 from sightlab.errors import RecipeError
-from sightlab.training.callbacks import Watch
 from sightlab.store.run_folder import read_facts
 from sightlab.training import compilation
-from sightlab.training.callbacks import Paused
+from sightlab.training.callbacks import Paused, Watch
 from sightlab.training.prepare import prepare
 from tests.test_training import run_loop, same, tiny, weights
 
@@ -61,10 +60,10 @@ def test_a_kept_decision_that_is_torn_is_made_anew(own_cache: Path) -> None:
 def test_a_resumed_run_repeats_what_was_decided(tmp_path: Path) -> None:
     said: list[str] = []
     with pytest.raises(Paused) as paused:
-        sightlab.train(tiny(seed=80), home=tmp_path, watch=Watch(pause=lambda: True))
+        sightlab.train(tiny(seed=80), home=tmp_path, callbacks=[Watch(pause=lambda: True)])
     folder = tmp_path / str(paused.value)
     assert read_facts(folder)["compiled"] is False
-    sightlab.resume(folder, watch=Watch(say=said.append))
+    sightlab.resume(folder, callbacks=[Watch(say=said.append)])
     assert "not compiled: as when the run began" in said
 
 
@@ -93,3 +92,19 @@ def test_the_probe_measures_and_leaves_the_training_as_it_is() -> None:
     assert decision.compiled == decision.line.startswith("compiled: ")
     assert same(before, prepared.training.classifier.state_dict())
     assert prepared.training.classifier.net_in_training is None
+
+
+@pytest.mark.parametrize(
+    ("programs", "says"),
+    [((), "there is no C compiler (cc, gcc, clang) on this machine, which triton needs"), (("gcc",), "")],
+)
+def test_a_cuda_device_needs_triton_and_a_c_compiler(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, programs: tuple[str, ...], says: str
+) -> None:
+    for name in programs:
+        (tmp_path / name).touch(mode=0o755)
+    (tmp_path / "triton").mkdir()
+    (tmp_path / "triton" / "__init__.py").touch()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert compilation.obstacle(torch.device("cuda")) == says

@@ -26,7 +26,7 @@ from sightlab.training.compilation import obstacle
 from sightlab.training.device import choose_device, own_process
 from sightlab.training.distributed import DistributedStep, Place
 from sightlab.training.lr_finder import find_lr
-from sightlab.training.prepare import Prepared, gradient_step, prepare
+from sightlab.training.prepare import Prepared, prepare
 from tests.gpu.conftest import gpus
 from tests.test_training import run_loop, same, weights, without_times
 
@@ -53,7 +53,7 @@ def accuracy_on_cpu(model: str = "cnn") -> float:
 def first_gradients(recipe: Recipe) -> Tensor:
     """All gradients of the first step, one after the other, on the CPU."""
     prepared = prepare(recipe)
-    steps = gradient_step(prepared)
+    steps = prepared.gradient_step()
     prepared.training.classifier.train()
     steps.gradients(prepared.training.classifier, 1, 0)
     steps.close()
