@@ -12,7 +12,7 @@ import typer
 
 from sightlab.cli.hints import with_options
 from sightlab.cli.output import JSON_OPTION, Home, say, table
-from sightlab.cli.stdio import dumped, json_bytes, name_bytes, printable, write
+from sightlab.cli.stdio import encode_names, json_bytes, json_line, printable, write
 from sightlab.cli.test import own_model
 
 if TYPE_CHECKING:
@@ -84,11 +84,11 @@ def predict(
         device=device,
     )
     if json or form is Format.json:
-        write(json_bytes(dumped(facts_of(answers))), output)
+        write(json_bytes(json_line(facts_of(answers))), output)
     elif form is Format.submission:
-        write(name_bytes(submitted(answers, files)), output)
+        write(encode_names(submitted(answers, files)), output)
     elif form is Format.csv or output is not None:
-        write(name_bytes(as_csv(answers)), output)
+        write(encode_names(as_csv(answers)), output)
     else:
         show(answers)
 

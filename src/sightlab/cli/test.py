@@ -10,7 +10,7 @@ import typer
 
 from sightlab.cli.data import Words, reading_of
 from sightlab.cli.output import JSON_OPTION, Home, out, plain_name, progress_bar, say, table
-from sightlab.cli.stdio import dumped, json_bytes, printable, write
+from sightlab.cli.stdio import json_bytes, json_line, printable, write
 
 if TYPE_CHECKING:
     from sightlab.evaluation import Evaluation
@@ -75,7 +75,7 @@ def test(
     for text in tested.notes:
         say(printable(text))
     if json:
-        write(json_bytes(dumped(facts_of(tested, str(bundle.folder), data, written))), None)
+        write(json_bytes(json_line(facts_of(tested, str(bundle.folder), data, written))), None)
     else:
         result(tested, written)
 
