@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import sightlab
 from sightlab.data.imageset import ImageSet
 from sightlab.data.load import load_data, load_parts
 from sightlab.data.splits import Sealed, Splits, as_splits
 from sightlab.errors import DataError
+from sightlab.training.prepare import splits_of
 
 
 def by_class(values: dict[str, int], size: int = 8, channels: int = 1, each: int = 4) -> ImageSet:
@@ -77,7 +79,7 @@ def test_what_differs_is_refused_in_one_line_that_names_both_splits(
 
 def test_sizes_that_differ_are_fitted_where_a_size_is_given() -> None:
     sets = {"train": by_class({"cat": 1, "dog": 2}), "test": by_class({"cat": 1, "dog": 2}, size=16, channels=3)}
-    splits = as_splits(sets, size=8, channels=1)
+    splits = splits_of(sightlab.recipe("cnn", size=8, channels=1).data, sets)
     assert splits.shape == splits.test.open("a check").shape == (8, 8, 1)
 
 

@@ -380,7 +380,8 @@ def splits_of(asked: Data, data: OwnData | None = None, progress: Progress | Non
     """The splits that a recipe describes, or those of the caller's own data."""
     limit, share = asked.limit_per_class, asked.validation
     if data is not None:
-        return as_splits(data, validation=share, limit_per_class=limit, seed=asked.split_seed)
+        seed, size, channels = asked.split_seed, asked.size, asked.channels
+        return as_splits(data, validation=share, limit_per_class=limit, seed=seed, size=size, channels=channels)
     return load_data(
         asked.source,
         limit_per_class=limit,
