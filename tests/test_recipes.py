@@ -106,7 +106,7 @@ def test_a_value_is_text_only_where_the_key_takes_text(word: str, key: str, valu
         (["lr=nan"], "finite"),
         (["lr"], "unexpected 'lr'; changes look like KEY=VALUE"),
         (["lr=1", "optimizer.lr=2"], "given twice"),
-        (["augment=1"], "'augment' is a group"),
+        (["distillation=1"], "'distillation' is a group"),
         (["pretrained=true", "weights=x.pth"], "both pretrained and weights"),
         (["limit_per_class=1"], "data.limit_per_class"),
     ],

@@ -50,9 +50,8 @@ def check(
         as_json({"part": part, "slot": chosen, "promise": promise})
         return
     out(f"{part} fits as {'an' if chosen[0] in 'ao' else 'a'} {chosen}: it {promise}")
-    key = {"metric": "metrics", "callback": "callbacks", "augment": "augment.custom"}.get(chosen, chosen)
-    group = key.removesuffix(".custom")
-    out(" ".join([f"next    sightlab train {key}={part}", *(f"{group}.options.{word}" for word in words or [])]))
+    key = {"metric": "metrics", "callback": "callbacks"}.get(chosen, chosen)
+    out(" ".join([f"next    sightlab train {key}={part}", *(f"{key}.options.{word}" for word in words or [])]))
 
 
 def options_of(words: list[str]) -> dict[str, object]:

@@ -19,6 +19,7 @@ SHORT = {
     "schedule": "schedule.name",
     "loss": "loss.name",
     "averaging": "averaging.name",
+    "augment": "augment.custom",
     # Lookahead's alpha is the rarer one, and is written in full; so are the options of parts other than the model.
     "alpha": "distillation.alpha",
     "options": "model.options",

@@ -128,6 +128,7 @@ class Augment(Group):
     registers; options: what it takes.
     """
 
+    short_for = "custom"
     resized_crop: Share = 0.0
     crop_padding: Annotated[int, Field(ge=0, le=512)] = 0
     crop_mode: Literal["black", "reflect"] = "black"
