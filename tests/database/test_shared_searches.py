@@ -173,7 +173,8 @@ def test_what_cannot_be_shared_is_one_line(
     )
     words = ("tune", *TINY, "epochs=1", "--study", "mine", "--share", "--jobs", 1, "--no-test")
     assert cli(*words, "lr=0.03")[0] == 2
-    assert cli(*words, "lr=0.03,0.1")[0] == 0
+    status, _, err = cli(*words, "lr=0.03,0.1")
+    assert status == 0, err
     refused_with(cli(*words, "lr=0.03,0.2"), "study mine: was created with another space")
     refused_with(
         cli("tune", "--resume", "min", "--share"), "no study 'min' in the database of SIGHTLAB_DB; did you mean"

@@ -106,10 +106,10 @@ class SegmentCallback(Callback):
         self.unsent.append(context.record)
         if self.until is None:
             return
-        if context.request == STOP:  # another callback ends the training, which would finalize the run
+        if context.request == STOP:  # another callback ends the training, after which the run would be finalized
             context.training.stopped = context.reason
-            context.pause()
-        elif reached(context.history, self.until, context.plan.early_stop):
+            raise Paused
+        if reached(context.history, self.until, context.plan.early_stop):
             context.pause()
 
     def on_train_end(self, context: TrainingContext) -> None:  # noqa: ARG002 - as Callback has it
