@@ -9,7 +9,10 @@ import pytest
 import yaml
 
 import sightlab
-from sightlab.errors import RecipeError
+from sightlab.callbacks import CALLBACKS
+from sightlab.errors import ModelError, RecipeError
+from sightlab.metrics.registry import METRICS
+from sightlab.models import MODELS, build, parameter_count
 from sightlab.parts import registry
 from sightlab.recipes.keys import full_key, members
 from sightlab.recipes.loader import parse_recipe, read_recipe
@@ -25,10 +28,21 @@ EVERY_PART = [(group, name) for group, parts in PARTS.items() for name in parts]
 def installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A package that registers parts, as an installer leaves it."""
     (tmp_path / "vision_parts.py").write_text("def focal(logits, targets, gamma=2.0): return logits.sum(1) * gamma\n")
+    (tmp_path / "vision_nets.py").write_text(
+        "from torch import nn\n"
+        "def tiny(channels, classes, height, width, hidden=5):\n"
+        "    first = nn.Linear(channels * height * width, hidden)\n"
+        "    return nn.Sequential(nn.Flatten(), first, nn.Linear(hidden, classes))\n"
+    )
     facts = tmp_path / "vision_parts-0.3.dist-info"
     facts.mkdir()
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: vision-parts\nVersion: 0.3\n")
-    points = ("loss.focal = vision_parts:focal", "metric.gone = vision_parts:gone", "callback.bad = no_such_module:x")
+    points = (
+        "loss.focal = vision_parts:focal",
+        "model.tiny = vision_nets:tiny",
+        "metric.gone = vision_parts:gone",
+        "callback.bad = no_such_module:x",
+    )
     (facts / "entry_points.txt").write_text("\n".join(["[sightlab.parts]", *points, ""]))
     monkeypatch.syspath_prepend(tmp_path)
     registry.installed.cache_clear()
@@ -190,3 +204,13 @@ def test_a_registered_part_that_cannot_be_imported_is_told_with_its_package(inst
 def test_every_part_that_ships_is_in_the_registry() -> None:
     for slot in ("optimizer", "schedule", "loss"):
         assert set(registry.SHIPPED[slot]) == set(PARTS[slot])
+    assert set(registry.SHIPPED["metric"]) == set(METRICS)
+    assert set(registry.SHIPPED["callback"]) == set(CALLBACKS)
+    assert set(registry.SHIPPED["model"]) <= set(MODELS)
+
+
+def test_a_registered_model_is_built_by_its_name(installed_package: Path) -> None:
+    net = build("tiny", channels=2, classes=3, height=4, width=5, options={"hidden": 7})
+    assert parameter_count(net) == (2 * 4 * 5 + 1) * 7 + (7 + 1) * 3
+    with pytest.raises(ModelError, match="unknown model 'tny'; did you mean tiny"):
+        build("tny", channels=2, classes=3, height=4, width=5)
