@@ -40,10 +40,10 @@ READ_AS_TRAINED = ("size", "channels", "bit_depth", "shape")
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a test found. seen: how many of its images the model was trained or selected on. notes: a line each.
+    """The result of an evaluation. seen: how many of its images the model has trained on or was selected on.
 
-    >>> said = Predictions(np.eye(2, dtype=np.float32), np.arange(2), np.arange(2), ("cat", "dog"))
-    >>> Evaluation(metrics.score(said), tuple(metrics.class_scores(said)), said, seen=0, notes=()).score.correct
+    >>> made = Predictions(np.eye(2, dtype=np.float32), np.arange(2), np.arange(2), ("cat", "dog"))
+    >>> Evaluation(metrics.score(made), tuple(metrics.class_scores(made)), made, seen=0, notes=()).score.correct
     2
     """
 
@@ -102,23 +102,23 @@ def evaluate(
     bundle = bundle_of(run)
     chosen = choose_device(device)
     if isinstance(data, ImageSet):
-        (images, said_of), source = in_shape(data, shape_of(bundle)), "arrays"
+        (images, remarks), source = in_shape(data, shape_of(bundle)), "arrays"
     else:
-        images, said_of = labelled_images(data, shape_of(bundle), recipe_words(bundle), read, progress)
+        images, remarks = labelled_images(data, shape_of(bundle), recipe_words(bundle), read, progress)
         source = str(data)
-    notes = list(said_of)
+    notes = list(remarks)
     images = matched(images, bundle, source, notes)
     prints = fingerprints(images)
     refuse_sealed(prints, bundle, source, open_test)
     with own_process():
         classifier = open_model(bundle, model).to(chosen)
-        said = predictions(classifier, images, chosen, tick=tick)
-    check_logits(said.logits, bundle)
+        found = predictions(classifier, images, chosen, tick=tick)
+    check_logits(found.logits, bundle)
     openings = opened_once_more(bundle, images, source, open_test)
     notes += on_record(bundle)
     seen = int(np.isin(prints, seen_images(bundle)).sum())
     return Evaluation(
-        metrics.score(said, openings=openings), tuple(metrics.class_scores(said)), said, seen, tuple(notes)
+        metrics.score(found, openings=openings), tuple(metrics.class_scores(found)), found, seen, tuple(notes)
     )
 
 

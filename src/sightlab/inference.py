@@ -49,10 +49,10 @@ def predictions(
     classifier.eval()
     try:
         with torch.inference_mode():
-            for places in in_turn(len(images), batch_size):
-                logits[places] = classifier(images_at(images, places, device)).float().cpu().numpy()
+            for indices in in_turn(len(images), batch_size):
+                logits[indices] = classifier(images_at(images, indices, device)).float().cpu().numpy()
                 if tick:
-                    tick(int(places[-1]) + 1, len(images))
+                    tick(int(indices[-1]) + 1, len(images))
     finally:
         classifier.train(was_training)
     return Predictions(logits, images.labels, np.arange(len(images)), images.classes)

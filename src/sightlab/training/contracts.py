@@ -72,8 +72,8 @@ def check_augment(augment: Callable[..., Any], shape: tuple[int, int, int]) -> N
 def check_metric(metric: Callable[[Predictions], float]) -> None:
     """Raise RecipeError unless Predictions of two classes give a finite number."""
     logits = np.array([[2, 1], [0, 3], [0, 1], [1, 0]], np.float32)
-    said = Predictions(logits, np.array([0, 0, 1, 1]), np.arange(4), ("a", "b"))
-    found = called("metric", metric, said, given="Predictions of 4 images and 2 classes")
+    example = Predictions(logits, np.array([0, 0, 1, 1]), np.arange(4), ("a", "b"))
+    found = called("metric", metric, example, given="Predictions of 4 images and 2 classes")
     try:
         finite = bool(np.isfinite(float(found)))
     except (TypeError, ValueError):
