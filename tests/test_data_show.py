@@ -101,3 +101,13 @@ def test_contact_sheets_of_other_data_are_not_read_as_pictures(cli: Cli, tmp_pat
     assert "13 images" in cli("data", "show", root)[1]
     archive = shutil.make_archive(str(tmp_path / "packed"), "zip", root)
     assert "13 images" in cli("data", "show", archive)[1]
+
+
+def test_runs_that_are_kept_inside_the_data_are_not_read_as_pictures(cli: Cli, tmp_path: Path) -> None:
+    root = pets(tmp_path / "pets")
+    key = content_key([root], {})
+    run = {f"runs/3f2a-cnn/{name}": b"{}" for name in ("run.json", "recipe.yaml")}
+    spread(root, {**run, "runs/sightlab.db": b"x", "runs/3f2a-cnn/predictions.png": flat(99), "runs/new.png": flat(98)})
+    spread(root, {f"9b1c/{name}": b"{}" for name in ("run.json", "recipe.yaml")} | {"9b1c/predictions.png": flat(97)})
+    assert "12 images, 4 x 4 x 3, 2 classes" in cli("data", "show", root, "--sheet", tmp_path / "sheet.png")[1]
+    assert content_key([root], {}) == key

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sightlab.data.containers.junk import SHEET_HEAD_BYTES, SHEET_MARK, is_junk, may_be_sheet
+from sightlab.data.containers.junk import SHEET_HEAD_BYTES, SHEET_MARK, holds_runs, is_junk, may_be_sheet
 from sightlab.data.formats.file_io import reading
 from sightlab.errors import DataError
 from sightlab.files import write_text
@@ -168,7 +168,7 @@ def walk_folder(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     here = (status.st_dev, status.st_ino)
-    if here in above:
+    if here in above or (prefix and holds_runs({entry.name for entry in entries})):
         return
     if prefix:
         yield prefix, folder

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sightlab.data.containers.base import DataFile, check_size
-from sightlab.data.containers.junk import is_junk
+from sightlab.data.containers.junk import holds_runs, is_junk
 from sightlab.errors import DataError, one_line
 
 
@@ -92,8 +92,12 @@ def read_folder(root: Path) -> Folder:
                 listing.folders.discard(above)
                 continue
             with os.scandir(folder) as entries:
-                for entry in entries:
-                    listing.add(entry, f"{above}/{entry.name}" if above else entry.name, seen | {here})
+                found = list(entries)
+            if above and holds_runs({entry.name for entry in found}):
+                listing.folders.discard(above)
+                continue
+            for entry in found:
+                listing.add(entry, f"{above}/{entry.name}" if above else entry.name, seen | {here})
         except OSError as error:
             raise DataError(f"{folder}: cannot be listed: {error.strerror}") from error
     return Folder(root, listing.sizes, frozenset(listing.folders), listing.ignored)

@@ -1,8 +1,9 @@
-"""Files and folders that are never data: what systems and editors leave behind, and sightlab's own contact sheets."""
+"""Files and folders that are never data: what systems and editors leave behind, and what sightlab itself writes."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 # Exact names, in small letters: of macOS, Windows, network storage, editors, version control and notebooks.
 NAMES = frozenset(
@@ -35,6 +36,15 @@ def is_ignored(name: str) -> bool:
     (True, True, False)
     """
     return any(is_junk(part) for part in name.split("/"))
+
+
+def holds_runs(names: Collection[str]) -> bool:
+    """Whether a folder with these files is one of sightlab's runs, or the folder that runs are kept in.
+
+    >>> holds_runs({"run.json", "recipe.yaml", "predictions.png"}), holds_runs({"sightlab.db"}), holds_runs({"1.png"})
+    (True, True, False)
+    """
+    return "sightlab.db" in names or ("run.json" in names and "recipe.yaml" in names)
 
 
 def may_be_sheet(name: str) -> bool:
