@@ -98,6 +98,15 @@ def test_a_run_is_reused_wherever_its_data_lie_and_not_after_they_changed(tmp_pa
     assert other.id != run.id
 
 
+def test_results_are_shown_when_their_data_are_gone(two: tuple[Path, Path]) -> None:
+    recipe = tiny(seed=1, data="gone.npz")
+    (two[0] / "recipe.yaml").write_text(recipe.to_yaml())
+    facts = read_facts(two[0]) | {"recipe_hash": recipe.hash}
+    (two[0] / "run.json").write_text(json.dumps(facts))
+    assert RunIndex(two[0].parent).finished(recipe) == two[0]
+    assert RunIndex(two[0].parent).finished(changed(recipe, {"lr": 0.7})) is None
+
+
 def test_code_in_a_file_is_reused_until_it_changes(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(CODE)
     recipe = changed(tiny(), {"model.options": {}, "model.name": "net.py:net"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from sightlab.records.identity import Identity
 from sightlab.runs.resolve_teacher import teacher_bundle
 from sightlab.runs.resolve_weights import with_runs_found
 from sightlab.store.run_folder import home_folder, identity_in, read_facts, recipe_in, run_folders, status_of
-from sightlab.training.identity import identity_on
+from sightlab.training.identity import identity_on, plain_hash
 from sightlab.training.prepare import splits_of
 
 Known = tuple[Path, dict[str, Any]]
@@ -38,6 +38,7 @@ class RunIndex:
         self.home = home_folder(home)
         self.by_key: dict[str, list[Known]] = defaultdict(list)
         self.by_hash: dict[str, list[Known]] = defaultdict(list)
+        self.recipes: set[str] = set()
         self.contents: dict[Data, dict[str, str]] = {}
         self.expected: dict[tuple[str, int], Identity] = {}
         for folder in run_folders(self.home):
@@ -51,7 +52,9 @@ class RunIndex:
             return
         identity = identity_in(facts)
         places = [self.by_hash[str(facts.get("recipe_hash"))]]
-        places += [self.by_key[identity.key]] if identity is not None and identity.whole else []
+        if identity is not None and identity.whole:
+            self.recipes.add(identity.recipe)
+            places.append(self.by_key[identity.key])
         for known in places:
             known[:] = [*(one for one in known if one[0] != folder), (folder, facts)]
 
@@ -83,33 +86,34 @@ class RunIndex:
         For showing results, not for training: where the data are gone, or no run with an identity is there, an older
         one counts by what is known of it.
         """
+        older = self.by_hash.get(recipe.hash, [])
         try:
-            found = list(self.standing(recipe, processes, ("finished",)))
-            older = [one for one in self.by_hash.get(recipe.hash, ()) if identity_in(one[1]) is None]
-        except DataError:
-            found, older = [], self.by_hash.get(recipe.hash, [])
+            found = self.standing(recipe, processes, ("finished",))
+            older = [one for one in older if identity_in(one[1]) is None]
+        except (DataError, RunError):
+            found = []
         found = found or [one for one in older if self._as_far_as_known(one, recipe, processes)]
         return found[-1][0] if found else None
 
     def diverged(self, recipe: Recipe, processes: int = 1) -> str | None:
         """Why the newest run of a recipe ended in a loss that is no number; None where there is none that did.
 
-        On a CPU the same recipe diverges again, at the same step.
+        On a CPU the same recipe diverges again, at the same step. Raises as `identity_of`.
         """
         failed = [facts for _, facts in self.standing(recipe, processes, ("failed",))]
         reason = str(failed[-1].get("reason", "")) if failed else ""
         return reason if NOT_FINITE in reason else None
 
-    def standing(self, recipe: Recipe, processes: int, statuses: Iterable[str]) -> Iterable[Known]:
+    def standing(self, recipe: Recipe, processes: int, statuses: Iterable[str]) -> list[Known]:
         """The runs of a recipe by so many processes with one of these statuses, and their records, oldest first."""
-        if not self.by_key:
-            return []
+        if plain_hash(recipe, own_model=False) not in self.recipes:
+            return []  # without a look at its data
         return self._matching(self.identity_of(recipe, processes), statuses)
 
     def _matching(self, identity: Identity, statuses: Iterable[str]) -> list[Known]:
         wanted = tuple(statuses)
-        known = self.by_key.get(identity.key, ()) if identity.whole else ()
-        return [one for one in known if status_of(one[1]) in wanted]
+        known = self.by_key.get(identity.key, ())
+        return [one for one in known if same(identity, one[1]) and status_of(one[1]) in wanted]
 
     def _contents(self, recipe: Recipe) -> dict[str, str]:
         """The content of a recipe's data; hashed once for the same data."""
@@ -122,6 +126,12 @@ class RunIndex:
         folder, facts = known
         same = facts.get("model") == recipe.model.name and processes_of(folder) == max(processes, recipe.processes)
         return same and status_of(facts) == "finished" and recipe_in(folder)[0].data == recipe.data
+
+
+def same(identity: Identity, facts: Mapping[str, Any]) -> bool:
+    """Whether a run's record has this identity."""
+    known = identity_in(facts)
+    return known is not None and known.same_training(identity)
 
 
 def processes_of(folder: Path) -> int:
