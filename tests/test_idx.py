@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sightlab.data.containers.base import DataFile
+from sightlab.data.formats.csv import write_csv
 from sightlab.data.formats.idx import TYPES, is_idx, read_idx, write_idx
 from sightlab.data.imageset import UNDIVIDED, ImageSet
+from sightlab.data.load import load_parts
 from sightlab.errors import DataError
 from tests.array_files import claimed, parts_of
 from tests.array_files import fault as refusal
@@ -237,6 +239,18 @@ def test_what_is_written_is_read(tmp_path: Path, shape: tuple[int, int, int], sp
     np.testing.assert_array_equal(parts.splits[split].images, images.images)
     np.testing.assert_array_equal(parts.splits[split].labels, images.labels)
     assert parts.classes == images.classes
+
+
+def test_classes_named_by_numbers_keep_them_where_one_between_has_no_images(tmp_path: Path) -> None:
+    pixels, classes = np.zeros((3, 2, 2, 1), np.uint8), ("1", "2", "5")
+    images = ImageSet(pixels, np.array([0, 1, 2]), classes)
+    write_idx(images, tmp_path / "idx", "test")
+    read = load_parts(tmp_path / "idx").parts.splits["test"]
+    assert [read.classes[label] for label in read.labels] == ["1", "2", "5"]
+    write_csv(images, tmp_path / "test.csv")
+    assert [line.split(",")[0] for line in (tmp_path / "test.csv").read_text().splitlines()] == ["label", "1", "2", "5"]
+    with pytest.raises(DataError, match="these classes go up to 300: npz keeps them"):
+        write_idx(ImageSet(pixels, np.array([0, 1, 2]), ("1", "2", "300")), tmp_path / "large", "test")
 
 
 def test_equal_sets_give_equal_bytes_whenever_they_are_written(tmp_path: Path) -> None:

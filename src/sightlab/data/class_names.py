@@ -34,6 +34,16 @@ def spelled_as(names: Iterable[str], known: Sequence[str]) -> dict[str, str]:
     return {name: of_fold[folded(name)][0] for name in strangers if len(of_fold.get(folded(name), ())) == 1}
 
 
+def class_numbers(classes: Sequence[str]) -> list[int]:
+    """What stands for each class in a format that has no names: names that are whole numbers, else their positions.
+
+    >>> class_numbers(["0", "2", "10"]), class_numbers(["cat", "7"])
+    ([0, 2, 10], [0, 1])
+    """
+    numbers = [int(name) for name in classes if name.isascii() and name.isdigit() and str(int(name)) == name]
+    return numbers if len(numbers) == len(classes) else list(range(len(classes)))
+
+
 Pairs = Sequence[tuple[str, str]]
 
 

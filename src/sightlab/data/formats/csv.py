@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sightlab.data.class_names import class_numbers
 from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.array_classes import Classified, ClassWords, check_splits, classified
 from sightlab.data.formats.array_values import on_white
@@ -216,8 +217,8 @@ def read_unlabelled_csv(
 def write_csv(images: ImageSet, target: Path, rows: int | None = None) -> Path:
     """Write images as CSV with a header: `label,pixel1,...`, row-major, channels last; whole or not at all.
 
-    label: the class number. rows: of the first so many images, all where there are fewer or None is given.
-    Raises OSError as writing does.
+    label: the class number, see `class_numbers`. rows: of the first so many images, all where there are fewer or None
+    is given. Raises OSError as writing does.
 
     >>> import tempfile
     >>> from sightlab.data.load import load_parts
@@ -229,11 +230,12 @@ def write_csv(images: ImageSet, target: Path, rows: int | None = None) -> Path:
     """
     height, width, channels = images.shape
     count = min(len(images), rows or len(images))
+    numbers = class_numbers(images.classes)
     with whole(target) as temporary, temporary.open("w", encoding="ascii", newline="") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(["label", *(f"pixel{n}" for n in range(1, height * width * channels + 1))])
         for start in range(0, count, ROWS_AT_ONCE):
             places = np.arange(start, min(start + ROWS_AT_ONCE, count))
             for label, pixels in zip(images.labels[places], images.gather(places), strict=True):
-                table.writerow([int(label), *pixels.reshape(-1).tolist()])
+                table.writerow([numbers[label], *pixels.reshape(-1).tolist()])
     return target

@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from sightlab.data.class_names import class_numbers
 from sightlab.data.containers.base import DataFile
 from sightlab.data.formats.file_io import BLOCK_BYTES, opened, read_up_to
 from sightlab.data.formats.stored import Array, StoredArray
@@ -98,15 +99,21 @@ def write_idx(images: ImageSet, folder: Path, split: str) -> tuple[Path, Path]:
     """Write `<split>-images-idx3-ubyte.gz` (idx4 with more than one channel) and its labels file; gives both paths.
 
     The same images give the same bytes. Each file is there whole or not at all. An idx file holds class numbers, not
-    names. Raises DataError: more than 256 classes, or the folder cannot be written.
+    names: see `class_numbers`. Raises DataError: more than 256 classes, a number above 255, or the folder cannot be
+    written.
     """
     if len(images.classes) > 256:
         raise DataError(f"{folder}: idx labels are bytes, for 256 classes; these images have {len(images.classes)}")
+    numbers = np.array(class_numbers(images.classes))
+    if numbers.max(initial=0) > 255:
+        raise DataError(
+            f"{folder}: idx labels are bytes, up to 255; these classes go up to {numbers.max()}: npz keeps them"
+        )
     name = {"test": "t10k"}.get(split, split)
     pixels = images.images[..., 0] if images.shape[2] == 1 else images.images
     targets = folder / f"{name}-images-idx{pixels.ndim}-ubyte.gz", folder / f"{name}-labels-idx1-ubyte.gz"
     write_array(targets[0], pixels)
-    write_array(targets[1], images.labels.astype(np.uint8))
+    write_array(targets[1], numbers[images.labels].astype(np.uint8))
     return targets
 
 
