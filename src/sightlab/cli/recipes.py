@@ -31,7 +31,7 @@ def recipes(
     ] = False,
     json: bool = JSON_OPTION,
 ) -> None:
-    """List the built-in recipes, show one, or print their JSON Schema."""
+    """List or show built-in recipes, or print their JSON Schema."""
     from sightlab.errors import RecipeError
     from sightlab.recipes.json_schema import recipe_schema
     from sightlab.recipes.loader import parse_recipe, shipped_recipes, shipped_text
