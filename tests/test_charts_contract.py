@@ -12,9 +12,9 @@ import vl_convert
 
 from sightlab import charts
 from tests.drawings import outside, overlaps, read
-from tests.search_records import AXES, tried
 from tests.test_charts_classes import bins, change, classes, matrix, said
 from tests.test_charts_comparison import candidate, trained
+from tests.trial_records import AXES, trial_summaries
 
 NAMES = ["cat", "<dog>", "犬", "a name of sixty characters, as nobody would want, yet has it"]
 CONTENDERS = [candidate(NAMES[0], 0.9), *(candidate(name, 0.93, (NAMES[0], 0.9), flops=10**9) for name in NAMES[1:])]
@@ -23,7 +23,7 @@ CHARTS: dict[str, Callable[[], Any]] = {
     "class_bars": lambda: charts.class_bars(classes([(name, 7, 9) for name in NAMES])),
     "class_changes": lambda: charts.class_changes([change(name, 0.5, 0.75) for name in NAMES]),
     "comparison_curves": lambda: charts.comparison_curves([(name, trained(4)) for name in NAMES]),
-    "cost_scores": lambda: charts.cost_scores(tried(9), "validation accuracy (%)"),
+    "cost_scores": lambda: charts.cost_scores(trial_summaries(9), "validation accuracy (%)"),
     "confusion": lambda: charts.confusion(matrix(4), NAMES),
     "confusion_shares": lambda: charts.confusion_shares(matrix(4), NAMES),
     "differences": lambda: charts.differences(CONTENDERS),
@@ -35,11 +35,11 @@ CHARTS: dict[str, Callable[[], Any]] = {
         [replace(epoch, metrics=dict.fromkeys(NAMES, 0.5)) for epoch in trained(4)]
     ),
     "learning_rates": lambda: charts.learning_rates([0.001, 0.01, 0.1], [2.0, 1.0, 1.5], 0.02),
-    "parallel_coordinates": lambda: charts.parallel_coordinates(AXES, tried(9), "accuracy"),
+    "parallel_coordinates": lambda: charts.parallel_coordinates(AXES, trial_summaries(9), "accuracy"),
     "pareto": lambda: charts.pareto(CONTENDERS),
     "reliability": lambda: charts.reliability(bins(10)),
     "top_k_curve": lambda: charts.top_k_curve([(name, said(20, 4)) for name in NAMES]),
-    "trial_losses": lambda: charts.trial_losses(tried(9)),
+    "trial_losses": lambda: charts.trial_losses(trial_summaries(9)),
 }
 
 

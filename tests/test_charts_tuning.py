@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sightlab.charts import (
-    Tried,
+    TrialSummary,
     cost_rows,
     cost_scores,
     importance_rows,
@@ -16,11 +16,11 @@ from sightlab.charts import (
     trial_losses,
 )
 from tests.drawings import drawing, marks
-from tests.search_records import AXES, tried
+from tests.trial_records import AXES, trial_summaries
 
 
 def test_every_epoch_of_every_trial_has_a_row_and_the_last_of_each_is_marked() -> None:
-    trials = tried(14)
+    trials = trial_summaries(14)
     rows = loss_rows(trials, 5)
     assert len(rows) == sum(len(trial.epochs) for trial in trials)
     assert sum(row["last"] for row in rows) == sum(bool(trial.epochs) for trial in trials)
@@ -30,7 +30,7 @@ def test_every_epoch_of_every_trial_has_a_row_and_the_last_of_each_is_marked() -
 
 
 def test_better_trials_lie_above_worse_ones_and_failed_ones_are_left_out() -> None:
-    rows = line_rows(AXES, tried(14))
+    rows = line_rows(AXES, trial_summaries(14))
     assert len(rows) == 13 * 3
     assert rows[0]["name"] == "trial 1"
     assert [row["name"] for row in rows if row["best"]] == ["trial 13"] * 3
@@ -38,13 +38,13 @@ def test_better_trials_lie_above_worse_ones_and_failed_ones_are_left_out() -> No
 
 
 def test_a_parameter_alone_has_a_dot_for_every_trial_where_lines_would_not_be_seen() -> None:
-    trials = [replace(trial, shares=trial.shares[:1]) for trial in tried(14)]
-    scored = sum(trial.better is not None for trial in trials)
+    trials = [replace(trial, shares=trial.shares[:1]) for trial in trial_summaries(14)]
+    scored = sum(trial.rank is not None for trial in trials)
     alone = drawing(parallel_coordinates(AXES[:1], trials, "accuracy"))
     assert len(marks(alone, "point")) == scored + 1  # the best once more, above all
-    early = sum(trial.ended == "pruned" for trial in trials)
+    early = sum(trial.state == "pruned" for trial in trials)
     assert sum(point.get("fill") is None for point in marks(alone, "point")) == early > 0
-    assert not marks(drawing(parallel_coordinates(AXES, tried(14), "accuracy")), "point")
+    assert not marks(drawing(parallel_coordinates(AXES, trial_summaries(14), "accuracy")), "point")
 
 
 def test_parameters_are_in_the_order_of_their_importance() -> None:
@@ -53,13 +53,13 @@ def test_parameters_are_in_the_order_of_their_importance() -> None:
 
 
 def test_a_trial_with_fewer_epochs_is_told_from_those_that_had_all() -> None:
-    rows = cost_rows(tried(6))
+    rows = cost_rows(trial_summaries(6))
     assert [row["kind"] for row in rows] == ["complete", "complete", "early", "complete", "best"]
     assert [row["seconds"] for row in rows] == [3.0, 6.0, 9.0, 12.0, 15.0]
 
 
 def test_pictures_of_nothing_are_refused() -> None:
-    failed = [Tried("failed", None, None, "failed")]
+    failed = [TrialSummary("failed", None, None, "failed")]
     with pytest.raises(ValueError, match="at least one epoch"):
         trial_losses(failed)
     with pytest.raises(ValueError, match="need an axis, and a trial"):

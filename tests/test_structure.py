@@ -48,7 +48,7 @@ def shape_for(name: str, channels: int, size: int) -> tuple[str, int, int]:
 
 
 GREY, COLOUR = (1, 28), (3, 32)
-QUICK = ("cnn", "compact-resnet", "mini-resnet-v4", "resnet18", "vit-tiny", "densenet121")
+QUICK = ("cnn", "compact-resnet", "mini-resnet-v4", "resnet18", "vit-tiny")
 LARGE = ("101", "110", "152", "large", "base", "vgg", "alexnet", "34", "44", "56")
 CASES = [
     pytest.param(name, GREY, marks=pytest.mark.slow if any(part in name for part in LARGE) else ()) for name in MODELS

@@ -20,7 +20,7 @@ from sightlab.charts.theme import printable, short_names
 from sightlab.charts.topk import top_k_curve, top_k_rows
 from sightlab.charts.tuning import (
     ParameterAxis,
-    Tried,
+    TrialSummary,
     cost_rows,
     cost_scores,
     line_rows,
@@ -33,7 +33,7 @@ __all__ = [
     "COSTS",
     "Cell",
     "ParameterAxis",
-    "Tried",
+    "TrialSummary",
     "change_rows",
     "class_bars",
     "class_changes",

@@ -34,18 +34,18 @@ WIDE = 8  # an axis has a log scale if its largest value is more than this times
 
 
 @dataclass(frozen=True)
-class Tried:
+class TrialSummary:
     """One trial of a search, as its charts show it.
 
-    name: shown in tooltips. score: None if it failed. better: the rank of its score, 1 for the best; None without a
-    score. ended: "complete", "pruned" or "failed". seconds: of training. shares: the positions of its values along the
+    name: shown in tooltips. score: None if it failed. rank: of its score, 1 for the best; None without a
+    score. state: "complete", "pruned" or "failed". seconds: of training. shares: the positions of its values along the
     axes, in [0, 1].
     """
 
     name: str
     score: float | None
-    better: int | None
-    ended: str
+    rank: int | None
+    state: str
     seconds: float = 0.0
     epochs: tuple[Epoch, ...] = ()
     shares: tuple[float, ...] = ()
@@ -59,7 +59,7 @@ class ParameterAxis:
     ticks: tuple[tuple[float, str], ...]
 
 
-def trial_losses(trials: Sequence[Tried], best: int = 5) -> alt.LayerChart:
+def trial_losses(trials: Sequence[TrialSummary], best: int = 5) -> alt.LayerChart:
     """Validation loss of every trial over the epochs: the best in blue, pruned ones in orange, the others grey.
 
     Raises ValueError when no trial has an epoch.
@@ -78,7 +78,7 @@ def trial_losses(trials: Sequence[Tried], best: int = 5) -> alt.LayerChart:
         own = base.transform_filter(f"datum.kind === '{kind}'")
         layers.append(own.mark_line(strokeWidth=width, opacity=0.9, strokeJoin="round"))
         layers.append(own.transform_filter("datum.last").mark_point(size=28, filled=True, opacity=1))
-    count = sum(trial.ended == "pruned" for trial in trials)
+    count = sum(trial.state == "pruned" for trial in trials)
     subtitle = f"blue: the best {best}; orange: pruned ({count}); grey: the others" if len(trials) > best else ""
     return alt.LayerChart(
         layer=layers,
@@ -104,7 +104,7 @@ def _losses(losses: Sequence[float]) -> alt.Y:
     return alt.Y("loss:Q", title=f"{title}, log scale", scale=scale, axis=axis)
 
 
-def loss_rows(trials: Sequence[Tried], best: int) -> list[Row]:
+def loss_rows(trials: Sequence[TrialSummary], best: int) -> list[Row]:
     """A row for each epoch of a trial: {trial: its index, name, epoch, loss: None if not finite, kind, colour, last}.
 
     Raises ValueError when no trial has an epoch.
@@ -112,8 +112,8 @@ def loss_rows(trials: Sequence[Tried], best: int) -> list[Row]:
     colours = {"best": BLUE, "pruned": VERMILION, "other": LINE}
     rows = []
     for number, trial in enumerate(trials):
-        among_best = trial.better is not None and trial.better <= best
-        kind = "best" if among_best else "pruned" if trial.ended == "pruned" else "other"
+        among_best = trial.rank is not None and trial.rank <= best
+        kind = "best" if among_best else "pruned" if trial.state == "pruned" else "other"
         for epoch in trial.epochs:
             row = {"trial": number, "name": printable(trial.name), "epoch": epoch.epoch, "kind": kind}
             last = epoch is trial.epochs[-1]
@@ -123,7 +123,7 @@ def loss_rows(trials: Sequence[Tried], best: int) -> list[Row]:
     return rows
 
 
-def parallel_coordinates(axes: Sequence[ParameterAxis], trials: Sequence[Tried], score: str) -> alt.LayerChart:
+def parallel_coordinates(axes: Sequence[ParameterAxis], trials: Sequence[TrialSummary], score: str) -> alt.LayerChart:
     """A line for each trial across the parameters' axes, the better the darker; pruned trials dashed, failed left out.
 
     With a single axis each trial is a dot, hollow if it was pruned.
@@ -170,9 +170,9 @@ def _trials(rows: list[Row], alone: bool) -> list[alt.Chart]:
         color=alt.Color("colour:N", scale=None), detail=alt.Detail("trial:N"), tooltip=["name:N"], order="position:Q"
     )
     layers = []
-    for ended, dash in (("pruned", [3, 3]), ("complete", [1, 0])):
-        some = base.transform_filter(f"datum.ended === '{ended}'")
-        dots = some.mark_point(size=60, filled=ended == "complete", opacity=1)
+    for state, dash in (("pruned", [3, 3]), ("complete", [1, 0])):
+        some = base.transform_filter(f"datum.state === '{state}'")
+        dots = some.mark_point(size=60, filled=state == "complete", opacity=1)
         layers.append(dots if alone else some.mark_line(strokeWidth=1.4, strokeDash=dash))
     best = base.transform_filter("datum.best")
     best = best.mark_point(size=90, filled=True, opacity=1) if alone else best.mark_line(strokeWidth=3)
@@ -196,26 +196,26 @@ def _ticks(axes: Sequence[ParameterAxis], names: Sequence[str]) -> list[alt.Char
     return layers
 
 
-def line_rows(axes: Sequence[ParameterAxis], trials: Sequence[Tried]) -> list[Row]:
-    """A row for each trial with a score at each axis: {trial, name, axis, position, share, colour, ended, best}.
+def line_rows(axes: Sequence[ParameterAxis], trials: Sequence[TrialSummary]) -> list[Row]:
+    """A row for each trial with a score at each axis: {trial, name, axis, position, share, colour, state, best}.
 
     The worst trial comes first, so that better ones are drawn above it. Raises ValueError for no axis, or no trial.
     """
-    ranked = sorted((one for one in trials if one.better is not None), key=lambda one: -(one.better or 0))
+    ranked = sorted((one for one in trials if one.rank is not None), key=lambda one: -(one.rank or 0))
     if not axes or not ranked:
         raise ValueError("parallel coordinates need an axis, and a trial with a score")
     names = short_names([axis.name for axis in axes])
     rows: list[Row] = []
     for number, trial in enumerate(ranked):
         shade = to_hex(interpolate(BLUES, (number + 1) / len(ranked)))
-        row = {"trial": number, "name": printable(trial.name), "colour": shade, "ended": trial.ended}
-        row |= {"best": trial.better == 1}
+        row = {"trial": number, "name": printable(trial.name), "colour": shade, "state": trial.state}
+        row |= {"best": trial.rank == 1}
         for position, (name, share) in enumerate(zip(names, trial.shares, strict=True)):
             rows.append(row | {"axis": name, "position": position, "share": share})
     return rows
 
 
-def cost_scores(trials: Sequence[Tried], score: str) -> alt.LayerChart:
+def cost_scores(trials: Sequence[TrialSummary], score: str) -> alt.LayerChart:
     """The score of each trial against its training time: filled if it ran all its epochs, else hollow.
 
     score: its title, with the unit. Raises ValueError where no trial has a score and a time.
@@ -246,7 +246,7 @@ def cost_scores(trials: Sequence[Tried], score: str) -> alt.LayerChart:
     )
 
 
-def cost_rows(trials: Sequence[Tried]) -> list[Row]:
+def cost_rows(trials: Sequence[TrialSummary]) -> list[Row]:
     """A row for each trial with a score that took time: {name, seconds, score, kind: best, complete or early}.
 
     Raises ValueError where there is none.
@@ -256,7 +256,7 @@ def cost_rows(trials: Sequence[Tried]) -> list[Row]:
             "name": printable(trial.name),
             "seconds": trial.seconds,
             "score": trial.score,
-            "kind": "best" if trial.better == 1 else "complete" if trial.ended == "complete" else "early",
+            "kind": "best" if trial.rank == 1 else "complete" if trial.state == "complete" else "early",
         }
         for trial in trials
         if trial.score is not None and trial.seconds > 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sightlab import charts
-from sightlab.charts import Cell, ParameterAxis, Tried
+from sightlab.charts import Cell, ParameterAxis, TrialSummary
 from sightlab.errors import StudyError
 from sightlab.records import Epoch
 from sightlab.report.article import Picture
@@ -21,7 +21,7 @@ BEST = 5  # trials whose curves are shown alone
 MOST_TICKS = 9  # labels of an axis
 
 
-def tried(plan: Plan, trials: Sequence[Trial], runs: RunCache) -> list[Tried]:
+def trial_summaries(plan: Plan, trials: Sequence[Trial], runs: RunCache) -> list[TrialSummary]:
     """The trials as the charts take them, without duplicates; scores in per cent, or as the metric is."""
     order = order_of(plan, trials)
     places = {trial.number: place for place, trial in enumerate(order, 1)}
@@ -33,7 +33,9 @@ def tried(plan: Plan, trials: Sequence[Trial], runs: RunCache) -> list[Tried]:
             ended = {"open": "pruned"}.get(trial.state, trial.state)
             shares = tuple(share_of(axis, trial.values[key]) for key, axis in plan.space.axes.items())
             name = f"{trial.number + 1}: {worded(trial.values)}"
-            found.append(Tried(name, score, place, ended, seconds_of(runs, trial), epochs_of(runs, trial), shares))
+            found.append(
+                TrialSummary(name, score, place, ended, seconds_of(runs, trial), epochs_of(runs, trial), shares)
+            )
     return found
 
 
@@ -123,14 +125,14 @@ def coordinate(axis: Axis, value: Any) -> float | str:
     return value if numbers else shown(value)
 
 
-def loss_pictures(trials: Sequence[Tried]) -> list[Picture]:
+def loss_pictures(trials: Sequence[TrialSummary]) -> list[Picture]:
     """The loss of all trials, and the learning curves of the best."""
     trained = [one for one in trials if one.epochs]
     if not trained:
         return []
     losses = charts.svg_of(charts.trial_losses(trained, BEST))
     every = Picture("losses", losses, f"Validation loss of {len(trained)} trials over epochs")
-    best = sorted((one for one in trained if one.better is not None), key=lambda one: one.better or 0)[:BEST]
+    best = sorted((one for one in trained if one.rank is not None), key=lambda one: one.rank or 0)[:BEST]
     if not best:
         return [every]
     runs = charts.comparison_curves([(one.name, one.epochs) for one in best])
@@ -138,9 +140,9 @@ def loss_pictures(trials: Sequence[Tried]) -> list[Picture]:
     return [every, Picture("best", charts.svg_of(runs), label, "The first seed of each trial.")]
 
 
-def parameter_pictures(plan: Plan, trials: Sequence[Trial], shown_as: Sequence[Tried]) -> list[Picture]:
+def parameter_pictures(plan: Plan, trials: Sequence[Trial], shown_as: Sequence[TrialSummary]) -> list[Picture]:
     """Parallel coordinates, and importance where there are enough trials. shown_as: the trials, for the charts."""
-    if not any(one.better is not None for one in shown_as):
+    if not any(one.rank is not None for one in shown_as):
         return []
     axes = [axis_of(key, axis) for key, axis in plan.space.axes.items()]
     what = plan.metric.removeprefix("validation_")
@@ -158,7 +160,7 @@ def parameter_pictures(plan: Plan, trials: Sequence[Trial], shown_as: Sequence[T
     return found
 
 
-def cost_picture(plan: Plan, trials: Sequence[Tried]) -> Picture | None:
+def cost_picture(plan: Plan, trials: Sequence[TrialSummary]) -> Picture | None:
     """Score against time of training; None where no trial has both."""
     if not any(one.score is not None and one.seconds > 0 for one in trials):
         return None

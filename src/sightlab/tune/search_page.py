@@ -17,7 +17,7 @@ from sightlab.tune.search_charts import (
     order_of,
     parameter_pictures,
     seconds_of,
-    tried,
+    trial_summaries,
 )
 from sightlab.tune.search_plan import EARLY, Plan, axis_words
 from sightlab.tune.search_state import SearchState
@@ -41,7 +41,7 @@ METHODS = {
 def page_of(state: SearchState, costs: CostLog, seconds: float, selection: Selection) -> Article:
     """The page of a search; nothing is trained for it, and no test split is opened. seconds: that the search took."""
     plan, trials = state.plan, state.trials
-    shown_as = tried(plan, trials, state.runs)
+    shown_as = trial_summaries(plan, trials, state.runs)
     heat, cost = heat_map(plan, trials), cost_picture(plan, shown_as)
     result = Bullets(tuple(f"{line}." for line in lines(plan, trials, selection)))
     took = Text(cost_text(seconds, state.used_epochs, costs))

@@ -1,6 +1,6 @@
 """Trials of a search, made up for its charts."""
 
-from sightlab.charts import ParameterAxis, Tried
+from sightlab.charts import ParameterAxis, TrialSummary
 from sightlab.records import Epoch
 
 AXES = (
@@ -10,9 +10,9 @@ AXES = (
 )
 
 
-def tried(count: int) -> list[Tried]:
+def trial_summaries(count: int) -> list[TrialSummary]:
     """So many trials, the later the better; every third one ended early, the first failed."""
-    found = [Tried("failed", None, None, "failed")]
+    found = [TrialSummary("failed", None, None, "failed")]
     for number in range(1, count):
         early = number % 3 == 0
         epochs = tuple(
@@ -21,5 +21,7 @@ def tried(count: int) -> list[Tried]:
         )
         shares = (number / count, float(number % 2), (number % 4) / 3)
         ended = "pruned" if early else "complete"
-        found.append(Tried(f"trial {number}", 0.5 + number / 100, count - number, ended, 3.0 * number, epochs, shares))
+        found.append(
+            TrialSummary(f"trial {number}", 0.5 + number / 100, count - number, ended, 3.0 * number, epochs, shares)
+        )
     return found
