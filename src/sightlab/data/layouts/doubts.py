@@ -22,32 +22,14 @@ VARIANTS = (
     ),
     frozenset(
         (
-            "raw",
-            "processed",
-            "preprocessed",
-            "resized",
-            "cropped",
-            "cleaned",
-            "clean",
-            "normalized",
-            "enhanced",
-            "unprocessed",
+            *("raw", "processed", "preprocessed", "resized", "cropped"),
+            *("cleaned", "clean", "normalized", "enhanced", "unprocessed"),
         )
     ),
     frozenset(
         (
-            "images",
-            "image",
-            "imgs",
-            "masks",
-            "mask",
-            "annotations",
-            "labels",
-            "segmentations",
-            "segmentation",
-            "groundtruth",
-            "gt",
-            "lesions",
+            *("images", "image", "imgs", "masks", "mask", "annotations"),
+            *("labels", "segmentations", "segmentation", "groundtruth", "gt", "lesions"),
         )
     ),
     frozenset(("small", "medium", "large", "full", "thumbnails", "thumbs", "lowres", "highres", "hires", "lr", "hr")),

@@ -14,20 +14,8 @@ UNLABELLED = frozenset(("pred", "predict", "prediction", "predictions", "unlabel
 # What may stand beside a split's word and means nothing more.
 PLAIN = frozenset(
     (
-        "set",
-        "sets",
-        "data",
-        "dataset",
-        "images",
-        "image",
-        "imgs",
-        "img",
-        "split",
-        "pics",
-        "photos",
-        "files",
-        "folder",
-        "pictures",
+        *("set", "sets", "data", "dataset", "images", "image", "imgs"),
+        *("img", "split", "pics", "photos", "files", "folder", "pictures"),
     )
 )
 

@@ -11,17 +11,8 @@ from sightlab.errors import DataError, one_line
 
 HEADINGS = frozenset(
     (
-        "split",
-        "splits",
-        "set",
-        "subset",
-        "usage",
-        "partition",
-        "phase",
-        "datasplit",
-        "dataset",
-        "splitname",
-        "traintest",
+        *("split", "splits", "set", "subset", "usage", "partition"),
+        *("phase", "datasplit", "dataset", "splitname", "traintest"),
     )
 )
 FLAGS = {
