@@ -53,6 +53,7 @@ def soft_target_loss(logits: Tensor, teacher_logits: Tensor, temperature: float)
     changes, the entropy of the targets: it is 0 where the student answers as the teacher does. T^2 undoes that softer
     targets make gradients smaller by 1 / T^2, so that alpha means the same whatever the temperature.
 
+    >>> import torch
     >>> soft_target_loss(torch.tensor([[1.0, 2.0]]), torch.tensor([[4.0, 5.0]]), temperature=4).item()
     0.0
     """
