@@ -44,8 +44,13 @@ def place() -> Place:
 
 def join(device: torch.device) -> None:
     """Join the process group; does nothing if this process has joined it already."""
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if dist.is_initialized():
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        dist.init_process_group("nccl", device_id=device)
+    else:
+        dist.init_process_group("gloo")
 
 
 def leave() -> None:
