@@ -134,6 +134,20 @@ def test_a_training_for_which_memory_does_not_suffice_is_a_result(channel: Chann
     assert found.reason.startswith("out of memory: ")
 
 
+def test_a_callback_that_fails_fails_its_trial_alone(channel: Channel, tmp_path: Path) -> None:
+    code = tmp_path / "broken.py"
+    code.write_text(
+        "from sightlab.training.callbacks import Callback\n"
+        "class Broken(Callback):\n"
+        "    def on_step_end(self, context):\n"
+        "        raise ValueError('no such column')\n"
+    )
+    recipe = changed(TINY, {"callbacks": f"{code}:Broken"})
+    found = train_segment(channel, TaskContext(recipe, tmp_path / "runs"), 3)
+    assert isinstance(found, FailedResult)
+    assert "callback Broken failed in on_step_end: ValueError: no such column" in found.reason
+
+
 def test_torchs_own_errors_of_memory_are_told_from_others() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 50)

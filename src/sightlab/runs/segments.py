@@ -26,7 +26,7 @@ from sightlab.runs.tasks import Channel, TaskContext
 from sightlab.store.database.upsert import record
 from sightlab.store.run_folder import read_facts, read_run, status_of
 from sightlab.training import checkpoint
-from sightlab.training.callbacks import STOP, Callback, Paused, TrainingContext
+from sightlab.training.callbacks import STOP, Callback, CallbackError, Paused, TrainingContext
 from sightlab.training.loop import out_of_patience
 
 TICK_SECONDS = 0.5
@@ -47,7 +47,7 @@ class PausedResult:
 
 @dataclass(frozen=True)
 class FailedResult:
-    """A training that cannot succeed: its loss is not finite, memory does not suffice, its parts do not fit."""
+    """A training that cannot succeed: its loss is not finite, memory does not suffice, a part or callback fails."""
 
     reason: str
 
@@ -64,6 +64,8 @@ def train_segment(channel: Channel, context: TaskContext, until: int | None = No
         run = start_or_resume(context, SegmentCallback(channel, until))
     except Paused as paused:
         return saved(context.folder or context.home / str(paused), context.recipe)
+    except CallbackError as error:
+        return FailedResult(one_line(error))
     except RunError:
         raise
     except SightlabError as error:

@@ -174,6 +174,15 @@ def percent(accuracy: float | None) -> str:
     return "" if accuracy is None else f"{accuracy:.2%}"
 
 
+def p_text(p: float) -> str:
+    """A p-value as text.
+
+    >>> p_text(0.0321), p_text(0.00001)
+    ('p = 0.032', 'p < 0.0001')
+    """
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
+
+
 def is_named_in(name: str, lines: Sequence[str]) -> bool:
     """Whether one of the lines is about the row of this name."""
     return any(line.startswith(f"{name}, ") for line in lines)

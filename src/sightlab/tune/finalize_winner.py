@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sightlab.recipes.overrides import changed
 from sightlab.records import Run
+from sightlab.report.phrases import counted
 from sightlab.runs.executor import result_of, run_tasks
 from sightlab.runs.segments import FailedResult, PausedResult, train_segment
 from sightlab.runs.tasks import Task, TaskContext
@@ -24,7 +25,8 @@ def finalize(tuner: Tuner, winner: Trial, retrain: int) -> tuple[tuple[Run, ...]
     left = [run for run in (*own, *further) if not run.finished]
     tasks = [Task(train_segment, TaskContext(run.recipe, tuner.home, run.folder)) for run in left]
     if left:
-        say(f"testing the winner{f', and training it with {retrain} further seeds' if retrain else ''}")
+        more = f", and training it with {counted(retrain, 'further seed')}" if retrain else ""
+        say(f"testing the winner{more}")
     for end in run_tasks(tuner.executor, tasks, tuner.callback.should_pause):
         run, result = left[end.number], result_of(end)
         if isinstance(result, FailedResult):

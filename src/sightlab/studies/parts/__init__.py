@@ -8,7 +8,7 @@ from sightlab.report.article import Block
 from sightlab.studies.parts.confused_pairs import confusions, digits_479
 from sightlab.studies.parts.dead_outputs import dead_outputs
 from sightlab.studies.parts.epochs import published_epochs
-from sightlab.studies.parts.hidden_test import hidden_csv
+from sightlab.studies.parts.hidden_scores import hidden_csv
 from sightlab.studies.parts.last_batch import last_batch
 from sightlab.studies.parts.pairs import published_pairs
 from sightlab.studies.study_results import Results

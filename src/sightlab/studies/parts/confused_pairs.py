@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sightlab import charts, metrics
 from sightlab.comparison import mcnemar
 from sightlab.report.article import Block, Bullets, Picture, Table, Text, rows_of
-from sightlab.studies.study_results import Results, RowResult
+from sightlab.studies.study_results import Results, RowResult, p_text
 
 SHOWN = 6  # confusions of each row
 DIGITS = ("4", "7", "9")
@@ -80,10 +80,9 @@ def verdict(plain: RowResult, augmented: RowResult) -> str:
     with_it, right_with = mixed_up(augmented)
     fewer, more = int((without & ~with_it).sum()), int((with_it & ~without).sum())
     p = mcnemar(more, fewer)
-    shown = "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
     counts = (
         f"of {len(without):,} images of 4, 7 and 9, {fewer} are mixed up without augmentation alone and {more} with it "
-        f"alone (first seed of each, exact McNemar test: {shown})"
+        f"alone (first seed of each, exact McNemar test: {p_text(p)})"
     )
     answer = f"{plain.planned.row.name}: "
     if p >= 0.05:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sightlab.report.article import Block, Table, Text, rows_of
-from sightlab.studies.study_results import Results
+from sightlab.studies.study_results import Results, p_text
 
 
 def published_pairs(results: Results) -> tuple[Block, ...]:
@@ -18,9 +18,8 @@ def published_pairs(results: Results) -> tuple[Block, ...]:
         if images is None or twin is None or row.figures.accuracy is None or twin.figures.accuracy is None:
             continue
         p = two_proportions(row.figures.accuracy, twin.figures.accuracy, images)
-        shown = "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
         difference = 100 * (row.figures.accuracy - twin.figures.accuracy)
-        lines.append((row.name, twin.name, f"{difference:+.2f}", shown, "yes" if p < 0.05 else "no"))
+        lines.append((row.name, twin.name, f"{difference:+.2f}", p_text(p), "yes" if p < 0.05 else "no"))
     if not lines:
         return ()
     words = (
