@@ -10,10 +10,15 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
 import sightlab
+from sightlab.cli.app import app
+from sightlab.recipes.keys import full_key
+from sightlab.report.run_page import SECTIONS
 from tests.conftest import ROOT, Cli
 from tests.test_cli import commands
 from tests.test_house import ROOMS
@@ -126,3 +131,33 @@ def test_links_and_modules_of_a_page_lead_somewhere(page: Path) -> None:
         assert target.startswith("http") or (page.parent / target).exists(), target
     for path in re.findall(r"`((?:bench|tests|tools|src)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
+
+
+def commands_of_the_docs() -> list[str]:
+    """Every line of README and docs that a reader may type; placeholders in capitals stay."""
+    pages = [README, *(page.read_text() for page in sorted((ROOT / "docs").glob("*.md")))]
+    lines = [line.strip() for page in pages for line in page.replace("\\\n", " ").splitlines()]
+    names = {words[0] for words in commands()}
+    return sorted({line for line in lines if re.match(r"sightlab [a-z]", line) and line.split()[1] in names})
+
+
+@pytest.mark.parametrize("line", commands_of_the_docs())
+def test_a_command_of_the_docs_has_options_and_keys_that_exist(line: str) -> None:
+    """Nothing is run: those that are quick enough are run by the tests of their pages."""
+    words = shlex.split(line, comments=True)[1:]
+    words = words[: words.index(">")] if ">" in words else words
+    command: Any = typer.main.get_command(app)
+    while words and hasattr(command, "commands") and words[0] in command.commands:
+        name, *words = words
+        command = command.commands[name]
+    command.make_context("sightlab", list(words))
+    if line.split()[1] in ("train", "tune", "compare", "lr"):
+        for word in words:
+            if re.match(r"[a-z_.]+=", word):
+                full_key(word.partition("=")[0])
+
+
+def test_the_page_of_reports_has_their_sections_in_order() -> None:
+    page = (ROOT / "docs" / "reports.md").read_text()
+    rows = page.split("| section |")[1].split("\n\n")[0].splitlines()[2:]
+    assert [row.split("|")[1].strip() for row in rows] == list(SECTIONS.values())
