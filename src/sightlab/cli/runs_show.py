@@ -1,4 +1,4 @@
-"""How one run looks to a person."""
+"""Output of `sightlab runs show`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WIDTH = 14  # of the names at the left
 
 
 def for_a_person(run: Plain) -> None:
-    """Everything on record of a run; what it does not have is left out."""
+    """Print everything on record of a run; missing facts are left out."""
     for name, text in facts(run):
         out(f"{name:<{WIDTH}}{text}".rstrip())
     changed = list(recipe_changes(run["settings"]))
@@ -120,19 +120,16 @@ def surroundings(run: Plain) -> Iterator[tuple[str, str]]:
 
 
 def recipe_changes(settings: Plain) -> Iterator[tuple[str, Any]]:
-    """What of a recipe is not as it is by default: (dotted path, value)."""
+    """The keys of a run's recipe that are not at their defaults: (dotted path, value). Name and notes are left out."""
+    from sightlab.recipes.loader import validated
+    from sightlab.recipes.overrides import changed_keys
+    from sightlab.recipes.renamed import with_new_keys
     from sightlab.recipes.schema import Recipe
 
-    yield from leaves(settings, Recipe().model_dump(mode="json"), "")
-
-
-def leaves(values: Plain, defaults: Plain, place: str) -> Iterator[tuple[str, Any]]:
-    """The values that differ, at any depth. Those of a recipe's name and notes stand elsewhere."""
-    for key, value in values.items():
-        if isinstance(value, Mapping) and isinstance(defaults.get(key), Mapping):
-            yield from leaves(value, defaults[key], f"{place}{key}.")
-        elif value != defaults.get(key) and f"{place}{key}" not in ("name", "notes", "format", "seed"):
-            yield f"{place}{key}", value
+    recipe = validated(with_new_keys(settings, "recipe"), "recipe", stored=True)
+    for key, (_, value) in changed_keys(Recipe(), recipe).items():
+        if key not in ("name", "notes", "format", "seed"):
+            yield key, list(value) if isinstance(value, tuple) else value
 
 
 def shown_epochs(run: Plain) -> list[Epoch]:
