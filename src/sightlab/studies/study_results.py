@@ -113,9 +113,9 @@ class Results:
     @property
     def trained(self) -> list[Trained]:
         """Every run, each once."""
-        everyone = [run for row in self.rows for run in row.runs]
-        everyone += [run for grid in self.grids for run in grid.cells.values()]
-        return list({one.folder: one for one in everyone}.values())
+        runs = [run for row in self.rows for run in row.runs]
+        runs += [run for grid in self.grids for run in grid.cells.values()]
+        return list({one.folder: one for one in runs}.values())
 
 
 def last_loss(one: Trained) -> float:

@@ -100,8 +100,8 @@ def method_text(plan: Plan) -> str:
 
 def failures(trials: Sequence[Trial]) -> tuple[Bullets, ...]:
     """The trials that failed, and why."""
-    told = tuple(f"Trial {one.number + 1} failed: {one.reason}" for one in trials if one.state == "failed")
-    return (Bullets(told),) if told else ()
+    items = tuple(f"Trial {one.number + 1} failed: {one.reason}" for one in trials if one.state == "failed")
+    return (Bullets(items),) if items else ()
 
 
 def repeating(plan: Plan) -> Code:

@@ -53,8 +53,8 @@ def rung_text(state: SearchState, trial: Trial) -> str:
     how = "" if trial.state == "complete" else f", {early}"
     value, epochs = metric_text(state.plan, trial.value or 0.0), counted(trial.epochs, "epoch")
     best, left = best_text(state.plan, state.trials), left_text(state)
-    told = f"{title_of_total(state.plan, trial)}: {value} after {epochs}{how}"
-    return "; ".join([told, *([f"best {best}"] if best else []), *([left] if left else [])])
+    text = f"{title_of_total(state.plan, trial)}: {value} after {epochs}{how}"
+    return "; ".join([text, *([f"best {best}"] if best else []), *([left] if left else [])])
 
 
 def view_of(state: SearchState) -> View:

@@ -58,12 +58,12 @@ def test_lines(selection: Selection) -> list[str]:
         text += "; within noise"
     else:
         text += "; selection bias, or harder test images" if found.difference > 0 else "; the test images are easier"
-    told = [text]
+    sentences = [text]
     if selection.retrained and selection.test is not None:
         one = selection.test
         spread = f" ± {100 * one.deviation:.2f}" if one.deviation is not None else ""
-        told.append(f"with {one.count} seeds the winner has a test accuracy of {one.mean:.2%}{spread}")
-    return told
+        sentences.append(f"with {one.count} seeds the winner has a test accuracy of {one.mean:.2%}{spread}")
+    return sentences
 
 
 def best_recipe(plan: Plan, trials: Sequence[Trial], winner: Trial) -> str:

@@ -24,9 +24,9 @@ def confusions(results: Results) -> tuple[Block, ...]:
         matrix, classes = matrix_of(row)
         worst = metrics.worst_confusions(matrix, classes, SHOWN)
         images = int(matrix.sum())
-        said = ", ".join(f"{true} for {guess}: {count}" for true, guess, count in worst)
+        pairs = ", ".join(f"{true} for {guess}: {count}" for true, guess, count in worst)
         wrong = images - int(np.trace(matrix))
-        lines.append((row.name, str(len(row.runs)), f"{images:,}", f"{wrong:,}", said))
+        lines.append((row.name, str(len(row.runs)), f"{images:,}", f"{wrong:,}", pairs))
     drawn = [row for row in shown if row.planned.row.form == "published"][-1:]
     pictures = []
     for row in drawn:
@@ -44,22 +44,22 @@ def confusions(results: Results) -> tuple[Block, ...]:
 
 def matrix_of(row: RowResult) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """A row's confusion matrix over its seeds, int64 [C, C], rows the true class; and the classes."""
-    said = [one.predictions for one in row.runs]
-    return np.sum([metrics.confusion_matrix(one) for one in said], axis=0), said[0].classes
+    predictions = [one.predictions for one in row.runs]
+    return np.sum([metrics.confusion_matrix(one) for one in predictions], axis=0), predictions[0].classes
 
 
 def digits_479(results: Results) -> tuple[Block, ...]:
     """How often 4, 7 and 9 are confused with each other with and without augmentation, on the same images."""
     pairs = [(results.row(plain), results.row(augmented)) for plain, augmented in PAIRS]
-    lines, said = [], []
+    lines, verdicts = [], []
     for plain, augmented in pairs:
         if plain is not None and augmented is not None:
             lines += [digits_line(plain), digits_line(augmented)]
-            said.append(verdict(plain, augmented))
+            verdicts.append(verdict(plain, augmented))
     if not lines:
         return ()
     header = ("network", "seeds", "images of 4, 7, 9", "right", "mixed up", "share", "each (true digit first)")
-    return Bullets(tuple(said)), Table(header, rows_of(lines), right=(1, 2, 3, 4, 5))
+    return Bullets(tuple(verdicts)), Table(header, rows_of(lines), right=(1, 2, 3, 4, 5))
 
 
 def digits_line(row: RowResult) -> tuple[str, ...]:
@@ -107,8 +107,8 @@ def mixed_up(row: RowResult) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
     Both bool [M].
     """
-    said = row.runs[0].predictions
-    places = [said.classes.index(digit) for digit in DIGITS]
-    guess, own = said.logits.argmax(1), np.isin(said.labels, places)
-    right = guess == said.labels
-    return (np.isin(guess, places) & ~right)[own], right[own]
+    predictions = row.runs[0].predictions
+    places = [predictions.classes.index(digit) for digit in DIGITS]
+    guess, own = predictions.logits.argmax(1), np.isin(predictions.labels, places)
+    correct = guess == predictions.labels
+    return (np.isin(guess, places) & ~correct)[own], correct[own]

@@ -8,9 +8,9 @@ from sightlab.studies.study_results import Results
 
 def published_epochs(results: Results) -> tuple[Block, ...]:
     """Training and test accuracy by epoch as published; training and validation accuracy here."""
-    told = next((row for row in results.plan.study.rows if row.figures.by_epoch), None)
+    published = next((row for row in results.plan.study.rows if row.figures.by_epoch), None)
     shown = [row for row in results.rows if row.runs and row.planned.row.form == "published"]
-    if told is None or not shown:
+    if published is None or not shown:
         return ()
     names = [row.planned.row.name.rpartition(", ")[2] for row in shown]
     header = (
@@ -20,7 +20,7 @@ def published_epochs(results: Results) -> tuple[Block, ...]:
         *(f"{name}: {of}" for name in names for of in ("train", "validation")),
     )
     lines = []
-    for place, (train, test) in enumerate(told.figures.by_epoch):
+    for place, (train, test) in enumerate(published.figures.by_epoch):
         cells = [str(place + 1), f"{train:.2%}", f"{test:.2%}"]
         for row in shown:
             epochs = row.runs[0].run.epochs
@@ -32,7 +32,7 @@ def published_epochs(results: Results) -> tuple[Block, ...]:
             )
         lines.append(cells)
     words = (
-        f"The published figures are those of {told.name}. The study looked at the test images after each epoch; here "
-        "validation images are kept from training for that, and the test split is opened once, at the end."
+        f"The published figures are those of {published.name}. The study looked at the test images after each epoch; "
+        "here validation images are kept from training for that, and the test split is opened once, at the end."
     )
     return Text(words), Table(header, rows_of(lines), right=tuple(range(len(header))))

@@ -12,7 +12,7 @@ from sightlab.studies.study_results import Results, Trained, percent
 
 def last_batch(results: Results) -> tuple[Block, ...]:
     """The best last-batch accuracy over the epochs, as published, beside the validation and test accuracy."""
-    everyone = [
+    entries = [
         (row.planned.row.name, percent(row.planned.row.figures.accuracy), one)
         for row in results.rows
         for one in row.runs
@@ -22,8 +22,8 @@ def last_batch(results: Results) -> tuple[Block, ...]:
         published = planned.grid.published_cells
         for (x, y), one in grid.cells.items():
             name = f"{planned.grid.name.partition(',')[0]}, {planned.grid.x.key} {x}, {planned.grid.y.key} {y}"
-            everyone.append((name, percent(published.get((x, y))), one))
-    lines = [line(name, published, one) for name, published, one in everyone]
+            entries.append((name, percent(published.get((x, y))), one))
+    lines = [line(name, published, one) for name, published, one in entries]
     header = (
         "network",
         "published",
@@ -37,7 +37,7 @@ def last_batch(results: Results) -> tuple[Block, ...]:
         "The best accuracy of a last batch over the epochs, as the study reports it; the accuracy of the whole "
         "validation split after the same epoch; and the test accuracy of the epoch that the whole of validation chose."
     )
-    excess = [excess_of(one) for _, _, one in everyone if one.run.epochs[0].last_batch_accuracy is not None]
+    excess = [excess_of(one) for _, _, one in entries if one.run.epochs[0].last_batch_accuracy is not None]
     above = sum(gap > 0 for gap in excess)
     words = (
         f"In {above} of {len(excess)} runs the best last batch is above the accuracy of all validation images after "
