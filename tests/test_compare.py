@@ -110,12 +110,13 @@ def test_compare_trains_what_is_listed_first_and_keeps_it_as_a_study(cli: Cli, t
     status, out, err = cli(*words, "--out", tmp_path / "c", "--json")
     assert status == 0, err
     found = json.loads(out)
-    assert [one["name"] for one in found["contenders"]] == ["cnn, lr 0.01", "cnn, lr 0.03"]
+    assert [one["name"] for one in found["candidates"]] == ["cnn, lr 0.01", "cnn, lr 0.03"]
+    assert (found["contenders"], found["gains"]) == (found["candidates"], found["differences"])  # their older names
     assert any("One seed says nothing about other seeds" in note for note in found["notes"])
     assert len(study_runs("rates", tmp_path / "h")) == 2
     status, out, err = cli("compare", "rates", "--home", tmp_path / "h", "--out", tmp_path / "c", "--json")
     assert status == 0, err
-    assert json.loads(out)["contenders"] == found["contenders"]
+    assert json.loads(out)["candidates"] == found["candidates"]
     status, out, err = cli("runs", "--where", "study = 'rates'", "--home", tmp_path / "h", "--json")
     assert len(json.loads(out)["runs"]) == 2
 

@@ -26,7 +26,7 @@ def answers(seeds: int, images: int, seed: int, share: float = 0.8) -> Right:
     return hard + rng.normal(size=(seeds, images)) < stats.norm.ppf(share, scale=math.sqrt(2))
 
 
-def told(difference: float = 0.0042, p: float = 0.008, **other: object) -> Difference:
+def difference_of(difference: float = 0.0042, p: float = 0.008, **other: object) -> Difference:
     ends = (difference - 0.0031, difference + 0.0031)
     return replace(Difference("v5", "v4", difference, ends, p, 10_000, (1, 1), ""), **other)  # type: ignore[arg-type]
 
@@ -77,22 +77,22 @@ def test_two_seeds_leave_an_interval_that_says_how_little_is_known() -> None:
 
 @given(st.integers(0, 3000), st.integers(0, 3000))
 @settings(deadline=None)
-def test_mcnemar_is_the_binomial_test_of_the_images_that_part_them(first: int, second: int) -> None:
+def test_mcnemar_is_the_binomial_test_of_the_discordant_images(first: int, second: int) -> None:
     theirs = stats.binomtest(first, first + second).pvalue if first + second else 1.0
     assert mcnemar(first, second) == pytest.approx(theirs, rel=1e-9)
 
 
-def test_mcnemar_counts_the_ways_to_part_so_unevenly() -> None:
+def test_mcnemar_counts_the_ways_to_differ_so_unevenly() -> None:
     assert mcnemar(1, 9) == 2 * (1 + 10) / 2**10
     assert mcnemar(0, 6) == 2 / 2**6
     assert mcnemar(5, 5) == mcnemar(0, 0) == 1
 
 
 def test_mcnemar_never_raises_a_false_alarm_more_often_than_it_says() -> None:
-    for parting in range(201):
-        chance = [math.comb(parting, k) for k in range(parting + 1)]
-        alarms = sum(n for k, n in enumerate(chance) if mcnemar(k, parting - k) < 0.05)
-        assert Fraction(alarms, 2**parting) <= Fraction(1, 20)
+    for discordant in range(201):
+        chance = [math.comb(discordant, k) for k in range(discordant + 1)]
+        alarms = sum(n for k, n in enumerate(chance) if mcnemar(k, discordant - k) < 0.05)
+        assert Fraction(alarms, 2**discordant) <= Fraction(1, 20)
 
 
 def test_a_negative_count_is_refused() -> None:
@@ -157,7 +157,7 @@ def test_the_bootstrap_is_the_same_for_the_same_generator() -> None:
     assert len(ends) == 1
 
 
-def test_models_that_never_part_are_not_known_to_be_the_same() -> None:
+def test_models_that_never_differ_are_not_known_to_be_the_same() -> None:
     # The rule of three says 3 / n with one end; with z^2 for the 3, Wilson's interval of 0 of n.
     low, high = bootstrap_interval(0, 0, 10_000, np.random.default_rng(0))
     assert high == pytest.approx(stats.binomtest(0, 10_000).proportion_ci(method="wilson").high, rel=1e-9)
@@ -172,11 +172,11 @@ def test_counts_that_do_not_fit_are_refused(first: int, second: int, images: int
         bootstrap_interval(first, second, images, np.random.default_rng(0))
 
 
-# A gain, and its sentence
+# A difference, and its sentence
 
 
 @pytest.mark.parametrize("seeds", [(1, 1), (3, 3), (1, 3), (3, 1), (2, 5)])
-def test_a_gain_told_the_other_way_round_is_mirrored_exactly(seeds: tuple[int, int]) -> None:
+def test_a_difference_is_mirrored_exactly_by_an_exchange(seeds: tuple[int, int]) -> None:
     a, b = answers(seeds[0], 300, 1), answers(seeds[1], 300, 2, share=0.85)
     there, back = difference("a", a, "b", b), difference("b", b, "a", a)
     assert (there.better, there.worse, there.seeds) == ("b", "a", seeds[::-1])
@@ -197,7 +197,7 @@ def test_one_run_each_takes_the_exact_test_and_the_bootstrap() -> None:
     assert "paired bootstrap" in one.method
 
 
-def test_a_single_seed_is_said_to_say_nothing_of_others() -> None:
+def test_a_single_seed_says_nothing_about_others() -> None:
     one, three = answers(1, 100, 1), answers(3, 100, 2)
     assert difference("v4", one, "v5", one).method.endswith("; 1 seed each: says nothing about other seeds")
     assert difference("v4", one, "v5", three).method.endswith("; 1 seed of v4: says nothing about other seeds")
@@ -243,31 +243,37 @@ def test_answers_that_do_not_fit_are_refused() -> None:
 @pytest.mark.parametrize(
     ("one", "says"),
     [
-        (told(), "v5 is better than v4 by 0.42 points, 95 % interval 0.11 to 0.73, p = 0.008, 10,000 images"),
-        (told(-0.0042), "v5 is worse than v4 by 0.42 points, 95 % interval 0.11 to 0.73, p = 0.008, 10,000 images"),
+        (difference_of(), "v5 is better than v4 by 0.42 points, 95 % interval 0.11 to 0.73, p = 0.008, 10,000 images"),
         (
-            told(0.0005, 0.71),
+            difference_of(-0.0042),
+            "v5 is worse than v4 by 0.42 points, 95 % interval 0.11 to 0.73, p = 0.008, 10,000 images",
+        ),
+        (
+            difference_of(0.0005, 0.71),
             "v5 and v4 do not differ significantly: difference 0.05 points, 95 % interval -0.26 to 0.36, ",
         ),
         (
-            told(-0.0005, 0.71),
+            difference_of(-0.0005, 0.71),
             "v5 and v4 do not differ significantly: difference -0.05 points, 95 % interval -0.36 to 0.26, ",
         ),
-        (told(-0.00001, 0.71), "difference 0.00 points"),
-        (told(p=0.00001), "p < 0.0001, "),
-        (told(p=0.0001), "p = 0.0001, "),
-        (told(p=0.0499), "v5 is better than v4"),
-        (told(p=0.0499), "p = 0.0499, "),
-        (told(p=0.0501), "do not differ significantly"),
-        (told(p=0.0501), "p = 0.0501, "),
-        (told(p=1.0), "p = 1, "),
-        (told(adjusted=0.008, comparisons=15, p=0.001), "p = 0.008 after Holm's correction for 15 comparisons, "),
-        (told(adjusted=0.08, comparisons=15), "v5 and v4 do not differ significantly"),
-        (told(), "10,000 images, 1 seed each"),
-        (told(seeds=(3, 3)), "10,000 images, 3 seeds each"),
-        (told(seeds=(3, 1)), "10,000 images, 3 seeds of v5 and 1 seed of v4"),
-        (told(images=1), "1 image, 1 seed each"),
+        (difference_of(-0.00001, 0.71), "difference 0.00 points"),
+        (difference_of(p=0.00001), "p < 0.0001, "),
+        (difference_of(p=0.0001), "p = 0.0001, "),
+        (difference_of(p=0.0499), "v5 is better than v4"),
+        (difference_of(p=0.0499), "p = 0.0499, "),
+        (difference_of(p=0.0501), "do not differ significantly"),
+        (difference_of(p=0.0501), "p = 0.0501, "),
+        (difference_of(p=1.0), "p = 1, "),
+        (
+            difference_of(adjusted=0.008, comparisons=15, p=0.001),
+            "p = 0.008 after Holm's correction for 15 comparisons, ",
+        ),
+        (difference_of(adjusted=0.08, comparisons=15), "v5 and v4 do not differ significantly"),
+        (difference_of(), "10,000 images, 1 seed each"),
+        (difference_of(seeds=(3, 3)), "10,000 images, 3 seeds each"),
+        (difference_of(seeds=(3, 1)), "10,000 images, 3 seeds of v5 and 1 seed of v4"),
+        (difference_of(images=1), "1 image, 1 seed each"),
     ],
 )
-def test_the_sentence_says_what_the_gain_says(one: Difference, says: str) -> None:
+def test_the_sentence_says_what_the_difference_says(one: Difference, says: str) -> None:
     assert says in sentence(one)

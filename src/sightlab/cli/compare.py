@@ -48,6 +48,7 @@ def compare(
     runs to train first, one for each value; finished runs with the same recipe, seed, data and code are reused. Stored
     predictions are compared: no test split is opened.
     """
+    from sightlab.comparison.compare_runs import compare_runs
     from sightlab.comparison.grouping import chosen
     from sightlab.store.run_folder import home_folder
 
@@ -62,9 +63,10 @@ def compare(
         )
     else:
         folders = chosen(words, place)
+    found = compare_runs(folders)
     if study is not None:
         keep_together(study, folders)
-    show(folders, folder, json)
+    show(found, folder, json)
     return 0
 
 
@@ -93,7 +95,7 @@ def trained(words: Sequence[str], seeds: int, home: Path) -> list[Path] | None:
 
 
 def keep_together(study: str, folders: Sequence[Path]) -> None:
-    """Put the runs into a study, in their folders and in the database."""
+    """Add the runs to a study, in their folders and in the database."""
     from functools import partial
 
     from sightlab.store.annotations import Labels, Study, now_text
@@ -104,11 +106,8 @@ def keep_together(study: str, folders: Sequence[Path]) -> None:
         relabel(folder, partial(Labels.with_study, study=kept))
 
 
-def show(folders: Sequence[Path], target: Path, json: bool) -> None:
-    """Compare the runs, draw, and print."""
-    from sightlab.comparison.compare_runs import compare_runs
-
-    found = compare_runs(folders)
+def show(found: Comparison, target: Path, json: bool) -> None:
+    """Write report and charts, and print."""
     written = drawn(found, target)
     if json:
         as_json(found.to_json() | {"written": [str(path) for path in written]})
@@ -117,7 +116,7 @@ def show(folders: Sequence[Path], target: Path, json: bool) -> None:
 
 
 def drawn(found: Comparison, folder: Path) -> list[Path]:
-    """The comparison as a report and as pictures, PNG and SVG; gives what was written, the report first."""
+    """Write the comparison as a report and as charts, PNG and SVG; returns the paths, the report first."""
     from sightlab import charts
     from sightlab.report.comparison_page import FILE, comparison_charts, write_comparison
 
@@ -130,7 +129,7 @@ def drawn(found: Comparison, folder: Path) -> list[Path]:
 
 
 def result(found: Comparison, written: Sequence[Path]) -> None:
-    """The comparison, for a person."""
+    """Print the comparison."""
     from sightlab.comparison import sentence
 
     rows = [row_of(one) for one in found.candidates]

@@ -54,7 +54,7 @@ def diff(
 
 
 def p_shown(p: float) -> str:
-    """A p-value with three digits after the point, never as nothing.
+    """A p-value with three decimals, never as 0.
 
     >>> p_shown(0.0004), p_shown(0.0312)
     ('<0.001', '0.031')
@@ -63,14 +63,14 @@ def p_shown(p: float) -> str:
 
 
 def result(found: RunDiff) -> None:
-    """The difference, for a person."""
+    """Print the difference."""
     a, b = found.runs
     if found.keys:
         table(["key", a.id, b.id], [[key, str(old), str(new)] for key, (old, new) in found.keys.items()])
     else:
         out("the recipes are the same")
     if found.identity:
-        table(["not the same", a.id, b.id], [[name, *values] for name, values in found.identity.items()])
+        table(["beside the recipe", a.id, b.id], [[name, *values] for name, values in found.identity.items()])
     out("")
     out(found.sentence)
     counts = found.counts

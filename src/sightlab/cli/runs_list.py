@@ -1,4 +1,4 @@
-"""How a list of runs looks: a table for a person, JSON and CSV for programs."""
+"""Output of `sightlab runs`: a table for people, JSON and CSV for programs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLUMNS = (
 def facts(
     home: Path | None, where: str | None, sort: str | None, runs: Sequence[Plain], notes: Sequence[str]
 ) -> dict[str, Any]:
-    """What `runs --json` prints. where: the filter as it was understood."""
+    """The output of `runs --json`. where: the filter in its canonical form."""
     from sightlab.store.database.query_filters import to_text
     from sightlab.store.database.query_parser import parse
     from sightlab.store.run_folder import home_folder
@@ -37,7 +37,7 @@ def facts(
 
 
 def csv_text(runs: Sequence[Plain]) -> str:
-    """A line a run, a column a field; tags and studies with commas between them."""
+    """A row for each run, a column for each field; tags and studies separated by commas."""
     from sightlab.store.database.query_fields import FIELDS
 
     columns = [field.name for field in FIELDS.values() if not field.many]
@@ -51,7 +51,7 @@ def csv_text(runs: Sequence[Plain]) -> str:
 
 
 def for_a_person(home: Path | None, runs: Sequence[Plain], *, filtered: bool) -> None:
-    """The runs as a table, or why there are none."""
+    """Print the runs as a table, or say why there are none."""
     from sightlab.store.run_folder import home_folder
 
     if not runs:

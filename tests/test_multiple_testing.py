@@ -43,7 +43,7 @@ def test_a_rank_counts_those_that_are_better_beyond_noise() -> None:
     def pair(better: str, worse: str, difference: float, p: float) -> Difference:
         return Difference(better, worse, difference, (0, 0), p, 10_000, (1, 1), "", adjusted=p, comparisons=3)
 
-    # c beats a; b is between them and told apart from neither.
+    # c beats a; b is between them and differs significantly from neither.
     found = [pair("b", "a", 0.01, 0.2), pair("c", "a", 0.02, 0.01), pair("c", "b", 0.01, 0.3)]
     assert ranks(["a", "b", "c"], found) == [2, 1, 1]
     assert ranks(["a", "b", "c"], [mirrored(one) for one in found]) == [2, 1, 1]
