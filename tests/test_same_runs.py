@@ -155,7 +155,7 @@ def test_equal_seeds_and_copies_are_no_replicates(two: tuple[Path, Path], tmp_pa
     copy = shutil.copytree(one, tmp_path / "elsewhere" / one.name)
     with pytest.raises(RunError, match=f"needs two runs of different seeds at least; {again.name} is not counted"):
         sightlab.compare(one, again)
-    with pytest.raises(RunError, match=f"{copy.name} is not counted: it has the very weights of {one.name}"):
+    with pytest.raises(RunError, match=f"{copy} is not counted: it has the same weights as {one}"):
         sightlab.compare(one, copy)
     found = sightlab.compare(one, again, copy, other)
     assert [one.name for one in found.candidates] == [one.name, other.name]

@@ -83,7 +83,9 @@ def replicates(folders: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
         seed = (kind_of(folder, facts), facts.get("seed"))
         copy = (weights_of(folder), facts.get("recipe_hash"))
         if copy in weights:
-            notes.append(f"{folder.name} is not counted: it has the very weights of {weights[copy].name}.")
+            first = weights[copy]
+            names = (folder, first) if folder.name == first.name else (folder.name, first.name)
+            notes.append(f"{names[0]} is not counted: it has the same weights as {names[1]}.")
         elif seed in seeds:
             notes.append(
                 f"{folder.name} is not counted: it is the same training as {seeds[seed].name}, with the same seed "
