@@ -142,7 +142,7 @@ def resume(
         teacher = teacher_of(recipe, active.message)
         prepared = prepare(recipe, data, parts, active.message, active.data_progress, teacher)
         check_resumable(identity_in(facts), prepared.identity)
-        if restored(prepared, folder, active):
+        if restored(prepared, folder, active, str(facts.get("recipe_hash"))):
             training = prepared.training
             active.message(f"{folder.name} resumes at epoch {training.epoch}, step {training.step}")
         else:
@@ -290,22 +290,25 @@ def save(recorder: RunRecorder, callbacks: Callbacks) -> None:
     checkpoint.save(recorder.folder / "checkpoints", prepared.training, prepared.identity.key, extra)
 
 
-def restored(prepared: Prepared, folder: Path, callbacks: Callbacks) -> bool:
-    """Set a new training to a run's newest whole checkpoint; False if there is none. Raises RunError."""
+def restored(prepared: Prepared, folder: Path, callbacks: Callbacks, recipe_hash: str) -> bool:
+    """Set a new training to a run's newest whole checkpoint; False if there is none. Raises RunError.
+
+    recipe_hash: in the run's record, by which checkpoints of before identities know it.
+    """
 
     def take(extra: Mapping[str, Any]) -> None:
         callbacks.restore(extra.get("callbacks", {}))
         if schedule := extra.get("schedule"):
             prepared.plan.schedule.load_state_dict(schedule)  # type: ignore[attr-defined]
 
-    keys = (prepared.identity.key, key_of_old(prepared))
+    keys = (prepared.identity.key, key_of_old(prepared, recipe_hash))
     return checkpoint.restore(folder / "checkpoints", prepared.training, keys, extra=take)
 
 
-def key_of_old(prepared: Prepared) -> str:
+def key_of_old(prepared: Prepared, recipe_hash: str) -> str:
     """This training's key in checkpoints of before identities: recipe, content of the data files, network, teacher."""
     teacher = [prepared.teacher.sha256[:16]] if prepared.teacher else []
-    return "-".join([prepared.recipe.hash, prepared.splits.key[:16], prepared.model, *teacher])
+    return "-".join([recipe_hash, prepared.splits.key[:16], prepared.model, *teacher])
 
 
 def callbacks_of(names: Sequence[str], processes: int, given: Sequence[Callback]) -> Callbacks:
