@@ -190,6 +190,9 @@ def logged_steps(home: Path, run: Run, name: str) -> list[int]:
         assert experiment is not None
         (found,) = client.search_runs([experiment.experiment_id])
         return [point.step for point in client.get_metric_history(found.info.run_id, "train_loss")]
+    import wandb
+
+    wandb.teardown()  # its own process writes the last records after the run is finished
     # Offline each session is a part of its own with the same id; `wandb sync` joins them in order.
     parts = sorted((home / "wandb").glob(f"offline-run-*-{run.id}*/run-{run.id}.wandb"))
     assert len(parts) == 2
