@@ -23,7 +23,7 @@ from sightlab.training.device import own_process
 from sightlab.training.forecast import forecast
 from sightlab.training.losses import binary_cross_entropy
 from sightlab.training.lr_finder import find_lr
-from sightlab.training.prepare import Parts, prepare
+from sightlab.training.prepare import GivenParts, prepare
 from sightlab.training.step import share_bounds, step_seed
 from tests.conftest import Cli
 from tests.test_training import run_loop, same, tiny, weights, without_times
@@ -46,7 +46,7 @@ class Plain(nn.Module):
 
 def gradients(recipe: Recipe, step: int = 0) -> list[Tensor]:
     """The first epoch's gradients at a step, weights as they start."""
-    prepared = prepare(recipe, parts=Parts(model=Plain()))
+    prepared = prepare(recipe, parts=GivenParts(model=Plain()))
     stepper = prepared.gradient_step()
     try:
         prepared.training.classifier.train()
@@ -89,7 +89,7 @@ def test_a_batch_smaller_than_the_processes_leaves_the_gradient_right() -> None:
     found = []
     for workers in (1, 3):
         prepared = prepare(
-            tiny(batch_size=2, processes=workers, limit_per_class=None), parts=Parts(model=Plain(2)), data=data
+            tiny(batch_size=2, processes=workers, limit_per_class=None), parts=GivenParts(model=Plain(2)), data=data
         )
         stepper = prepared.gradient_step()
         stepper.gradients(prepared.training.classifier, 1, 0)

@@ -22,7 +22,7 @@ from sightlab.optim.param_groups import layer_numbers
 from sightlab.recipes.part_groups import OPTIMIZERS
 from sightlab.recipes.schema import Recipe
 from sightlab.runs.resolve_weights import with_weights_of_run
-from sightlab.training.prepare import Parts, prepare
+from sightlab.training.prepare import GivenParts, prepare
 from tests.conftest import Cli
 
 
@@ -132,7 +132,7 @@ def test_the_keys_of_fine_tuning_leave_the_hash_as_it_was_unless_they_are_used()
 def test_a_recipes_training_freezes_its_own_network_and_the_callers() -> None:
     recipe = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=10, freeze="conv1,conv2", epochs=1)
     for net in (None, network("cnn", classes=10, height=28, width=28)):
-        classifier = prepare(recipe, parts=Parts(model=net)).training.classifier
+        classifier = prepare(recipe, parts=GivenParts(model=net)).training.classifier
         frozen = {key.split(".")[1] for key, p in classifier.named_parameters() if not p.requires_grad}
         assert frozen == {"conv1", "conv2"}
 

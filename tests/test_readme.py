@@ -56,7 +56,7 @@ def test_the_table_of_commands_has_them_all() -> None:
 
 def test_what_else_the_readme_names_is_in_the_makefile() -> None:
     targets = set(re.findall(r"`make ([a-z-]+)`", README))
-    assert targets == {"bench", "demo", "examples", "studies", "test", "test-slow"}
+    assert targets == {"bench", "check", "demo", "examples", "studies", "test", "test-gpu", "test-slow"}
     assert targets <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 

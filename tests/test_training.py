@@ -18,7 +18,7 @@ from sightlab.records import Epoch
 from sightlab.training import checkpoint, loop
 from sightlab.training.callbacks import Callback, Callbacks, Paused, TrainingContext, Watch
 from sightlab.training.device import choose_device
-from sightlab.training.prepare import Parts, Prepared, prepare
+from sightlab.training.prepare import GivenParts, Prepared, prepare
 from sightlab.training.state import Plan
 
 
@@ -169,7 +169,7 @@ def test_the_first_bad_step_is_the_one_named() -> None:
             return self.linear(x.flatten(1)) * broken
 
     with pytest.raises(DivergedError, match="epoch 1, step 3,"):
-        run_loop(prepare(tiny(), parts=Parts(model=Breaks())))
+        run_loop(prepare(tiny(), parts=GivenParts(model=Breaks())))
 
 
 def test_evaluation_leaves_the_mode_and_the_batch_size_does_not_matter() -> None:

@@ -17,10 +17,6 @@ def gpus() -> list[str]:
 collect_ignore_glob = [] if gpus() else ["test_*.py"]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "gpu: needs an NVIDIA or Apple GPU; run by `make test-gpu`")
-
-
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:

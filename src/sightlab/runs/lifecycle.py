@@ -42,7 +42,7 @@ from sightlab.training.contracts import check_callback
 from sightlab.training.device import environment, own_process
 from sightlab.training.forecast import forecast
 from sightlab.training.identity import check_resumable
-from sightlab.training.prepare import OwnData, Parts, Prepared, prepare
+from sightlab.training.prepare import OwnData, GivenParts, Prepared, prepare
 
 LASTING = ("started", "git", "compiled", "callbacks")  # facts of a run that a resumed session does not change
 
@@ -82,7 +82,7 @@ def train(
     >>> len(run.epochs), run.test.count
     (1, 2000)
     """
-    parts = Parts(model, loss, augment, optimizer, schedule, metrics, with_watch(callbacks, watch))
+    parts = GivenParts(model, loss, augment, optimizer, schedule, metrics, with_watch(callbacks, watch))
     active = callbacks_of(recipe.callbacks, recipe.processes, parts.callbacks)
     place = Path(home).expanduser() if home is not None else home_folder()
     recipe = with_runs_found(recipe, place, active.message)
@@ -122,7 +122,7 @@ def resume(
     >>> again.test == run.test
     True
     """
-    parts = Parts(model, loss, augment, optimizer, schedule, metrics, with_watch(callbacks, watch))
+    parts = GivenParts(model, loss, augment, optimizer, schedule, metrics, with_watch(callbacks, watch))
     found = run.folder if isinstance(run, Run) else locate(str(run))
     facts = read_facts(found)
     status = status_of(facts)
@@ -173,12 +173,12 @@ def epochs(
     >>> [epoch.epoch for epoch in sightlab.epochs(tiny)]
     [1, 2]
     """
-    parts = Parts(model, loss, augment, optimizer, schedule, metrics, callbacks)
+    parts = GivenParts(model, loss, augment, optimizer, schedule, metrics, callbacks)
     recipe = with_runs_found(recipe)
     return own_process(recipe.deterministic).around(epochs_of(recipe, data, parts))
 
 
-def epochs_of(recipe: Recipe, data: OwnData | None, parts: Parts) -> Generator[Epoch, None, None]:
+def epochs_of(recipe: Recipe, data: OwnData | None, parts: GivenParts) -> Generator[Epoch, None, None]:
     """See `epochs`; this process stays as it was set up between them."""
     active = callbacks_of(recipe.callbacks, recipe.processes, parts.callbacks)
     prepared = prepare(recipe, data, parts, active.message, active.data_progress, teacher_of(recipe))

@@ -19,7 +19,7 @@ from sightlab.store.database.engine import check
 from sightlab.store.run_folder import home_folder, new_folder
 from sightlab.training import prepare as training
 from sightlab.training.callbacks import Callbacks
-from sightlab.training.prepare import OwnData, Parts, Prepared
+from sightlab.training.prepare import OwnData, GivenParts, Prepared
 
 OWN_LOOP = "a loop of the user's own"
 
@@ -47,7 +47,7 @@ def prepare(
     [64, 64, 32]
     """
     recipe = with_runs_found(recipe, say=say)
-    parts = Parts(model, loss, augment, optimizer, schedule, metrics)
+    parts = GivenParts(model, loss, augment, optimizer, schedule, metrics)
     return training.prepare(recipe, data, parts, say, teacher=teacher_of(recipe, say))
 
 

@@ -52,7 +52,7 @@ OwnData = Splits | ImageSet | Mapping[str, ImageSet]
 
 
 @dataclass(frozen=True)
-class Parts:
+class GivenParts:
     """Objects from Python that stand for what a recipe names; None, or an empty sequence, leaves the recipe's own.
 
     docs/extending.md says what each must be.
@@ -187,7 +187,7 @@ class Prepared:
 def prepare(
     recipe: Recipe,
     data: OwnData | None = None,
-    parts: Parts = Parts(),
+    parts: GivenParts = GivenParts(),
     say: Say = lambda _: None,
     progress: Progress | None = None,
     teacher: Teacher | None = None,
