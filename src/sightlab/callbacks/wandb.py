@@ -62,7 +62,7 @@ class WandbLogger(RunLogger):
         )
         if not asked:
             settings.mode = "offline"
-        (self.folder.parent / "wandb").mkdir(exist_ok=True)  # where this fails, wandb would write to /tmp
+        (self.folder.parent / "wandb").mkdir(exist_ok=True)  # wandb itself would fall back to a temporary folder
         own: dict[str, Any] = {"project": PROJECT, "dir": str(self.folder.parent)}
         given = {key: value for key, value in own.items() if not os.environ.get(VARIABLES[key])}
         recipe, _ = recipe_in(self.folder)
