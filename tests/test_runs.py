@@ -23,10 +23,9 @@ from sightlab.data.load import load_parts
 from sightlab.errors import DivergedError, RunError
 from sightlab.recipes.loader import parse_recipe
 from sightlab.runs.git_revision import git_revision
-from sightlab.runs.lifecycle import Watch
 from sightlab.store.predictions import read_predictions
 from sightlab.store.run_folder import locate, read_facts, run_folders, status_of
-from sightlab.training.loop import Paused
+from sightlab.training.callbacks import Paused, Watch
 
 WORDS = ["cnn", "data=fashion-mini", "limit_per_class=60", "epochs=4", "crop_padding=2", "flip=0.5"]
 

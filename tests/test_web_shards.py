@@ -22,7 +22,7 @@ import sightlab
 from sightlab.data.batches import Batches, epoch_order, images_at, windows
 from sightlab.data.containers.base import DataFile
 from sightlab.data.content_hash import content_of
-from sightlab.data.imageset import ImageSet, GivenParts, in_memory
+from sightlab.data.imageset import GivenParts, ImageSet, in_memory
 from sightlab.data.inventory import look
 from sightlab.data.layouts import webdataset as layout
 from sightlab.data.layouts.claim import KNOWN, ReadOptions

@@ -42,7 +42,13 @@ def finalize(recorder: RunRecorder) -> Run:
     bundle = folder / "bundle"
     (bundle / OPENINGS).unlink(missing_ok=True)  # of an ending that was cut off: its score was never seen
     seen, sealed = np.concatenate(list(splits.seen.values())), fingerprints(test_images)
-    saved = save_bundle(bundle, bundle_facts(prepared, scores), net_of(training.classifier), seen, sealed)
+    saved = save_bundle(
+        bundle,
+        bundle_facts(prepared, scores, recorder.facts.get("identity")),
+        net_of(training.classifier),
+        seen,
+        sealed,
+    )
     keys = {"validation_key": content_of(splits.validation), "test_key": content_of(test_images)}
     recorder.facts |= keys | {"ended": now()}
     record_opening(saved, recorder.facts["test_key"], splits.source, f"final score of run {folder.name}")
@@ -85,8 +91,8 @@ def prediction_sheet(test: Predictions, images: ImageSet, most: int = 50) -> Ima
     return pictures.contact_sheet(images.gather(np.arange(shown)), captions, wrong=wrong.tolist(), title=title)
 
 
-def bundle_facts(prepared: Prepared, scores: Mapping[str, Score]) -> dict[str, Any]:
-    """What a bundle says of itself."""
+def bundle_facts(prepared: Prepared, scores: Mapping[str, Score], identity: object) -> dict[str, Any]:
+    """What a bundle says of itself. identity: of the run, as its record has it; None for one of before identities."""
     height, width, channels = prepared.splits.shape
     recipe = prepared.recipe
     return {
@@ -105,7 +111,7 @@ def bundle_facts(prepared: Prepared, scores: Mapping[str, Score]) -> dict[str, A
         "data": prepared.splits.source,
         "data_key": prepared.splits.key,
         "bit_depth": prepared.splits.bit_depth,
-        "identity": prepared.identity.to_json(),
+        "identity": identity,
         "scores": {name: score.to_json() for name, score in scores.items()},
     }
 

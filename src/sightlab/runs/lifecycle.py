@@ -42,9 +42,15 @@ from sightlab.training.contracts import check_callback
 from sightlab.training.device import environment, own_process
 from sightlab.training.forecast import forecast
 from sightlab.training.identity import check_resumable
-from sightlab.training.prepare import OwnData, GivenParts, Prepared, prepare
+from sightlab.training.prepare import GivenParts, OwnData, Prepared, prepare
 
-LASTING = ("started", "git", "compiled", "callbacks")  # facts of a run that a resumed session does not change
+LASTING = (
+    "started",
+    "git",
+    "compiled",
+    "callbacks",
+    "identity",
+)  # facts of a run that a resumed session does not change
 
 
 def train(
@@ -256,6 +262,7 @@ def started(prepared: Prepared, folder: Path, callbacks: Callbacks) -> RunRecord
         "started": now(),
         "planned_epochs": prepared.recipe.epochs,
         "git": git_revision(Path.cwd()),
+        "identity": prepared.identity.to_json(),
         "callbacks": sorted(name for name, one in callbacks.by_key().items() if one.changes_training),
     }
     return RunRecorder(prepared, folder, facts, callbacks.message)

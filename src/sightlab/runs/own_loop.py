@@ -19,7 +19,7 @@ from sightlab.store.database.engine import check
 from sightlab.store.run_folder import home_folder, new_folder
 from sightlab.training import prepare as training
 from sightlab.training.callbacks import Callbacks
-from sightlab.training.prepare import OwnData, GivenParts, Prepared
+from sightlab.training.prepare import GivenParts, OwnData, Prepared
 
 OWN_LOOP = "a loop of the user's own"
 

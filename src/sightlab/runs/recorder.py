@@ -53,7 +53,6 @@ class RunRecorder(Callback):
         }
         more: dict[str, Any] = {
             "seed": prepared.recipe.seed,
-            "identity": prepared.identity.to_json(),
             "data": data,
             "openings": splits.test.openings,
             "process": this_process() if status == "running" else None,
