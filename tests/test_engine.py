@@ -247,6 +247,19 @@ def test_the_mirror_counts_as_much_as_the_image() -> None:
     assert torch.equal(WithMirror(AsFloat())(images), (pixels + mirrored) / 2)
 
 
+def test_the_lr_finder_clips_gradients_as_the_recipe_does() -> None:
+    clip = 1e-6
+    prepared = prepare(
+        tiny(clip_norm=clip, optimizer="sgd", momentum=0.0, nesterov=False, schedule="constant", weight_decay=0.0)
+    )
+    before = [weight.detach().clone() for weight in prepared.classifier.parameters()]
+    found = find_lr(prepared, 1e-3, 1e-1, 10)
+    moved = torch.cat(
+        [(old - new.detach()).flatten() for old, new in zip(before, prepared.classifier.parameters(), strict=True)]
+    )
+    assert 0 < float(moved.norm()) <= 1.001 * clip * sum(found.lrs)  # each step is at most lr * clip_norm long
+
+
 def test_a_range_test_finds_where_a_loss_breaks_away() -> None:
     prepared = prepare(tiny(nesterov=False, momentum=0))
     found = find_lr(prepared, low=1e-4, high=1e6, steps=60)

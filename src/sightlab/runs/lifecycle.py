@@ -63,6 +63,7 @@ def train(
     optimizer: Any = None,
     schedule: Any = None,
     metrics: Sequence[Any] = (),
+    select_by: str | None = None,
     callbacks: Sequence[Callback] = (),
     home: Path | str | None = None,
     watch: Callback | None = None,
@@ -75,8 +76,9 @@ def train(
     images, after the recipe's own. optimizer: a torch optimizer over the model, or (parameter groups, lr=) -> one.
     schedule: (step, total steps) -> factor of the learning rate, or a class of torch's LRScheduler.
 
-    metrics: of Predictions, kept by epoch beside the recipe's. callbacks: called beside the recipe's. home: where run
-    folders are kept (see `home_folder`). watch: the old name of one callback.
+    metrics: of Predictions, kept by epoch beside the recipe's. select_by: the name of one of them, by which the best
+    epoch is chosen. callbacks: called beside the recipe's. home: where run folders are kept (see `home_folder`). watch:
+    the old name of one callback.
 
     Raises SightlabError: data, recipe, model, part or device that do not fit, a loss that is no number, a callback that
     raises, a full disk.
@@ -91,7 +93,7 @@ def train(
     parts = GivenParts(model, loss, augment, optimizer, schedule, metrics, with_watch(callbacks, watch))
     active = callbacks_of(recipe.callbacks, recipe.processes, parts.callbacks)
     place = Path(home).expanduser() if home is not None else home_folder()
-    recipe = with_runs_found(recipe, place, active.message)
+    recipe = with_runs_found(selecting(recipe, select_by), place, active.message)
     with own_process(recipe.deterministic), own_home(place) as place:
         teacher = teacher_of(recipe, active.message)
         prepared = prepare(recipe, data, parts, active.message, active.data_progress, teacher)
@@ -168,6 +170,7 @@ def epochs(
     optimizer: Any = None,
     schedule: Any = None,
     metrics: Sequence[Any] = (),
+    select_by: str | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Iterator[Epoch]:
     """Train a recipe and yield each epoch's facts; nothing is kept and the test split stays sealed.
@@ -180,7 +183,7 @@ def epochs(
     [1, 2]
     """
     parts = GivenParts(model, loss, augment, optimizer, schedule, metrics, callbacks)
-    recipe = with_runs_found(recipe)
+    recipe = with_runs_found(selecting(recipe, select_by))
     return own_process(recipe.deterministic).around(epochs_of(recipe, data, parts))
 
 
@@ -194,6 +197,11 @@ def epochs_of(recipe: Recipe, data: OwnData | None, parts: GivenParts) -> Genera
     active.call("on_train_start", context)
     with closing(prepared.gradient_step()) as step:
         yield from loop.epochs(context, step, prepared.validation, active)
+
+
+def selecting(recipe: Recipe, select_by: str | None) -> Recipe:
+    """The recipe with another metric that chooses the best epoch: one given from Python has no name that it knows."""
+    return recipe if select_by is None else recipe.model_copy(update={"select_by": select_by})
 
 
 def open_run(run: str | Path) -> Run:

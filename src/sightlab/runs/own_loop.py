@@ -12,7 +12,7 @@ from torch import nn
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Run
 from sightlab.runs.finalize import finalize
-from sightlab.runs.lifecycle import kept_whole, own_home, save, started
+from sightlab.runs.lifecycle import kept_whole, own_home, save, selecting, started
 from sightlab.runs.resolve_teacher import teacher_of
 from sightlab.runs.resolve_weights import with_runs_found
 from sightlab.store.database.engine import check
@@ -34,6 +34,7 @@ def prepare(
     optimizer: Any = None,
     schedule: Any = None,
     metrics: Sequence[Any] = (),
+    select_by: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Prepared:
     """All parts of a training, for a loop of your own; `finish` then keeps the result as `sightlab.train` does.
@@ -46,7 +47,7 @@ def prepare(
     >>> [len(images) for images, _ in prepared.batches(epoch=1)]
     [64, 64, 32]
     """
-    recipe = with_runs_found(recipe, say=say)
+    recipe = with_runs_found(selecting(recipe, select_by), say=say)
     parts = GivenParts(model, loss, augment, optimizer, schedule, metrics)
     return training.prepare(recipe, data, parts, say, teacher=teacher_of(recipe, say))
 
