@@ -227,17 +227,21 @@ def untrained(state: SearchState) -> tuple[list[Values], int]:
         generators = [np.random.default_rng([plan.recipe.seed, number]) for number in range(count)]
         return [sample(plan.space, one) for one in generators], 0
     left: list[Values] = []
+    existing = 0
     for values in plan.space.grid():
         if values in ended:
+            existing += 1
             continue
         try:
             trial = new_trial(plan, len(state.trials), values, ())
         except RecipeError:
             continue
         runs = [state.runs.run_of(one) for one in state.runs.recipes_of(trial, trial.rungs[-1])]
-        if not all(run.has(trial.rungs[-1]) or run.failure for run in runs):
+        if all(run.has(trial.rungs[-1]) or run.failure for run in runs):
+            existing += 1
+        else:
             left.append(values)
-    return left[: max(0, (plan.most or 0) - len(ended))], plan.space.cells - len(left)
+    return left[: max(0, (plan.most or 0) - len(ended))], existing
 
 
 def measure(
