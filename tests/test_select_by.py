@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import sightlab
-from sightlab.errors import RecipeError, RunError
+from sightlab.errors import MetricError, RecipeError
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Predictions
 from sightlab.training.callbacks import Callback, Paused, TrainingContext
@@ -71,7 +71,7 @@ def test_a_resumed_run_has_the_metrics_of_before(tmp_path: Path) -> None:
 
 
 def test_a_metric_that_is_no_number_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="metric scripted is nan on validation; a metric must be a finite number"):
+    with pytest.raises(MetricError, match="metric scripted is nan on validation; a metric must be a finite number"):
         sightlab.train(tiny(), home=tmp_path, metrics=[Scripted([float("nan")])])
 
 

@@ -46,6 +46,10 @@ class DivergedError(SightlabError):
     """A training whose loss stopped being a number."""
 
 
+class MetricError(SightlabError):
+    """A metric that fails on a training's predictions, or is no number."""
+
+
 def one_line(text: object) -> str:
     """The text with every run of white space, line ends too, as one space.
 

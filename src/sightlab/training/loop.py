@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sightlab.errors import DivergedError, RunError, one_line
+from sightlab.errors import DivergedError, MetricError, one_line
 from sightlab.metrics import constant_outputs, last_batch_accuracy, mean_cross_entropy, top_k_accuracy
 from sightlab.records import Epoch, Predictions
 from sightlab.training.callbacks import NOTHING, PAUSE, STOP, Callbacks, Paused, TrainingContext
@@ -126,15 +126,15 @@ def end_epoch(context: TrainingContext, validate: Validate, callbacks: Callbacks
 
 
 def measured(metrics: Mapping[str, Metric], predictions: Predictions) -> dict[str, float]:
-    """The metrics of predictions, by name. Raises RunError, naming the metric, for one that fails or is no number."""
+    """The metrics of predictions, by name. Raises MetricError, naming the metric, for one that fails or is no number."""
     values = {}
     for name, metric in metrics.items():
         try:
             values[name] = float(metric(predictions))
         except Exception as error:
-            raise RunError(f"metric {name} failed: {type(error).__name__}: {one_line(error)}") from error
+            raise MetricError(f"metric {name} failed: {type(error).__name__}: {one_line(error)}") from error
         if not math.isfinite(values[name]):
-            raise RunError(f"metric {name} is {values[name]} on validation; a metric must be a finite number")
+            raise MetricError(f"metric {name} is {values[name]} on validation; a metric must be a finite number")
     return values
 
 
