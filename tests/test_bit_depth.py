@@ -434,7 +434,7 @@ def test_a_model_takes_pictures_at_the_depth_it_was_trained_at(own_run: Path, tm
         for n in range(6):
             Image.fromarray(generator.integers(0, brightest, (12, 12)).astype(np.uint16)).save(folder / f"{n}.png")
     prepared = prepare(sightlab.recipe("cnn", data=str(tmp_path / "pictures")))
-    assert bundle_facts(prepared, {})["bit_depth"] == 12
+    assert bundle_facts(prepared, {}, None)["bit_depth"] == 12
     file = own_run / "bundle" / "bundle.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"bit_depth": 12}))
     dark = np.arange(784, dtype=np.uint16).reshape(28, 28)

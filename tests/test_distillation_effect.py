@@ -17,7 +17,7 @@ from sightlab.inference import predictions
 from sightlab.recipes.schema import Recipe
 from sightlab.runs.resolve_teacher import teacher_of
 from sightlab.training.distillation import Teacher
-from sightlab.training.prepare import Prepared, prepare
+from sightlab.training.prepare import GivenParts, Prepared, prepare
 from tests.test_training import run_loop
 
 ADAMW = {"data": "fashion-mini", "optimizer": "adamw", "lr": 0.003, "weight_decay": 0.01}
@@ -25,7 +25,7 @@ ADAMW = {"data": "fashion-mini", "optimizer": "adamw", "lr": 0.003, "weight_deca
 
 def trained(recipe: Recipe, net: nn.Module | None = None, by: Teacher | None = None) -> Prepared:
     """A training at its end, with the weights that its validation chose."""
-    prepared = prepare(recipe, net, teacher=by)
+    prepared = prepare(recipe, parts=GivenParts(model=net), teacher=by)
     run_loop(prepared)
     prepared.training.classifier.load_state_dict(prepared.training.best)
     return prepared

@@ -175,7 +175,11 @@ def test_a_dropped_branch_leaves_the_skip(name: str, net: nn.Module) -> None:
         ),
         ("resnet18", {"options": {"block": 1}}, "unknown option 'block' for model resnet18; known: attention, "),
         ("mini-resnet-v4", {"options": {"layers": [8]}}, "unknown option 'layers' for model mini-resnet-v4; known: "),
-        ("resnet18", {"options": {"classes": 1}}, "option classes of model resnet18 follows from the data"),
+        (
+            "resnet18",
+            {"options": {"classes": 1}},
+            "option classes of model resnet18 is set from the data",
+        ),
         ("cnn", {"options": {"dropout": "half"}}, "option dropout of model cnn must be a number, not 'half'"),
         ("cnn", {"options": {"dropout": True}}, "option dropout of model cnn must be a number, not True"),
         ("cnn", {"options": {"dropout": 1.0}}, "option dropout is 1.0; it must be at least 0 and below 1"),

@@ -287,9 +287,7 @@ def test_two_tables_that_contradict_each_other_are_named(tmp_path: Path) -> None
 def test_pictures_that_the_table_leaves_out_are_counted(tmp_path: Path) -> None:
     source = flat_test("0.png,cat", "1.png,dog", "2.png,dog").at(tmp_path)
     assert claim(source, layout="split-labels").splits == {"train": 6, "test": 3}
-    assert (
-        "1 test pictures that test_labels.csv does not label ignored" in claim(source, layout="split-labels").notes
-    )
+    assert "1 test pictures that test_labels.csv does not label ignored" in claim(source, layout="split-labels").notes
 
 
 @pytest.mark.parametrize(

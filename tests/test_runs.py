@@ -254,16 +254,16 @@ def test_the_revision_of_the_users_folder_is_found_and_whether_it_was_changed(tm
 def test_a_run_that_has_ended_is_given_back_as_it_is(small_run: Path) -> None:
     before = (small_run / "run.json").read_bytes()
     said: list[str] = []
-    run = sightlab.resume(small_run, watch=Watch(say=said.append))
+    run = sightlab.resume(small_run, callbacks=[Watch(say=said.append)])
     assert (small_run / "run.json").read_bytes() == before
     assert run == sightlab.open_run(small_run)
-    assert "has ended" in said[0]
+    assert "is finished; nothing to resume" in said[0]
 
 
 def test_a_pause_from_python_raises_and_keeps(tmp_path: Path) -> None:
     recipe = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=2)
     with pytest.raises(Paused):
-        sightlab.train(recipe, home=tmp_path, watch=Watch(pause=lambda: True))
+        sightlab.train(recipe, home=tmp_path, callbacks=[Watch(pause=lambda: True)])
     (folder,) = run_folders(tmp_path)
     run = sightlab.resume(folder)
     assert len(run.epochs) == 2

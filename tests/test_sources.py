@@ -167,9 +167,7 @@ def test_files_that_are_not_the_official_ones_are_used_and_said(
 
 def test_a_name_without_network_says_where_it_looked_and_what_to_do(tmp_path: Path, monkeypatch: object) -> None:
     monkeypatch.setenv("SIGHTLAB_DATA", str(tmp_path))  # type: ignore[attr-defined]
-    unreachable = named_sets.NamedSet(
-        named_sets.DIGITS, {}, {"a.gz": "0" * 32}, ("http://127.0.0.1:9/",), ("nothing",)
-    )
+    unreachable = named_sets.NamedSet(named_sets.DIGITS, {}, {"a.gz": "0" * 32}, ("http://127.0.0.1:9/",), ("nothing",))
     monkeypatch.setitem(named_sets.NAMED, "nothing", unreachable)  # type: ignore[attr-defined]
     with pytest.raises(DataError) as caught:
         sources.find("nothing")

@@ -46,7 +46,7 @@ def test_pixels_that_no_patch_sees_are_told(size: int, seen: str) -> None:
     name = "timm/vit_tiny_patch16_224"
     net = build(name, channels=1, classes=3, height=size, width=size, say=said.append).eval()
     (line,) = said
-    assert line.startswith(f"{name}: its 16 x 16 patches see only {seen} of {size} x {size} pixels")
+    assert line.startswith(f"{name}: its 16 x 16 patches cover only {seen} of {size} x {size} pixels")
     image = torch.rand(1, 1, size, size)
     edge = image.clone()
     edge[..., -1] = 0
@@ -99,7 +99,9 @@ def test_without_a_network_it_points_to_a_file(monkeypatch: pytest.MonkeyPatch, 
     constants = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelError, match=r"published weights could not be had .* without a network use weights=FILE$"):
+    with pytest.raises(
+        ModelError, match=r"weights are not available .* without a network use weights=FILE$"
+    ):
         build("timm/test_resnet", channels=1, classes=3, height=32, width=32, pretrained=True)
 
 

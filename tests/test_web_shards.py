@@ -22,7 +22,7 @@ import sightlab
 from sightlab.data.batches import Batches, epoch_order, images_at, windows
 from sightlab.data.containers.base import DataFile
 from sightlab.data.content_hash import content_of
-from sightlab.data.imageset import GivenParts, ImageSet, in_memory
+from sightlab.data.imageset import ImageSet, Parts, in_memory
 from sightlab.data.inventory import look
 from sightlab.data.layouts import webdataset as layout
 from sightlab.data.layouts.claim import KNOWN, ReadOptions
@@ -217,19 +217,19 @@ def claim_of(path: Path, **options: Any) -> Any:
     return layout.matches(look(path), ReadOptions(**options))
 
 
-def read(path: Path, **options: Any) -> GivenParts:
+def read(path: Path, **options: Any) -> Parts:
     """What the layout reads of a path."""
     claim = claim_of(path, **options)
     assert claim is not None
     if claim.refusal:
         raise DataError(claim.refusal)
     assert claim.lazy and claim.strength == KNOWN and claim.pairs is None
-    parts: GivenParts = claim.read(in_memory, None)
+    parts: Parts = claim.read(in_memory, None)
     assert list(claim.splits) == list(parts.splits)
     return parts
 
 
-def first_pixels(parts: GivenParts) -> dict[str, list[int]]:
+def first_pixels(parts: Parts) -> dict[str, list[int]]:
     return {split: [int(image.flat[0]) for image in images.images] for split, images in parts.splits.items()}
 
 
@@ -548,7 +548,7 @@ def test_a_cache_that_cannot_be_written_is_a_note(
 
 def divided(shards: list[Path]) -> Splits:
     """Fresh from the files, windows of one shard or two."""
-    return divide(GivenParts({"all": small_windows(shards, 1)}), key="shards")
+    return divide(Parts({"all": small_windows(shards, 1)}), key="shards")
 
 
 def recipe_for(**changes: object) -> Any:
@@ -598,7 +598,7 @@ def test_training_on_shards_is_training_on_their_images_in_the_same_order(real: 
     """Against an array: nothing but the order differs, so that of the shards is lent to it."""
     from_shards = prepare(recipe_for(), data=divided(shards))
     pixels = ImageSet(real.images, real.labels, tuple("0123456789"))
-    in_memory = prepare(recipe_for(), data=divide(GivenParts({"all": pixels}), key="shards"))
+    in_memory = prepare(recipe_for(), data=divide(Parts({"all": pixels}), key="shards"))
     assert (in_memory.mean, in_memory.std) == (from_shards.mean, from_shards.std)
     in_memory.config.batches.groups = from_shards.config.batches.groups
     assert without_times(run_loop(in_memory)) == without_times(run_loop(from_shards))

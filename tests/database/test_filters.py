@@ -321,7 +321,7 @@ def test_any_text_is_a_filter_or_one_line(connection: Connection, text: str) -> 
         ("model in ('a' 'b')", "position 15: expected ) after the values, found 'b'"),
         ("not", "position 4: expected a field such as model or test_accuracy, found the end"),
         ("", "position 1: expected a field"),
-        ("augment = 'x'", "position 1: augment is a group of a recipe's keys; name one of them, such as augment."),
+        ("distillation = 'x'", "position 1: distillation is a group of a recipe's keys; name one of them"),
         ("seed > 1e999", "position 8: 1e999 is too large"),
         ("seed > " + "1" * 200, "position 8: 11111111111111111111... is too long"),
         ("(" * 60 + "seed = 1" + ")" * 60, "position 16: more than 15 parentheses"),
