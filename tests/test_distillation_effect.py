@@ -87,7 +87,7 @@ def test_a_convolutional_student_is_better_with_a_run_as_its_teacher(tmp_path: P
     found = {}
     for name, words in ways.items():
         recipes = [sightlab.recipe("cnn", **few, **words, seed=seed) for seed in (1, 2, 3)]
-        found[name] = np.stack([right(trained(recipe, by=teacher_of(recipe))) for recipe in recipes])
+        found[name] = np.stack([right(trained(recipe, by=teacher_of(recipe.distillation))) for recipe in recipes])
     for name in ("plain", "CutMix"):
         better = difference(name, found[name], "taught", found["taught"])
         assert better.interval[0] > 0, better

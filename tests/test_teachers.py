@@ -48,7 +48,7 @@ def test_a_runs_bundle_stands_in_the_recipe_for_its_name(small_run: Path) -> Non
     for name in ("last", small_run.name[:4], str(small_run), str(small_run / "bundle")):
         recipe = with_runs_found(sightlab.recipe("cnn", teacher=name), small_run.parent)
         assert recipe.distillation.teacher == str(small_run / "bundle")
-        found = teacher_of(recipe, said.append)
+        found = teacher_of(recipe.distillation, said.append)
         assert found is not None
         assert found.sha256 == digest_of(small_run)
         assert said[-1] == f"teacher {small_run.name}: cnn, 889,354 parameters, fashion-mini"
@@ -57,8 +57,8 @@ def test_a_runs_bundle_stands_in_the_recipe_for_its_name(small_run: Path) -> Non
 def test_a_recipe_that_asks_no_teacher_opens_none(small_run: Path) -> None:
     plain = Recipe()
     assert with_runs_found(plain) is plain
-    assert teacher_of(plain) is None
-    assert teacher_of(sightlab.recipe("cnn", teacher=str(small_run), alpha=0)) is None
+    assert teacher_of(plain.distillation) is None
+    assert teacher_of(sightlab.recipe("cnn", teacher=str(small_run), alpha=0).distillation) is None
 
 
 def test_a_recipe_whose_teacher_was_not_opened_is_not_trained_without_it() -> None:
@@ -68,7 +68,7 @@ def test_a_recipe_whose_teacher_was_not_opened_is_not_trained_without_it() -> No
 
 def test_a_teacher_that_has_seen_the_test_images_is_noted(small_run: Path) -> None:
     """The teacher's own training images are divided anew, so that some of them are test images now."""
-    found = teacher_of(sightlab.recipe("cnn", teacher=str(small_run)))
+    found = teacher_of(sightlab.recipe("cnn", teacher=str(small_run)).distillation)
     data = sightlab.load_data("fashion-mini", limit_per_class=100).train
     said: list[str] = []
     prepared = prepare(sightlab.recipe("cnn", teacher="x"), data=data, say=said.append, teacher=found)

@@ -99,9 +99,7 @@ def test_without_a_network_it_points_to_a_file(monkeypatch: pytest.MonkeyPatch, 
     constants = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(
-        ModelError, match=r"weights are not available .* without a network use weights=FILE$"
-    ):
+    with pytest.raises(ModelError, match=r"weights are not available .* without a network use weights=FILE$"):
         build("timm/test_resnet", channels=1, classes=3, height=32, width=32, pretrained=True)
 
 

@@ -47,7 +47,7 @@ def lr(
 
         recipe = with_runs_found(recipe, say=say)
         with own_process(recipe.deterministic):
-            prepared = prepare(recipe, say=say, progress=decoding, teacher=teacher_of(recipe, say))
+            prepared = prepare(recipe, say=say, progress=decoding, teacher=teacher_of(recipe.distillation, say))
             found = find_lr(prepared, low, high, steps, bar)
     charts.save_chart(charts.learning_rates(found.lrs, found.losses, found.suggestion), picture)
     if json:

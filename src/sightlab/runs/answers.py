@@ -27,7 +27,7 @@ def validation_answers(_channel: Channel, context: TaskContext) -> NDArray[np.bo
         return correct(read_predictions(folder / "predictions-validation.safetensors"))
     recipe = context.recipe
     with own_process(recipe.deterministic):
-        prepared = prepare(recipe, data=context.data, teacher=teacher_of(recipe))
+        prepared = prepare(recipe, data=context.data, teacher=teacher_of(recipe.distillation))
         training = prepared.training
         if not checkpoint.restore(folder / "checkpoints", training, prepared.identity.key) or not training.best:
             raise RunError(f"{folder}: has no checkpoint of a whole epoch")

@@ -70,7 +70,11 @@ class RunIndex:
         key = recipe.hash, max(processes, recipe.processes)
         if key not in self.expected:
             recipe = with_runs_found(recipe, self.home)
-            teacher = teacher_bundle(recipe, self.home).facts.weights_sha256 if recipe.distillation.asks else None
+            teacher = (
+                teacher_bundle(str(recipe.distillation.teacher), self.home).facts.weights_sha256
+                if recipe.distillation.asks
+                else None
+            )
             self.expected[key] = identity_on(self._contents(recipe), recipe, {}, key[1], teacher)
         return self.expected[key]
 

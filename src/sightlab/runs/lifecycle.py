@@ -95,7 +95,7 @@ def train(
     place = Path(home).expanduser() if home is not None else home_folder()
     recipe = with_runs_found(selecting(recipe, select_by), place, active.message)
     with own_process(recipe.deterministic), own_home(place) as place:
-        teacher = teacher_of(recipe, active.message)
+        teacher = teacher_of(recipe.distillation, active.message)
         prepared = prepare(recipe, data, parts, active.message, active.data_progress, teacher)
         check(place)
         folder = new_folder(place, recipe.name)
@@ -147,7 +147,7 @@ def resume(
         folder = place / found.name
         if folder != found:
             shutil.copytree(found, folder)
-        teacher = teacher_of(recipe, active.message)
+        teacher = teacher_of(recipe.distillation, active.message)
         prepared = prepare(recipe, data, parts, active.message, active.data_progress, teacher)
         check_resumable(identity_in(facts), prepared.identity)
         if restored(prepared, folder, active, str(facts.get("recipe_hash"))):
@@ -190,7 +190,7 @@ def epochs(
 def epochs_of(recipe: Recipe, data: OwnData | None, parts: GivenParts) -> Generator[Epoch, None, None]:
     """See `epochs`; this process stays as it was set up between them."""
     active = callbacks_of(recipe.callbacks, recipe.processes, parts.callbacks)
-    prepared = prepare(recipe, data, parts, active.message, active.data_progress, teacher_of(recipe))
+    prepared = prepare(recipe, data, parts, active.message, active.data_progress, teacher_of(recipe.distillation))
     if recipe.compile == "on":
         compilation.choose(prepared, 0.0, active.message)
     context = TrainingContext(prepared.training, prepared.plan, recipe)

@@ -49,7 +49,7 @@ def prepare(
     """
     recipe = with_runs_found(selecting(recipe, select_by), say=say)
     parts = GivenParts(model, loss, augment, optimizer, schedule, metrics)
-    return training.prepare(recipe, data, parts, say, teacher=teacher_of(recipe, say))
+    return training.prepare(recipe, data, parts, say, teacher=teacher_of(recipe.distillation, say))
 
 
 def finish(prepared: Prepared, *, home: Path | str | None = None, say: Callable[[str], None] = lambda _: None) -> Run:

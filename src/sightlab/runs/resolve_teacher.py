@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sightlab.errors import RunError, SightlabError
 from sightlab.recipes.overrides import changed
-from sightlab.recipes.schema import Recipe
+from sightlab.recipes.schema import Distillation, Recipe
 from sightlab.store.bundle import Bundle, is_own_code, open_model, read_bundle, seen_images
 from sightlab.store.run_folder import locate
 from sightlab.training.distillation import Teacher
@@ -23,29 +23,28 @@ def with_teacher_of_run(recipe: Recipe, home: str | Path | None = None) -> Recip
     """
     if recipe.distillation.teacher is None:
         return recipe
-    folder = teacher_bundle(recipe, home).folder
+    folder = teacher_bundle(recipe.distillation.teacher, home).folder
     return changed(recipe, {"distillation.teacher": str(folder.resolve())})
 
 
-def teacher_bundle(recipe: Recipe, home: str | Path | None = None) -> Bundle:
-    """The bundle of the teacher that a recipe names, its weights not yet read. Raises RunError where there is none."""
-    asked = str(recipe.distillation.teacher)
+def teacher_bundle(name: str, home: str | Path | None = None) -> Bundle:
+    """The bundle of a teacher, its weights not yet read. name: of a run or a bundle. Raises RunError without one."""
     try:
-        return read_bundle(locate(asked, home))
+        return read_bundle(locate(name, home))
     except RunError as error:
-        raise RunError(f"distillation.teacher: {asked} is no run with a bundle: {error}") from error
+        raise RunError(f"distillation.teacher: {name} is no run with a bundle: {error}") from error
 
 
-def teacher_of(recipe: Recipe, say: Callable[[str], None] = lambda _: None) -> Teacher | None:
+def teacher_of(asked: Distillation, say: Callable[[str], None] = lambda _: None) -> Teacher | None:
     """The teacher that a recipe asks for, opened; None if it asks for none. say: called with a line that names it.
 
     Its network is built on the CPU, its first weights drawn from torch's global generator and then replaced by the
     bundle's. Raises RunError for a bundle that is gone, damaged, or of the user's own code: a bundle names
     such code and never runs it.
     """
-    if not recipe.distillation.asks:
+    if not asked.asks:
         return None
-    bundle = teacher_bundle(recipe)
+    bundle = teacher_bundle(str(asked.teacher))
     facts, name = bundle.facts, name_of(bundle)
     if is_own_code(facts.model):
         raise RunError(

@@ -50,7 +50,7 @@ def measured(recipe: Recipe) -> tuple[float, float]:
     """Seconds of one epoch, and of the test, on one thread."""
     with own_process(), threads(1):
         recipe = with_runs_found(recipe)
-        prepared = prepare(recipe, teacher=teacher_of(recipe))
+        prepared = prepare(recipe, teacher=teacher_of(recipe.distillation))
         found = forecast(prepared)
         return found.seconds, len(prepared.splits.test) * found.look_seconds
 

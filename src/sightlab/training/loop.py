@@ -126,7 +126,7 @@ def end_epoch(context: TrainingContext, validate: Validate, callbacks: Callbacks
 
 
 def measured(metrics: Mapping[str, Metric], predictions: Predictions) -> dict[str, float]:
-    """The metrics of predictions, by name. Raises MetricError, naming the metric, for one that fails or is no number."""
+    """The metrics of predictions, by name. Raises MetricError for one that fails or is not a finite number."""
     values = {}
     for name, metric in metrics.items():
         try:

@@ -350,7 +350,7 @@ def distilling_of(
     if teacher is None:
         raise RecipeError(
             f"distillation.teacher: {asked.teacher} is named and was not opened; give `prepare` what "
-            "sightlab.runs.resolve_teacher.teacher_of(recipe) opens"
+            "sightlab.runs.resolve_teacher.teacher_of opens"
         )
     weighing = asked.model_dump(include={"temperature", "alpha"})
     found = distilling(teacher, splits.classes, splits.shape, device, **weighing)

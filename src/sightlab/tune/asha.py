@@ -29,7 +29,7 @@ class Asha(RandomSearch):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.plan = plan
-        self.deepest = levels(plan.recipe)
+        self.deepest = levels(plan.recipe.epochs)
         self.first: dict[int, int] = {}  # the first rung of each trial
         self.next: dict[int, int] = {}  # the rung that each running trial will reach next
         self.paused: dict[int, int] = {}  # the rung at which each paused trial waits

@@ -49,9 +49,9 @@ def probe(_channel: Channel, context: TaskContext) -> Pace | FailedResult | str:
     try:
         with own_process(recipe.deterministic):
             # The first in a process takes longer, as libraries are loaded.
-            prepare(recipe, data=context.data, teacher=teacher_of(recipe))
+            prepare(recipe, data=context.data, teacher=teacher_of(recipe.distillation))
             started = time.perf_counter()
-            seconds = forecast(prepare(recipe, data=context.data, teacher=teacher_of(recipe))).seconds
+            seconds = forecast(prepare(recipe, data=context.data, teacher=teacher_of(recipe.distillation))).seconds
             return Pace(seconds, time.perf_counter() - started)  # a run makes its own forecast when it starts
     except SightlabError as error:
         return str(error)

@@ -30,7 +30,7 @@ class OptunaSearch:
         self.optuna = import_optuna(plan.method)
         self.proposals, self.seed = proposals, plan.recipe.seed
         self.sampler: Callable[..., Any] = self.samplers()[plan.method]
-        self.levels = levels(plan.recipe)
+        self.levels = levels(plan.recipe.epochs)
         self.plan = plan
         self.trials: dict[int, optuna.Trial] = {}
         self.axes = {key: distribution_of(self.optuna, axis) for key, axis in plan.space.axes.items()}

@@ -38,7 +38,7 @@ def rungs_of(recipe: Recipe, stops_early: bool) -> tuple[int, ...]:
     epochs = recipe.epochs
     if not stops_early:
         return (epochs,)
-    found = dict.fromkeys(math.ceil(epochs / ETA**k) for k in range(levels(recipe), -1, -1))
+    found = dict.fromkeys(math.ceil(epochs / ETA**k) for k in range(levels(epochs), -1, -1))
     if is_prefix(recipe):
         return tuple(found)
     warmup = recipe.schedule.warmup_epochs if isinstance(recipe.schedule, WarmedUp) else 0
@@ -54,13 +54,13 @@ def quota(trials: int) -> int:
     return max(min(LEAST, trials), trials // ETA)
 
 
-def levels(recipe: Recipe) -> int:
-    """How often a recipe's epochs can be divided by ETA: its rungs but the last, where no warm-up forbids one.
+def levels(epochs: int) -> int:
+    """How often so many epochs can be divided by ETA: its rungs but the last, where no warm-up forbids one.
 
-    >>> levels(Recipe(epochs=27)), levels(Recipe(epochs=10)), levels(Recipe(epochs=2))
+    >>> levels(27), levels(10), levels(2)
     (3, 2, 0)
     """
-    return math.floor(math.log(recipe.epochs, ETA) + 1e-9)
+    return math.floor(math.log(epochs, ETA) + 1e-9)
 
 
 def recipe_at(recipe: Recipe, epochs: int) -> Recipe:
