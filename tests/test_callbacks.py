@@ -121,16 +121,31 @@ def test_every_method_is_called_in_its_order(tmp_path: Path) -> None:
     assert diary.lines == whole
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> sightlab.Run:
+    """The tiny recipe without callbacks."""
+    return sightlab.train(tiny(), home=tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory: pytest.TempPathFactory) -> sightlab.Run:
+    """The tiny recipe with a callback that changes the training."""
+    return sightlab.train(tiny(), home=tmp_path_factory.mktemp("frozen"), callbacks=[FreezeNorms()])
+
+
+def test_a_callback_may_change_the_training(plain: sightlab.Run, frozen: sightlab.Run) -> None:
+    assert weights_of(plain) != weights_of(frozen)
+
+
 @pytest.mark.parametrize(("epoch", "step"), [(2, 1), (2, 3), (3, 2)])
-def test_a_callback_that_changes_the_training_resumes_to_the_bit(tmp_path: Path, epoch: int, step: int) -> None:
-    whole = sightlab.train(tiny(), home=tmp_path / "whole", callbacks=[FreezeNorms()])
+def test_a_callback_that_changes_the_training_resumes_to_the_bit(
+    tmp_path: Path, frozen: sightlab.Run, epoch: int, step: int
+) -> None:
     with pytest.raises(Paused):
         sightlab.train(tiny(), home=tmp_path / "paused", callbacks=[FreezeNorms(), PauseAt(epoch, step)])
     (folder,) = run_folders(tmp_path / "paused")
     resumed = sightlab.resume(folder, callbacks=[FreezeNorms()])
-    assert weights_of(resumed) == weights_of(whole)
-    plain = sightlab.train(tiny(), home=tmp_path / "plain")
-    assert weights_of(plain) != weights_of(whole)
+    assert weights_of(resumed) == weights_of(frozen)
 
 
 def test_a_run_is_not_resumed_without_the_callback_that_changed_it(tmp_path: Path) -> None:
@@ -151,14 +166,13 @@ def test_a_stop_is_a_clean_end(tmp_path: Path, step: int) -> None:
 
 
 @pytest.mark.parametrize("method", ["on_train_start", "on_step_end", "on_epoch_end"])
-def test_a_callback_that_raises_is_named_and_loses_nothing(tmp_path: Path, method: str) -> None:
+def test_a_callback_that_raises_is_named_and_loses_nothing(tmp_path: Path, plain: sightlab.Run, method: str) -> None:
     broken = Breaks(method)
     with pytest.raises(CallbackError, match=f"callback Breaks failed in {method}: ValueError: no luck.*--resume"):
         sightlab.train(tiny(), home=tmp_path / "broken", callbacks=[broken])
     (folder,) = run_folders(tmp_path / "broken")
     resumed = sightlab.resume(folder, callbacks=[broken])
-    whole = sightlab.train(tiny(), home=tmp_path / "whole")
-    assert weights_of(resumed) == weights_of(whole)
+    assert weights_of(resumed) == weights_of(plain)
 
 
 def test_a_callback_that_raises_at_the_end_leaves_a_finished_run(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def wait_for_epochs(server: Server, url: str, count: int) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_two_drivers_share_a_grid_and_come_to_one_result(server: Server, on_postgres: str, tmp_path: Path) -> None:
     words = (*TINY, "epochs=6", "lr=0.01,0.03,0.1", "batch_size=16,32", "--study", "ours", "--jobs", 1)
     drivers = {home: started(tmp_path, on_postgres, home, *words) for home in ("one", "two")}
