@@ -1,5 +1,7 @@
 """Recipes: what they refuse, how a key is found, what their hash stands for."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 from hypothesis import given
@@ -195,3 +197,10 @@ def test_any_change_gives_a_recipe_or_a_recipe_error(changes: dict[str, object])
         assert "\n" not in str(error)
     else:
         assert yaml.safe_load(recipe.to_yaml())["format"] == 1
+
+
+def test_paths_are_texts_or_path(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("data: pets\nepochs: 3\n")
+    assert sightlab.recipe(file) == sightlab.recipe(str(file))
+    assert sightlab.recipe("cnn", data=tmp_path) == sightlab.recipe("cnn", data=str(tmp_path))

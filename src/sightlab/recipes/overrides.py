@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
@@ -17,17 +18,20 @@ from sightlab.recipes.renamed import hints
 from sightlab.recipes.schema import Recipe
 
 
-def recipe(name: str = "demo", **changes: Any) -> Recipe:
+def recipe(name: str | Path = "demo", **changes: Any) -> Recipe:
     """The recipe of this name, or in the YAML file at this path, with changes.
 
     changes: keys as the command line takes them, dots as two underscores: `lr=0.03`, `data="kmnist"`,
-    `data__size=32`. Raises RecipeError.
+    `data__size=32`; paths are texts or Path. Raises RecipeError.
 
     >>> import sightlab
     >>> sightlab.recipe("mini-resnet-v4", lr=0.03, data="fashion-mini").optimizer.lr
     0.03
     """
-    return changed(read_recipe(name), {key.replace("__", "."): value for key, value in changes.items()})
+    values = {
+        key.replace("__", "."): str(value) if isinstance(value, Path) else value for key, value in changes.items()
+    }
+    return changed(read_recipe(str(name)), values)
 
 
 def parse_changes(words: Iterable[str], say: Say = silent) -> dict[str, Any]:
