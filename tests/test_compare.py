@@ -19,6 +19,9 @@ from sightlab.store.run_folder import read_facts, read_run, run_folders
 from sightlab.training.callbacks import Paused, Watch
 from tests.conftest import Cli, refused_with
 
+# One worker: its runs and costs are made once.
+pytestmark = pytest.mark.xdist_group("compare")
+
 TINY = ["data=fashion-mini", "limit_per_class=40", "epochs=1"]
 
 

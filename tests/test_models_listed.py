@@ -17,6 +17,9 @@ from sightlab.models import MODELS
 from sightlab.models.cost import cost_of, uncounted
 from tests.conftest import ROOT, Cli, refused_with
 
+# One worker: its runs and costs are made once.
+pytestmark = pytest.mark.xdist_group("models")
+
 PAGE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
 
 
