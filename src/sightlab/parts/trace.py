@@ -36,8 +36,8 @@ def qualified_name(thing: object) -> str:
 
     The user's own code may be imported, run as a script, or given as a file, under another module's name each time.
 
-    >>> qualified_name(Path), qualified_name(functools.partial(sys.exit, 1))
-    ('pathlib.Path', 'sys.exit')
+    >>> qualified_name(Path), qualified_name(functools.partial(len, ()))
+    ('pathlib.Path', 'builtins.len')
     """
     while isinstance(thing, functools.partial):
         thing = thing.func
