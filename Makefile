@@ -25,7 +25,7 @@ demo: $(VENV)/core
 	$(BIN)/sightlab train
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" --numprocesses 3 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" --numprocesses 2 --dist loadgroup
 
 test-slow: lint
 	$(BIN)/python -m pytest -m slow --timeout 3600
