@@ -40,7 +40,8 @@ READ_AS_TRAINED = ("size", "channels", "bit_depth", "shape")
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The result of an evaluation. seen: how many of its images the model has trained on or was selected on.
+    """The result of an evaluation. seen: how many of its images the model has trained on or was selected on. notes: a
+    line each.
 
     >>> made = Predictions(np.eye(2, dtype=np.float32), np.arange(2), np.arange(2), ("cat", "dog"))
     >>> Evaluation(metrics.score(made), tuple(metrics.class_scores(made)), made, seen=0, notes=()).score.correct
