@@ -12,10 +12,13 @@ Nothing here imports torch. What ships is built in the room that owns it; `resol
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from sightlab.errors import RecipeError, one_line, suggestion
 from sightlab.parts.user_code import code_reference, error_for, load_user_code
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "sightlab.parts"
 SLOTS = ("model", "loss", "augment", "optimizer", "schedule", "metric", "callback")
@@ -37,6 +40,8 @@ SHIPPED: dict[str, dict[str, int]] = {
 @cache
 def installed(slot: str) -> dict[str, EntryPoint]:
     """The entry points of a slot by the part's name. Of two packages with one name, the first by package name wins."""
+    from importlib.metadata import entry_points  # 30 ms, which `sightlab --help` does without
+
     found: dict[str, EntryPoint] = {}
     for point in sorted(entry_points(group=GROUP), key=package_of):
         of_slot, dot, name = point.name.partition(".")

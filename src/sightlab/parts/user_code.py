@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import inspect
 import sys
@@ -43,6 +42,8 @@ def load_user_code(path: Path, inside: str, slot: str) -> object:
 
 def read_source(path: Path, slot: str) -> tuple[bytes, str]:
     """A file's bytes and their SHA-256 in hex. Raises ModelError or RecipeError when it cannot be read."""
+    import hashlib  # loads OpenSSL, which `sightlab --help` does without
+
     try:
         source = path.read_bytes()
     except OSError as error:
