@@ -12,7 +12,7 @@ import torch
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from sightlab.errors import RecipeError
-from sightlab.parts.call import call_part, check_options
+from sightlab.parts.call import call_part, check_options, part_name
 from sightlab.parts.registry import resolve
 from sightlab.recipes.part_groups import CustomSchedule
 
@@ -41,7 +41,7 @@ def given_schedule(given: Any, steps_per_epoch: int, epochs: int, *, higher_is_b
     found, options = given, {}
     if isinstance(given, partial) and not given.args:
         found, options = given.func, dict(given.keywords)
-    name = str(getattr(found, "__qualname__", type(found).__qualname__))
+    name = part_name(found)
     by_epoch = getattr(given, "interval", "step") == "epoch"
     return custom_schedule(
         name, found, options, steps_per_epoch, epochs, by_epoch=by_epoch, higher_is_better=higher_is_better

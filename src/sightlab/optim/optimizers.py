@@ -14,7 +14,7 @@ from sightlab.optim.lamb import Lamb
 from sightlab.optim.lion import Lion
 from sightlab.optim.muon import Muon, by_rule
 from sightlab.optim.param_groups import Groups, by_layer, hidden_matrices, parameter_groups
-from sightlab.parts.call import call_part
+from sightlab.parts.call import call_part, part_name
 from sightlab.parts.registry import resolve
 from sightlab.recipes.part_groups import CustomOptimizer, OptimizerKeys
 
@@ -117,7 +117,7 @@ def build_optimizer(model: nn.Module, optimizer: OptimizerKeys, given: object = 
     if optimizer.layer_lr_decay != 1:
         groups = by_layer(model, groups, optimizer.layer_lr_decay)
     if given is not None:
-        return custom_optimizer(qualified(given), given, {}, groups, optimizer.lr)
+        return custom_optimizer(part_name(given), given, {}, groups, optimizer.lr)
     if isinstance(optimizer, CustomOptimizer):
         name = optimizer.name
         return custom_optimizer(name, resolve("optimizer", name), optimizer.options, groups, optimizer.lr)
@@ -155,9 +155,3 @@ def checked_owner(optimizer: torch.optim.Optimizer, model: nn.Module) -> torch.o
             "model.parameters()"
         )
     return optimizer
-
-
-def qualified(given: object) -> str:
-    """What errors call a class, a function or an object."""
-    inner = getattr(given, "func", given)
-    return str(getattr(inner, "__qualname__", type(inner).__qualname__))

@@ -54,3 +54,14 @@ def check_options(
         if option not in known and not takes_all:
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
             raise error_for(slot)(f"{slot}.options.{option}: {name} does not take it; {takes}")
+
+
+def part_name(part: object) -> str:
+    """What messages call a part from Python: its own name, or that of its class; of a partial, what it wraps.
+
+    >>> from functools import partial
+    >>> part_name(partial(part_name, 1)), part_name(3)
+    ('part_name', 'int')
+    """
+    inner = getattr(part, "func", part)
+    return str(getattr(inner, "__qualname__", type(inner).__qualname__))

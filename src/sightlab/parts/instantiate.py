@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from sightlab.parts.call import call_part, check_options
+from sightlab.parts.call import call_part, check_options, part_name
 from sightlab.parts.registry import resolve
 from sightlab.parts.user_code import error_for
 
@@ -30,7 +30,7 @@ def made(slot: str, given: Any, options: Mapping[str, Any], positional: int, nam
     >>> made("augment", Scale, {"by": 3}, 2)(2, None)
     6
     """
-    name = name or getattr(given, "__qualname__", type(given).__qualname__)
+    name = name or part_name(given)
     if inspect.isclass(given):
         given, options = call_part(slot, name, given, options), {}
     if positional and not callable(given):

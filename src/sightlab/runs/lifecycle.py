@@ -37,7 +37,7 @@ from sightlab.store.run_folder import (
     status_of,
 )
 from sightlab.training import checkpoint, compilation, distributed, loop
-from sightlab.training.callbacks import Callback, CallbackError, Callbacks, Paused, TrainingContext
+from sightlab.training.callbacks import Callback, CallbackError, Callbacks, Paused, TrainingContext, name_of
 from sightlab.training.contracts import check_callback
 from sightlab.training.device import environment, own_process
 from sightlab.training.forecast import forecast
@@ -342,7 +342,7 @@ def callbacks_of(names: Sequence[str], processes: int, given: Sequence[Callback]
     for one in [*found, *given]:
         check_callback(one)
         if one.changes_training and processes > 1:
-            name = type(one).__qualname__
+            name = name_of(one)
             raise RecipeError(
                 f"processes: {processes}, with callback {name}, which may change the training: "
                 "the other processes would not see it; use processes=1, or set changes_training = False in its class"

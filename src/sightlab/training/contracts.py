@@ -17,7 +17,7 @@ from sightlab.errors import RecipeError
 from sightlab.models.builder import call_builder
 from sightlab.models.output_check import check_output
 from sightlab.optim.custom_schedules import given_schedule
-from sightlab.parts.call import call_part
+from sightlab.parts.call import call_part, part_name
 from sightlab.parts.instantiate import made
 from sightlab.parts.user_code import described
 from sightlab.records import Predictions
@@ -39,7 +39,7 @@ def check_loss(loss: Loss, classes: int, soft_targets: bool = False) -> None:
     found = called("loss", loss, logits, targets, given=f"logits [{BATCH}, {classes}] and {kind}")
     check_tensor("loss", loss, found, (BATCH,), "the loss of each image, not their mean (reduction='none')")
     if not found.requires_grad:
-        raise RecipeError(f"loss {name_of(loss)}: its value has no gradient; compute it from the logits with torch")
+        raise RecipeError(f"loss {part_name(loss)}: its value has no gradient; compute it from the logits with torch")
 
 
 def check_augment(augment: Callable[..., Any], shape: tuple[int, int, int]) -> None:
@@ -58,13 +58,13 @@ def check_augment(augment: Callable[..., Any], shape: tuple[int, int, int]) -> N
         runs.append(found.clone())
     if not torch.equal(*runs):
         raise RecipeError(
-            f"augment {name_of(augment)}: two calls with the same images and generator differ; draw random numbers "
+            f"augment {part_name(augment)}: two calls with the same images and generator differ; draw random numbers "
             "from the generator (rng.uniform('my name'), rng.integers(...)), not from torch or numpy"
         )
     single = augment(torch.from_numpy(pixels[1:2].copy()), CounterRNG(1, 1, np.arange(1, 2)))
     if not torch.equal(single, runs[0][1:2]):
         raise RecipeError(
-            f"augment {name_of(augment)}: an image changes differently alone than in its batch; each image's change "
+            f"augment {part_name(augment)}: an image changes differently alone than in its batch; each image's change "
             "must follow from the image and its own numbers, so that batches may be shared by processes"
         )
 
@@ -79,7 +79,7 @@ def check_metric(metric: Callable[[Predictions], float]) -> None:
     except (TypeError, ValueError):
         finite = False
     if not finite:
-        raise RecipeError(f"metric {name_of(metric)}: gave {found!r:.40}; a metric gives one finite number")
+        raise RecipeError(f"metric {part_name(metric)}: gave {found!r:.40}; a metric gives one finite number")
 
 
 def check_optimizer(optimizer: Callable[..., Any]) -> None:
@@ -88,22 +88,24 @@ def check_optimizer(optimizer: Callable[..., Any]) -> None:
     groups = [{"params": [net.weight], "lr": 0.1}, {"params": [net.bias], "lr": 0.1}]
     found = called("optimizer", optimizer, groups, lr=0.1, given="two parameter groups and lr=0.1")
     if not isinstance(found, torch.optim.Optimizer):
-        raise RecipeError(f"optimizer {name_of(optimizer)}: gave a {type(found).__name__}, not a torch.optim.Optimizer")
+        raise RecipeError(
+            f"optimizer {part_name(optimizer)}: gave a {type(found).__name__}, not a torch.optim.Optimizer"
+        )
     before = net.weight.detach().clone()
     net(torch.ones(4, 3)).square().sum().backward()
     found.step()
     if torch.equal(before, net.weight):
-        raise RecipeError(f"optimizer {name_of(optimizer)}: its step moves no weight")
+        raise RecipeError(f"optimizer {part_name(optimizer)}: its step moves no weight")
 
 
 def check_callback(callback: Any) -> None:
     """Raise RecipeError unless it is a Callback and what it overrides exists in Callback."""
     if not isinstance(callback, Callback):
-        raise RecipeError(f"callback {name_of(callback)}: not a sightlab.Callback; derive the class from it")
+        raise RecipeError(f"callback {part_name(callback)}: not a sightlab.Callback; derive the class from it")
     for name in dir(type(callback)):
         if name.startswith("on_") and not hasattr(Callback, name):
             known = ", ".join(one for one in dir(Callback) if one.startswith("on_"))
-            raise RecipeError(f"callback {name_of(callback)}: {name} is never called; there are {known}")
+            raise RecipeError(f"callback {part_name(callback)}: {name} is never called; there are {known}")
 
 
 def called(slot: str, part: Callable[..., Any], *arguments: Any, given: str, **keywords: Any) -> Any:
@@ -111,21 +113,15 @@ def called(slot: str, part: Callable[..., Any], *arguments: Any, given: str, **k
     try:
         return part(*arguments, **keywords)
     except Exception as error:
-        raise RecipeError(f"{slot} {name_of(part)} fails on {given}: {described(error)}") from error
+        raise RecipeError(f"{slot} {part_name(part)} fails on {given}: {described(error)}") from error
 
 
 def check_tensor(slot: str, part: Any, found: Any, shape: tuple[int, ...], meaning: str) -> None:
     """Raise RecipeError unless a part gave a tensor of this shape. meaning: what it must be, in words."""
     if not isinstance(found, Tensor):
-        raise RecipeError(f"{slot} {name_of(part)}: gave a {type(found).__name__}; it must give {meaning}")
+        raise RecipeError(f"{slot} {part_name(part)}: gave a {type(found).__name__}; it must give {meaning}")
     if tuple(found.shape) != shape:
-        raise RecipeError(f"{slot} {name_of(part)}: gave {list(found.shape)}, not {list(shape)}: {meaning}")
-
-
-def name_of(part: Any) -> str:
-    """What messages call a part: its own name, or that of its class."""
-    inner = getattr(part, "func", part)
-    return str(getattr(inner, "__qualname__", type(inner).__qualname__))
+        raise RecipeError(f"{slot} {part_name(part)}: gave {list(found.shape)}, not {list(shape)}: {meaning}")
 
 
 def check_schedule(schedule: Any) -> None:
@@ -138,8 +134,8 @@ def check_schedule(schedule: Any) -> None:
 def check_model(model: Any) -> None:
     """Raise ModelError unless it gives logits [N, 10] for images of 3 x 32 x 32, or of 1 x 28 x 28."""
     given = {"channels": 3, "classes": 10, "height": 32, "width": 32}
-    net = model if isinstance(model, nn.Module) else call_builder(model, name_of(model), given, {})
-    check_output(net, 3, 10, 32, 32, name_of(model))
+    net = model if isinstance(model, nn.Module) else call_builder(model, part_name(model), given, {})
+    check_output(net, 3, 10, 32, 32, part_name(model))
 
 
 SHAPE = (8, 8, 3)  # of the images that an augmentation is checked with
@@ -199,7 +195,7 @@ def check_part(slot: str, part: Any, options: Mapping[str, Any]) -> str:
     if slot in ("loss", "augment", "metric"):
         part = made(slot, part, options, 1 if slot == "metric" else 2)
     elif slot == "callback":
-        part = call_part(slot, name_of(part), part, options) if inspect.isclass(part) else part
+        part = call_part(slot, part_name(part), part, options) if inspect.isclass(part) else part
     elif options:
         part = partial(part, **options)
     check(part)

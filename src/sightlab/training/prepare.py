@@ -39,7 +39,7 @@ from sightlab.training.contracts import check_augment, check_loss
 from sightlab.training.device import choose_device, threads
 from sightlab.training.distillation import Distilling, Teacher, distilling, remarks
 from sightlab.training.distributed import DistributedStep, Place
-from sightlab.training.identity import identity_of
+from sightlab.training.identity import called, identity_of
 from sightlab.training.loop import end_epoch
 from sightlab.training.losses import LOSSES, cross_entropy, in_one_operation
 from sightlab.training.losses import Loss as LossFunction
@@ -327,18 +327,12 @@ def metrics_of(names: Sequence[str], select_by: str, given: Sequence[Any] = ()) 
     for name in dict.fromkeys([*names, select_by]):
         if name in METRICS:
             found[name] = METRICS[name]
-        elif not any(name == short_name(one) for one in given):
+        elif not any(name == called(one) for one in given):
             found[name.rpartition(":")[2]] = named("metric", name, {}, 1)
-    found |= {short_name(one): made("metric", one, {}, 1) for one in given}
+    found |= {called(one): made("metric", one, {}, 1) for one in given}
     chosen = found[select_by.rpartition(":")[2]]
     kept = {name: metric for name, metric in found.items() if name not in ("accuracy", "loss")}
     return kept, not getattr(chosen, "higher_is_better", True)
-
-
-def short_name(metric: Any) -> str:
-    """What a metric given from Python is called."""
-    name = getattr(metric, "name", None) or getattr(metric, "__name__", None) or type(metric).__name__
-    return str(name)
 
 
 def distilling_of(
