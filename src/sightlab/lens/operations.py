@@ -199,8 +199,10 @@ def joined_field(fields: Sequence[tuple[Tensor, Field]], shape: tuple[int, ...])
     result = fields[0][1]
     for _, field in fields[1:]:
         result = result.joined(field, spatial)
-    grid = next((field.grid for tensor, field in fields if tuple(tensor.shape) == shape), fields[0][1].grid)
-    return Field(result.rows, result.columns, grid, spatial)
+    alike = [field for tensor, field in fields if tuple(tensor.shape) == shape]
+    # A branch that has mixed all positions, as attention does, has none of its own: its sum has the other's.
+    placed = next((field for field in alike if any(field.spatial)), alike[0] if alike else fields[0][1])
+    return Field(result.rows, result.columns, placed.grid, spatial)
 
 
 def kept_axes(before: tuple[int, ...], after: tuple[int, ...], spatial: tuple[bool, ...]) -> tuple[bool, ...]:

@@ -54,13 +54,32 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class ModuleOutput:
+    """What one call of a module gave, a single tensor. layer: the index of the layer that computed it.
+
+    module: its qualified name, "" for the network itself. call: which of its calls in this pass it is, from 0.
+    shape: without the batch. field: of the tensor.
+    """
+
+    module: str
+    call: int
+    shape: tuple[int, ...]
+    field: Field
+    layer: int
+
+
+@dataclass(frozen=True)
 class Trace:
-    """The layers of one forward pass in order. last: index of the one that gave the logits. kept: outputs [1, ...]."""
+    """The layers of one forward pass in order. last: index of the one that gave the logits. kept: outputs [1, ...].
+
+    modules: what each module gave that comes from the image, in the order in which they ended.
+    """
 
     layers: tuple[Layer, ...]
     last: int
     logits: Tensor
     kept: dict[int, Tensor]
+    modules: tuple[ModuleOutput, ...] = ()
 
 
 def trace(net: nn.Module, image: Tensor, keep: Collection[int] = ()) -> Trace:
@@ -91,7 +110,7 @@ def trace(net: nn.Module, image: Tensor, keep: Collection[int] = ()) -> Trace:
     origin = recorder.origins.get(id(logits))
     if origin is None or origin.layer == IMAGE:
         raise ModelError("the model's logits are not computed from its image by torch functions")
-    return Trace(tuple(recorder.layers), origin.layer, logits, recorder.kept)
+    return Trace(tuple(recorder.layers), origin.layer, logits, recorder.kept, tuple(recorder.outputs))
 
 
 class Recorder(TorchFunctionMode):
@@ -104,6 +123,8 @@ class Recorder(TorchFunctionMode):
         self.keep = keep
         self.layers: list[Layer] = []
         self.kept: dict[int, Tensor] = {}
+        self.outputs: list[ModuleOutput] = []
+        self.calls: Counter[str] = Counter()
         field = Field.of_image(image.shape[2], image.shape[3])
         self.origins: dict[int, Origin] = {id(image): Origin(image, IMAGE, field)}
         self.module_stack: list[tuple[str, nn.Module]] = []
@@ -140,7 +161,12 @@ class Recorder(TorchFunctionMode):
         for tensor in tensors_in([outputs]):
             if sources and id(tensor) not in self.origins:
                 self._add_opaque(module, tensor, sources)
-        self.module_stack.pop()
+        name, _ = self.module_stack.pop()
+        origin = self._origin(outputs) if isinstance(outputs, Tensor) else None
+        if origin is not None:
+            shape = tuple(origin.tensor.shape[1:])
+            self.outputs.append(ModuleOutput(name, self.calls[name], shape, origin.field, origin.layer))
+        self.calls[name] += 1
 
     def _origin(self, tensor: Tensor) -> Origin | None:
         return self.origins.get(id(tensor))

@@ -1,0 +1,139 @@
+"""A trained network and the labelled images that it is looked at with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+import torch
+from torch import nn
+
+from sightlab.data.content_hash import content_of
+from sightlab.data.imageset import ImageSet, Progress
+from sightlab.data.labelled import labelled_images
+from sightlab.data.read_options import ReadWords
+from sightlab.data.splits import fingerprints
+from sightlab.errors import RunError
+from sightlab.evaluation import bundle_of, matched, recipe_words, refuse_sealed, shape_of
+from sightlab.lens.anatomy import Anatomy, anatomy_of
+from sightlab.models.classifier import Classifier
+from sightlab.records import Run
+from sightlab.store.bundle import Bundle, open_model
+from sightlab.store.run_folder import read_facts, recipe_in
+from sightlab.training.device import choose_device
+from sightlab.training.prepare import splits_of
+
+Tick = Callable[[int, int], None]
+IMAGES = 1000  # that an analysis looks at, unless it is told another number
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network and images of its own classes and shape.
+
+    name: what to call it, a run's id or a model's name. classifier: in eval mode, on the device; takes uint8 or float
+    [N, H, W, C] with values from 0 to 255. images: labelled with places in `classes`. source: what the images are, in
+    words. notes: what was left out or changed, a line each.
+    """
+
+    name: str
+    classifier: Classifier
+    images: ImageSet
+    device: torch.device
+    source: str
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def net(self) -> nn.Module:
+        """The network inside: takes normalised float32 [N, C, H, W]."""
+        return self.classifier.net
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of what it tells apart."""
+        return self.images.classes
+
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """Where its activations lie on a grid. Raises ModelError for a network that cannot be traced."""
+        height, width, channels = self.images.shape
+        return anatomy_of(self.net, (channels, height, width))
+
+
+def subject_of(
+    run: Run | Bundle | str | Path,
+    data: str | Path | None = None,
+    *,
+    limit: int | None = IMAGES,
+    model: nn.Module | None = None,
+    device: str = "auto",
+    home: Path | None = None,
+    progress: Progress | None = None,
+    **read: Unpack[ReadWords],
+) -> Subject:
+    """A run's network with images of its validation split, or with those of a labelled source.
+
+    The test split stays sealed: a source that holds it is refused. data: a source, read as `sightlab test` reads it.
+    limit: the most images, drawn evenly over the classes and always the same ones; None takes all. model: the network,
+    where it is the user's own code. Raises SightlabError: validation images that are gone or are others now, a source
+    of other classes or without labels.
+    """
+    bundle = bundle_of(run, home)
+    chosen = choose_device(device)
+    notes: list[str] = []
+    if data is None:
+        images, source = validation_of(bundle, progress)
+    else:
+        images, remarks = labelled_images(data, shape_of(bundle), recipe_words(bundle), read, progress)
+        notes += remarks
+        images, source = matched(images, bundle, str(data), notes), str(data)
+        refuse_sealed(fingerprints(images), bundle, str(data), None)
+    if limit is not None and len(images) > limit:
+        notes.append(f"{source}: {limit:,} of {len(images):,} images are looked at")
+        images = images.take(evenly(images.labels, limit))
+    classifier = open_model(bundle, model).to(chosen).to(memory_format=torch.channels_last)
+    name = bundle.folder.parent.name if bundle.folder.name == "bundle" else bundle.folder.name
+    return Subject(name, classifier, images, chosen, source, tuple(notes))
+
+
+def validation_of(bundle: Bundle, progress: Progress | None = None) -> tuple[ImageSet, str]:
+    """The validation split that a run was selected on, and what to call it.
+
+    Raises RunError for a bundle without its run, data given from Python, and images that are others now; DataError for
+    a source that is gone.
+    """
+    folder = bundle.folder.parent
+    if not (folder / "run.json").is_file():
+        raise RunError(f"{bundle.folder}: a bundle without its run, which has no validation split; name --data SOURCE")
+    facts = read_facts(folder)
+    recipe, _ = recipe_in(folder)
+    if facts.get("data", {}).get("source") == "arrays":
+        raise RunError(f"{folder.name}: its images were given from Python and are not kept; name --data SOURCE")
+    images = splits_of(recipe.data, progress=progress).validation
+    if facts.get("validation_key") not in (None, content_of(images)):
+        raise RunError(
+            f"{recipe.data.source}: its images are no longer those that run {folder.name} was validated on; "
+            "name other labelled images with --data SOURCE"
+        )
+    return images, f"validation split of {recipe.data.source}"
+
+
+def evenly(labels: np.ndarray, count: int) -> np.ndarray:
+    """Places of `count` images, as even over the classes as their numbers allow, in order; the same ones every time.
+
+    labels: int64 [N]. Gives int64 [count].
+
+    >>> evenly(np.array([0, 0, 0, 1, 1, 1]), 4).size
+    4
+    """
+    rng = np.random.default_rng(0)
+    shuffled = rng.permutation(len(labels))
+    order = np.argsort(labels[shuffled], kind="stable")
+    ranked = labels[shuffled][order]
+    rank = np.arange(len(labels)) - np.searchsorted(ranked, ranked)  # of each image within its class
+    first = np.argsort(rank, kind="stable")[:count]
+    return np.sort(shuffled[order][first])
