@@ -73,6 +73,23 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
 
 
 @pytest.fixture(scope="session")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file of real images, from fashion-mini: 40 of each class to train on and 10 to test on, for quick trainings."""
+    import numpy as np
+
+    import sightlab
+
+    splits = sightlab.load_data("fashion-mini", limit_per_class=50)
+    file = tmp_path_factory.mktemp("data") / "small.npz"
+    arrays = {}
+    for name, images, most in (("train", splits.train, 40), ("test", splits.test.open("a smaller set for tests"), 10)):
+        rows = np.sort(np.concatenate([np.flatnonzero(images.labels == label)[:most] for label in range(10)]))
+        arrays |= {f"x_{name}": images.gather(rows)[..., 0], f"y_{name}": images.labels[rows]}
+    np.savez(file, **arrays)
+    return str(file)
+
+
+@pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run: the small convolutional network, two epochs on a part of fashion-mini."""
     import sightlab
