@@ -405,3 +405,13 @@ def test_what_cannot_be_reported_is_one_line_and_nothing_is_half_written(cli: Cl
     refused_with(cli("report", copy, "-o", "new.html"), "no predictions can be read")
     assert not (tmp_path / "new.html").exists()
     assert not list(tmp_path.glob(".new*"))
+
+
+def test_a_run_without_a_report_gets_it_later(small_data: str, tmp_path: Path, cli: Cli) -> None:
+    """`report=off` writes no chart and no page; the test is the same, and `sightlab report` needs nothing more."""
+    status, out, _ = cli("train", "lenet", f"data={small_data}", "epochs=1", "report=off", "--home", tmp_path / "home")
+    folder = next((tmp_path / "home").glob("*-*"))
+    assert (status, [*folder.glob("*.html"), *folder.glob("*.png"), *folder.glob("*.svg")]) == (0, [])
+    assert f"next            sightlab report {folder.name[:6]}" in out
+    assert cli("report", folder)[0] == 0
+    assert (folder / "report.html").is_file()

@@ -113,7 +113,9 @@ def result(run: Run) -> None:
         out(f"with flips      {run.test_flips}: each image and its mirror image together")
     out(f"best epoch      {run.best_epoch} of {len(run.epochs)}, by validation ({best.validation_accuracy:.2%} there)")
     out(f"model           {run.model}, {run.parameters:,} parameters; {run.images_per_second:,.0f} images/s")
-    out(f"run             {run.folder}/  (report.html, bundle, metrics, predictions, pictures)")
-    out("next            open " + str(run.folder / "report.html"))
+    report = run.folder / "report.html"
+    kept = "report.html, bundle, metrics, predictions, pictures" if report.is_file() else "bundle, metrics, predictions"
+    out(f"run             {run.folder}/  ({kept})")
+    out(f"next            open {report}" if report.is_file() else f"next            sightlab report {short}")
     out(f"                sightlab predict {short} PICTURE...        predict the class of images")
     out(f"                sightlab test {short} --data SOURCE        score it on data it has not seen")

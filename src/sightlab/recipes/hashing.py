@@ -15,7 +15,7 @@ from sightlab.parts.registry import SHIPPED
 from sightlab.parts.user_code import code_reference
 from sightlab.recipes.group import Group, Part
 
-NOT_OF_THE_RESULT = ("name", "notes", "format", "test_flips")
+NOT_OF_THE_RESULT = ("name", "notes", "format", "test_flips", "report")
 # What an identity holds by other means: the seed, hashes of the data, fingerprints of parts, the count of processes.
 HELD_APART = ("seed", "data", "callbacks", "workers")
 USER_FILE = "user file"

@@ -206,7 +206,8 @@ class Recipe(Group):
     score after which training ends; None never does. device: auto, cpu, cuda, cuda:N or mps. processes: how many share
     each batch on a CPU. compile: torch.compile, on, off or auto, which measures whether it pays. precision: on GPUs;
     CPUs work in float32. deterministic: use deterministic kernels only. test_flips: also report the score of each image
-    averaged with its mirror image. metrics: measured after every epoch and in the test, each a name or `file.py:Name`.
+    averaged with its mirror image. report: draw charts and write report.html at the end; without it
+    `sightlab report RUN` does so later. metrics: measured after every epoch and in the test, each a name or `file.py:Name`.
     select_by: the metric by which the best epoch is chosen. callbacks: called while the training runs: tensorboard,
     mlflow, wandb, another name or `file.py:Name`. notes: what the author of the recipe states: command, expected time
     and accuracy with n.
@@ -236,6 +237,7 @@ class Recipe(Group):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     deterministic: bool = False
     test_flips: bool = False
+    report: bool = True
     compile: Literal["auto", "on", "off"] = "auto"
     metrics: tuple[str, ...] = ()
     select_by: str = "accuracy"

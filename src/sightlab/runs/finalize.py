@@ -56,6 +56,8 @@ def finalize(recorder: RunRecorder) -> Run:
     save_predictions(folder / "predictions-test.safetensors", test)
     galleries = galleries_of(test, test_images, validation, splits.validation)
     save_galleries(folder, galleries)
+    if not prepared.recipe.report:
+        return recorder.write("finished", scores)
     drawn = draw(folder, training.history, test, test_images)
     run = recorder.write("finished", scores)
     try:

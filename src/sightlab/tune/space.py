@@ -20,7 +20,7 @@ Values = Mapping[str, Any]  # {dotted path: value}, one trial's place in the spa
 # Trials are compared on the same validation images and under the same conditions; these keys would change either, or
 # nothing of the result at all.
 FIXED = {
-    "format", "name", "notes", "callbacks", "test_flips", "device", "processes", "compile", "deterministic",
+    "format", "name", "notes", "callbacks", "test_flips", "report", "device", "processes", "compile", "deterministic",
     "data.source", "data.label", "data.skip_broken", "data.limit_per_class", "data.validation", "data.split_seed",
     "data.layout", "data.classes", "data.split", "data.config", "data.list", "data.label_from", "data.shape",
     "data.ignore", "data.encoding", "data.bit_depth",
