@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sightlab import metrics
 from sightlab.errors import RunError, one_line
 from sightlab.files import write_bytes
+from sightlab.metrics.examples import confidence_of, least_confident_hits, most_confident_errors
 from sightlab.records import Predictions
 
 if TYPE_CHECKING:
@@ -54,20 +55,6 @@ class Gallery:
     found: int
 
 
-def most_confident_errors(predictions: Predictions, most: int = MOST) -> NDArray[np.int64]:
-    """Indices of misclassified rows, the most confident first. int64 [at most `most`]."""
-    confidence, correct = _confidence(predictions)
-    rows = np.flatnonzero(~correct)
-    return rows[np.argsort(-confidence[rows], kind="stable")][:most]
-
-
-def least_confident_hits(predictions: Predictions, most: int = MOST) -> NDArray[np.int64]:
-    """Indices of correctly classified rows, the least confident first. int64 [at most `most`]."""
-    confidence, correct = _confidence(predictions)
-    rows = np.flatnonzero(correct)
-    return rows[np.argsort(confidence[rows], kind="stable")][:most]
-
-
 def galleries_of(
     test: Predictions, test_images: ImageSet, validation: Predictions, validation_images: ImageSet
 ) -> list[Gallery]:
@@ -78,8 +65,8 @@ def galleries_of(
     wrong = int((test.logits.argmax(axis=1) != test.labels).sum())
     test_issues, validation_issues = metrics.find_label_issues(test), metrics.find_label_issues(validation)
     chosen = [
-        (ERRORS, "test", most_confident_errors(test), wrong),
-        (HITS, "test", least_confident_hits(test), len(test) - wrong),
+        (ERRORS, "test", most_confident_errors(test, MOST), wrong),
+        (HITS, "test", least_confident_hits(test, MOST), len(test) - wrong),
         (SUSPECTS, "test", test_issues[:MOST], len(test_issues)),
         (SUSPECTS, "validation", validation_issues[:MOST], len(validation_issues)),
     ]
@@ -136,16 +123,11 @@ def encode(pixels: NDArray[np.uint8]) -> tuple[str, bytes]:
     return "image/jpeg", content.getvalue()
 
 
-def _confidence(predictions: Predictions) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Each row's probability of its predicted class, float32 [N], and whether that is correct, bool [N]."""
-    return metrics.probabilities(predictions.logits).max(axis=1), metrics.is_correct(predictions)
-
-
 def _gallery(
     kind: str, split: str, rows: NDArray[np.int64], found: int, predictions: Predictions, images: ImageSet
 ) -> Gallery:
     logits = predictions.logits[rows]
-    confidence, predicted = metrics.probabilities(logits).max(axis=1), logits.argmax(axis=1)
+    confidence, predicted = confidence_of(predictions)[rows], logits.argmax(axis=1)
     classes, labels = predictions.classes, predictions.labels
     chosen = tuple(
         GalleryImage(int(predictions.index[row]), classes[labels[row]], classes[index], float(share))
