@@ -302,3 +302,18 @@ def test_stochastic_depth_does_nothing_in_eval_mode() -> None:
 def test_a_drop_rate_outside_its_range_is_refused(rate: float) -> None:
     with pytest.raises(ModelError, match="must be at least 0 and below 1"):
         depth_rates(rate, 4)
+
+
+def test_a_resnet_of_a_quarter_of_the_width_has_a_sixteenth_of_the_convolutions() -> None:
+    """Weights between two layers go with the product of their widths; those of the stem and the head with one."""
+    whole, narrow = (
+        build("resnet18", channels=3, classes=10, height=32, width=32, options={"width_factor": factor})
+        for factor in (1.0, 0.25)
+    )
+
+    def inner(net: nn.Module) -> int:
+        return sum(m.weight.numel() for name, m in net.named_modules() if isinstance(m, nn.Conv2d) and name != "conv1")
+
+    assert inner(whole) == 16 * inner(narrow)
+    weights = narrow.state_dict()
+    assert (weights["conv1.weight"].shape[0], weights["fc.weight"].shape[1]) == (16, 128)

@@ -189,6 +189,7 @@ def test_a_dropped_branch_leaves_the_skip(name: str, net: nn.Module) -> None:
             "option zero_init_residual of model resnet18 must be true or false, not 1",
         ),
         ("compact-resnet", {"options": {"width_factor": 0}}, "option width_factor is 0; it must be above 0"),
+        ("resnet18", {"options": {"width_factor": 17}}, "option width_factor is 17; it must be above 0"),
         ("cnn", {"stem": "3x3"}, "model cnn has no choice of stem; stem=3x3 works for resnet18, resnet34, resnet50"),
         ("resnet18", {"stem": "5x5"}, "unknown stem '5x5'; known: auto, 3x3, 7x7"),
         ("resnet50", {"options": {"attention": "sea"}}, "unknown attention 'sea'; did you mean se?"),

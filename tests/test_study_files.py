@@ -23,6 +23,7 @@ SIX = [
     "cifar100-senet",
     "cifar100-timm",
 ]
+TWINS = ["cifar100-senet-scaled", "cifar100-timm-scaled"]
 # What the studies published, typed from their tables: top-1, in per cent.
 PUBLISHED = {
     "kmnist-mini-resnet": {"best-published": 97.0},
@@ -51,20 +52,20 @@ def rows_of(study: Study) -> dict[str, Row]:
 
 
 def test_the_six_studies_ship_in_the_order_of_the_projects() -> None:
-    assert shipped_studies() == SIX
+    assert shipped_studies() == [*SIX, *TWINS]
 
 
-@pytest.mark.parametrize("name", SIX)
+@pytest.mark.parametrize("name", [*SIX, *TWINS])
 def test_a_study_has_its_three_scales_and_names_what_is_there(name: str) -> None:
     study = read_study(name)
     assert study.name == name
     assert list(study.scales) == ["smoke", "laptop", "full"]
     assert set(study.shows) <= set(PARTS)
     assert set(study.networks) <= set(MODELS)
-    assert {row.form for row in study.rows} >= {"published"}
+    assert {row.form for row in study.rows} >= {"published" if name in SIX else "scaled"}
 
 
-@pytest.mark.parametrize("name", SIX)
+@pytest.mark.parametrize("name", [*SIX, *TWINS])
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "full"])
 def test_every_scale_of_every_study_is_a_plan_of_recipes(name: str, scale: str) -> None:
     plan = plan_study(read_study(name), scale, HOME)
@@ -96,7 +97,7 @@ def test_study_1_is_planned_as_published() -> None:
     first = flat(plan.rows[0].jobs[0].recipe)
     asked = {"batch_size": 64, "epochs": 10, "optimizer.lr": 0.05, "optimizer.name": "sgd", "seed": 42}
     assert {key: first[key] for key in asked} == asked
-    assert first["optimizer.momentum"] == 0.9  # sgd's own
+    assert first["optimizer.momentum"] == 0  # plain SGD
     assert [len(grid.cells) for grid in plan.grids] == [25, 25]
 
 
@@ -218,9 +219,43 @@ def test_list_and_show_tell_what_there_is(cli: Cli) -> None:
 
     status, out, _ = cli("study", "list", "--json")
     assert status == 0
-    assert [one["name"] for one in json.loads(out)["studies"]] == SIX
+    assert [one["name"] for one in json.loads(out)["studies"]] == [*SIX, *TWINS]
     status, out, _ = cli("study", "show", "cifar10-resnet34", "--scale", "full", "--json")
     assert status == 0
     assert json.loads(out)["rows"][0]["published"]["accuracy"] == 0.4341
     status, out, _ = cli("study", "show", "kmnist-mini-resnet")
     assert "A ReLU follows the last linear layer" in out
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_scaled_twin_changes_one_thing_a_row_and_claims_of_its_rows_alone(name: str) -> None:
+    """Three seeds or more; a row and the one it is held against are trained on the same data, for as many epochs."""
+    plan = plan_study(read_study(name), "laptop", HOME)
+    rows = {one.row.id: one for one in plan.rows}
+    for row in rows.values():
+        assert len(row.jobs) >= 3
+        twin = rows[row.row.twin] if row.row.twin else None
+        if twin is None:
+            continue
+        own, other = flat(row.jobs[0].recipe), flat(twin.jobs[0].recipe)
+        differs = {key for key in own | other if own.get(key) != other.get(key)} - {"name"}
+        changes = row.row.id.removeprefix("c10-")
+        assert "data.source" not in differs
+        assert differs <= CHANGES[changes], differs
+    assert all(claim.row in rows for claim in plan.study.claims)
+
+
+LION = {f"optimizer.{key}" for key in ("name", "lr", "weight_decay", "momentum", "betas", "nesterov")}
+CHANGES = {
+    "se-resnet20": {"model.options"},
+    "autoaugment": {"augment.policy"},
+    "se-resnet20-autoaugment": {"augment.policy"},
+    "se-resnet32-autoaugment": {"model.name"},
+    "se-resnet20-longer": {"epochs"},
+    "momentum": {"optimizer.lr", "optimizer.momentum", "optimizer.weight_decay"},
+    "jitter": {"augment.colour_jitter", "loss.label_smoothing"},
+    "small-stem": {"model.stem"},
+    "cutmix": {"augment.cutmix"},
+    "pixels-128": {"model.stem", "data.size", "augment.crop_padding"},
+    "lion": LION,
+}

@@ -1,4 +1,4 @@
-"""`sightlab study list|show|run|report`."""
+"""`sightlab study list|show|plan|run|report`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sightlab.cli.output import JSON_OPTION, Home, RunsBar, as_json, out, progress_bar, say, table
+from sightlab.cli.stdio import printable
 from sightlab.cli.train import STOPPED, asked_to_pause
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ Examples:
   sightlab study run kmnist-mini-resnet --scale smoke
   sightlab study run cifar10-resnet34 --scale laptop --seeds 3
   sightlab study run fashion-csv --data my-images.csv --scale laptop
+"""
+PLAN_EXAMPLES = """\b
+Examples:
+  sightlab study plan cifar100-senet-scaled --detect 1.0
+  sightlab study plan cifar100-senet-scaled --detect 0.5 --scale full --json
 """
 REPORT_EXAMPLES = """\b
 Examples:
@@ -60,6 +66,7 @@ Target = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="FILE", help="Page to write, .html or .md; default NAME-SCALE.html."),
 ]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Runs trained at the same time; default: one per core.")]
 Seeds = Annotated[int | None, typer.Option(help="Seeds per row; default: as the scale says.")]
 
 
@@ -154,15 +161,50 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     }
 
 
+@app.command("plan", epilog=PLAN_EXAMPLES)
+def plan(
+    name: Name,
+    detect: Annotated[float, typer.Option(metavar="POINTS", help="Difference of accuracies to see, in points.")] = 1.0,
+    scale: Size = ScaleWord.laptop,
+    data: Source = None,
+    jobs: Jobs = None,
+    home: Home = None,
+    json: bool = JSON_OPTION,
+) -> None:
+    """Plan how many seeds a study needs, and the hours it takes, before it is trained.
+
+    The spread is that of finished runs on the same data, two seeds of one training at least. The plan is kept beside
+    the runs, for the study's page.
+    """
+    from sightlab.store.run_folder import home_folder
+    from sightlab.studies.study_power import plan_power, save_power
+    from sightlab.training.device import trainings_at_once
+
+    place = home or home_folder()
+    whole = planned(name, scale, data, 1, place)
+    found = plan_power(whole, place, detect, jobs or trainings_at_once(), say)
+    file = save_power(whole, place, found)
+    if json:
+        as_json({"study": whole.study.name, "scale": whole.scale, **found.to_json()})
+        return
+    pilots = ", ".join(f"{printable(name)} ({seeds})" for name, seeds in found.pilots)
+    out(f"pilots     {pilots} (seeds), on {found.images:,} test images")
+    spread = f"standard deviation {100 * found.noise.seeds**0.5:.2f} points over seeds"
+    out(f"spread     {spread}, estimated with {found.noise.freedom} degrees of freedom")
+    needed = f"{found.seeds} seeds" if found.seeds else "more test images; seeds alone do not do it"
+    out(f"to see     {found.detect:g} points in four of five studies: {needed}\n")
+    rows = [[str(seeds), f"{points:.2f}", f"{hours:.1f}"] for seeds, points, hours in found.table]
+    table(["seeds", "points seen", "hours"], rows, right=(0, 1, 2))
+    out(f"\nkept for the study's page: {file}")
+
+
 @app.command("run", epilog=RUN_EXAMPLES)
 def run(
     name: Name,
     scale: Size = ScaleWord.laptop,
     data: Source = None,
     seeds: Seeds = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Runs trained at the same time; default: one per core.")
-    ] = None,
+    jobs: Jobs = None,
     target: Target = None,
     home: Home = None,
     json: bool = JSON_OPTION,

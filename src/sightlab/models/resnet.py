@@ -21,6 +21,7 @@ from sightlab.models.stems import STEMS, Stem, choose_stem
 
 WIDTHS = (64, 128, 256, 512)
 CIFAR_WIDTHS = (16, 32, 64)
+VECTOR = 8  # float32 values that processors of today handle at once: other widths would leave some idle
 SHORTCUTS: dict[str, Shortcut] = {"a": zero_padding, "b": projection}
 NO_HIDDEN = Hidden()
 BlockType = type[BasicBlock] | type[Bottleneck]
@@ -105,6 +106,7 @@ def resnet(
     height: int,
     width: int,
     stem: str = "auto",
+    width_factor: float = 1.0,
     attention: str = "none",
     head: Sequence[int] | int = (),
     head_norm: bool = False,
@@ -115,17 +117,21 @@ def resnet(
 ) -> ResNet:
     """A ResNet with Kaiming-normal convolutions (fan out), drawn from torch's global generator.
 
-    stem: auto, 3x3 or 7x7. attention: none, se or cbam, at the end of every branch. head: sizes of hidden layers
+    stem: auto, 3x3 or 7x7. width_factor: every channel count is multiplied by it, then rounded to a multiple of 8, at
+    least 8. attention: none, se or cbam, at the end of every branch. head: sizes of hidden layers
     before the last linear layer, each with batch norm (head_norm) and an activation: relu, gelu or none.
     zero_init_residual: each branch starts at zero (Goyal et al. 2017, section 5.1).
-    Raises ModelError for a value that is none of these.
+    Raises ModelError for a value that is none of these, and a width_factor that is not in (0, 16].
     """
+    if not 0 < width_factor <= 16:
+        raise ModelError(f"option width_factor is {width_factor}; it must be above 0 and at most 16")
     model = ResNet(
         channels,
         classes,
         block,
         depths,
         STEMS[choose_stem(stem, height, width)],
+        widths=[max(VECTOR, round(size * width_factor / VECTOR) * VECTOR) for size in WIDTHS],
         attention=attention,
         hidden=hidden_layers(head, head_norm, head_activation),
         dropout=dropout,

@@ -11,22 +11,34 @@ from sightlab.lens.layers import side
 from sightlab.lens.structure import Structure, structure
 from sightlab.report.article import Block, Picture, Section, Table, Text
 from sightlab.studies.parts.dead_outputs import dead_at_end
-from sightlab.studies.study_results import FORMS, GridResult, Results, last_loss
-from sightlab.studies.study_schema import Grid
+from sightlab.studies.study_results import FORMS, GridResult, Results, RowResult, last_loss
+from sightlab.studies.study_schema import Grid, slug
 
 
 def curve_pictures(results: Results) -> tuple[Block, ...]:
-    """Loss and accuracy of the rows, one figure for those as published and one for the others."""
+    """Loss and accuracy of the rows: those as published, the repaired and quick ones, and the scaled ones by data."""
     pictures = []
-    for name, forms in (("published", ("published",)), ("repaired", ("repaired", "fast"))):
-        rows = [row for row in results.rows if row.runs and row.planned.row.form in forms]
+    for name, (words, rows) in rows_together(results).items():
         runs = [(row.planned.row.name, one.run.epochs) for row in rows for one in row.runs]
-        if runs:
-            words = " and ".join(FORMS[form] for form in forms)
-            label = f"Loss and accuracy of each network {words}, over epochs and over time"
-            caption = f"The networks {words}: training thin, validation bold."
-            pictures.append(Picture(f"curves-{name}", charts.svg_of(charts.comparison_curves(runs)), label, caption))
+        label = f"Loss and accuracy of each network {words}, over epochs and over time"
+        caption = f"The networks {words}: training thin, validation bold."
+        pictures.append(Picture(f"curves-{name}", charts.svg_of(charts.comparison_curves(runs)), label, caption))
     return tuple(pictures)
+
+
+def rows_together(results: Results) -> dict[str, tuple[str, list[RowResult]]]:
+    """The rows that share a figure, by its name: what they are in words, and the rows that have runs."""
+    found: dict[str, tuple[str, list[RowResult]]] = {}
+    for row in filter(lambda one: one.runs, results.rows):
+        form, source = row.planned.row.form, row.planned.jobs[0].recipe.data.source
+        if form == "scaled":
+            name, words = slug(source), f"on {source}"
+        elif form == "published":
+            name, words = form, FORMS[form]
+        else:
+            name, words = "repaired", f"{FORMS['repaired']} and {FORMS['fast']}"
+        found.setdefault(name, (words, []))[1].append(row)
+    return found
 
 
 def grid_blocks(grid: GridResult) -> tuple[Block, ...]:

@@ -26,6 +26,8 @@ ORDER = (
     "mnist-m-resnet18-cut",
     "cifar100-senet",
     "cifar100-timm",
+    "cifar100-senet-scaled",
+    "cifar100-timm-scaled",
 )
 
 

@@ -7,17 +7,20 @@ import math
 from pathlib import Path
 
 from sightlab.comparison import sentence
+from sightlab.comparison.power import MOST_SEEDS
 from sightlab.errors import StudyError, suggestion
 from sightlab.records import duration
 from sightlab.report.article import Article, Block, Bullets, Code, Section, Table, Text, rows_of
 from sightlab.report.gather import environment_in
-from sightlab.report.phrases import counted, listed
+from sightlab.report.phrases import counted, listed, moment
 from sightlab.report.reproduce import command
+from sightlab.studies.claims import verdicts_on
 from sightlab.studies.parts import PARTS
 from sightlab.studies.parts.dead_outputs import dead_at_end
 from sightlab.studies.study_charts import curve_pictures, grid_blocks, network_sections
+from sightlab.studies.study_power import read_power
 from sightlab.studies.study_results import FORMS, Results, RowResult, is_named_in, percent
-from sightlab.studies.study_schema import Row
+from sightlab.studies.study_schema import Claim, Row
 
 
 def page_of(results: Results) -> Article:
@@ -31,6 +34,8 @@ def page_of(results: Results) -> Article:
     sections = [
         Section("Question", (Text(oneline(study.question)), Text(oneline(study.source)), *scale_words(results))),
         Section("Result", (table(results), *verdicts(results), *unreached(results))),
+        Section("The claims", claims_found(results)),
+        Section("How large the study had to be", power_words(results)),
         Section("Learning curves", curve_pictures(results)),
         *([Section("The grid", grids)] if grids else []),
         Section("What was wrong, and how it shows", (faults(results), *contradictions(results))),
@@ -75,16 +80,18 @@ def table(results: Results) -> Table:
         for row in results.plan.study.rows
         if row.id in here or row.figures.accuracy is not None
     ]
-    timed = any(row.planned.row.figures.time for row in results.rows)
-    if not timed:
-        header, lines = header[:-1], [one[:-1] for one in lines]
+    several_forms = len({one[1] for one in lines}) > 1
+    columns = [n for n, name in enumerate(header) if any(one[n] for one in lines) and (several_forms or name != "form")]
+    header, lines = [header[n] for n in columns], [[one[n] for n in columns] for one in lines]
+    published = " Published figures are of the study's own images and epochs." if "published" in header else ""
     images = {len(row.runs[0].result.labels) for row in results.rows if row.runs}
     counts = " or ".join(f"{count:,}" for count in sorted(images))
     caption = (
         f"Test accuracy on {counts} images: the mean over the seeds, and its interval (Wilson's for one seed, "
-        "Student's over several). Published figures are of the study's own images and epochs."
+        f"Student's over several).{published}"
     )
-    return Table(tuple(header), rows_of(lines), right=tuple(range(2, len(header))), caption=caption)
+    right = tuple(n for n, name in enumerate(header) if name not in ("network", "form"))
+    return Table(tuple(header), rows_of(lines), right=right, caption=caption)
 
 
 def line(row: RowResult, with_top5: bool) -> list[str]:
@@ -163,6 +170,57 @@ def dead(row: RowResult) -> str:
     """The number of dead outputs of a row's first run in words, "" for none."""
     count = dead_at_end(row.runs[0])
     return f", {count} of its outputs dead" if count else ""
+
+
+def claims_found(results: Results) -> tuple[Block, ...]:
+    """Each claim of the study with what the runs say of it; nothing where it claims nothing."""
+    found = verdicts_on(results)
+    if not found:
+        return ()
+    lines = []
+    for one in found:
+        claimed, difference = claimed_range(one.claim), one.found
+        cells = ["", "", ""]
+        if difference is not None:
+            low, high = (100 * end for end in difference.interval)
+            cells = [f"{100 * difference.difference:+.2f}", f"{low:+.2f} to {high:+.2f}", f"{one.cost:.2f}"]
+        lines.append((one.claim.says, claimed, *cells, one.verdict, one.needed))
+    header = ("claim", "points claimed", "points here", "95 % interval", "times the cost", "verdict", "needed to tell")
+    words = (
+        "A claim holds where the claimed range and the 95 % interval meet and all of the interval is on the claimed "
+        "side of 0; it does not hold where they do not meet; else it cannot be told. Intervals are over seeds and test "
+        "images together. Cost is the time of a training against that of the other row, of all epochs."
+    )
+    return Text(words), Table(header, rows_of(lines), right=(2, 3, 4))
+
+
+def claimed_range(claim: Claim) -> str:
+    """A claim's range in words.
+
+    >>> claimed_range(Claim(says="SE helps", row="senet", least=1, most=2))
+    '1 to 2'
+    """
+    if claim.least is None:
+        return f"at most {claim.most:g}"
+    return f"at least {claim.least:g}" if claim.most is None else f"{claim.least:g} to {claim.most:g}"
+
+
+def power_words(results: Results) -> tuple[Block, ...]:
+    """The plan of the study's size; nothing where none was made."""
+    plan = read_power(results.plan, results.home)
+    if plan is None:
+        return ()
+    pilots = listed([f"{name} ({counted(seeds, 'seed')})" for name, seeds in plan.pilots])
+    answer = f"{plan.seeds} seeds" if plan.seeds else f"more test images: no number of seeds up to {MOST_SEEDS}"
+    words = (
+        f"Planned {moment(plan.made)}, from the spread of runs at hand: {pilots}. To see a difference of "
+        f"{plan.detect:g} points in four of five studies, at 5 % shared by {counted(plan.comparisons, 'comparison')}, "
+        f"takes {answer} on {plan.images:,} test images. The standard deviation over seeds is "
+        f"{100 * plan.noise.seeds**0.5:.2f} points."
+    )
+    header = ("seeds a row", "points that are seen", f"hours, {counted(plan.jobs, 'training')} at once")
+    lines = [(str(seeds), f"{points:.2f}", f"{hours:.1f}") for seeds, points, hours in plan.table]
+    return Text(words), Table(header, rows_of(lines), right=(0, 1, 2))
 
 
 def faults(results: Results) -> Bullets:

@@ -20,7 +20,7 @@ from sightlab.store.predictions import read_predictions
 from sightlab.store.run_folder import read_facts, run_from
 from sightlab.studies.study_plan import Job, Plan, PlannedGrid, PlannedRow, Value
 
-FORMS = {"published": "as published", "repaired": "repaired", "fast": "quick recipe"}
+FORMS = {"published": "as published", "repaired": "repaired", "fast": "quick recipe", "scaled": "scaled"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from sightlab.recipes.group import Group
 
 FORMAT = 1
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
-Form = Literal["published", "repaired", "fast"]
+Form = Literal["published", "repaired", "fast", "scaled"]
 ScaleName = Literal["smoke", "laptop", "full"]
 Keys = dict[str, Any]
 
@@ -45,7 +45,8 @@ class Row(Part):
     """One line of the study's table: a recipe, trained with one seed or several.
 
     id: short, unique. name: what the table calls it. form: published (its mistakes kept), repaired (the same
-    question without them), or fast (the quickest good answer on two cores). twin: the id of its baseline, the row
+    question without them), fast (the quickest good answer on two cores), or scaled (the same comparison at a size that
+    two cores can answer). twin: the id of its baseline, the row
     that it is compared with, image by image. set: keys of its recipe, as the command line has them. processes: that
     share each batch over gloo or NCCL, started by torchrun; 1 for none. note: what a reader of the table must know.
     """
@@ -124,6 +125,30 @@ class Scale(Part):
     leave_out: tuple[Slug, ...] = ()
 
 
+class Claim(Part):
+    """Something that the study claims of a row against another, its twin unless named.
+
+    says: in words. least, most: the claimed difference of accuracies, in points, row less twin; at least one of them.
+
+    >>> Claim(says="SE adds 1 to 2 points", row="senet", least=1, most=2).least
+    1.0
+    """
+
+    says: str
+    row: Slug
+    twin: Slug | None = None
+    least: Annotated[float, Field(ge=-100, le=100)] | None = None
+    most: Annotated[float, Field(ge=-100, le=100)] | None = None
+
+    @model_validator(mode="after")
+    def _a_range(self) -> Claim:
+        if self.least is None and self.most is None:
+            raise ValueError("a claim has least, most, or both, in points")
+        if self.least is not None and self.most is not None and self.least > self.most:
+            raise ValueError(f"least is {self.least:g} and most {self.most:g}; least comes first")
+        return self
+
+
 class Fault(Part):
     """Something that was wrong, and how that shows."""
 
@@ -135,8 +160,9 @@ class Study(Part):
     """A published study. name: of its file. data: the source; csv: whether it is handed over as CSV files.
 
     base: keys of every recipe. networks: whose structure the page shows, with (channels, height, width) of an image.
-    published_images: test images behind each published accuracy. shows: what of the page is this study's own, names of
-    `parts.PARTS`. contradictions: where the study's own text leaves open or contradicts itself, and what is taken.
+    claims: what it claims, each held to the runs. published_images: test images behind each published accuracy. shows:
+    what of the page is this study's own, names of `parts.PARTS`. contradictions: where the study's own text leaves open
+    or contradicts itself, and what is taken.
     full: what the published figure would take.
     """
 
@@ -151,6 +177,7 @@ class Study(Part):
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
     grids: tuple[Grid, ...] = ()
     faults: tuple[Fault, ...] = ()
+    claims: tuple[Claim, ...] = ()
     networks: dict[str, tuple[int, int, int]] = Field(default_factory=dict)
     published_images: Annotated[int, Field(ge=1)] | None = None
     shows: tuple[str, ...] = ()
@@ -174,6 +201,10 @@ class Study(Part):
         for row in self.rows:
             if row.twin is not None and row.twin not in [other.id for other in self.rows]:
                 raise ValueError(f"row {row.id}: its twin {row.twin!r} is no row; the rows are {', '.join(ids)}")
+        for claim in self.claims:
+            twin = claim.twin or next((row.twin for row in self.rows if row.id == claim.row), None)
+            if claim.row not in ids or twin not in ids:
+                raise ValueError(f"claim {claim.says!r}: compares {claim.row} with {twin}; rows are {', '.join(ids)}")
         for name, scale in self.scales.items():
             for one in (*scale.rows, *scale.leave_out):
                 if one not in ids:

@@ -57,7 +57,8 @@ def enlarged(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def shades(weights: NDArray[np.float32]) -> NDArray[np.int64]:
     """The place of each weight's strength in a table of colours. float32 [h, w, 1] in [-1, 1]. Gives int64 [h, w]."""
-    return np.rint(255 * np.abs(weights[:, :, 0])).astype(np.int64)
+    places: NDArray[np.int64] = np.rint(255 * np.abs(weights[:, :, 0])).astype(np.int64)
+    return places
 
 
 def colours(colormap: tuple[str, str, str]) -> NDArray[np.float32]:
