@@ -36,26 +36,33 @@ def verdicts_on(results: Results) -> list[Verdict]:
 
 
 def verdict_on(claim: Claim, results: Results) -> Verdict:
-    """A claim holds where its range and the 95 % interval meet, and all of the interval is on the range's side of 0.
-
-    It does not hold where they do not meet. Else it cannot be told. A range that has 0 inside, or at its end, is on the
-    side of its other values: `most: 0` claims a loss, or no gain.
-    """
+    """The verdict on one claim, from the runs of its two rows on the same test images."""
     row = results.row(claim.row)
     twin = results.row(claim.twin or (row.planned.row.twin if row else "") or "")
     if row is None or twin is None:
         return Verdict(claim, None, OPEN, needed="runs of both rows")
     found = difference(twin.name, twin.correct, row.name, row.correct)
-    low, high = (100 * end for end in found.interval)
+    verdict = judged(claim, 100 * found.interval[0], 100 * found.interval[1])
+    cost = row.seconds / twin.seconds if twin.seconds else math.nan
+    return Verdict(claim, found, verdict, cost, needed(claim, row, twin) if verdict == OPEN else "")
+
+
+def judged(claim: Claim, low: float, high: float) -> str:
+    """What a difference whose 95 % interval is this, in points, says of a claim.
+
+    It holds where the claimed range and the interval meet, and all of the interval is on the range's side of 0. It does
+    not hold where they do not meet. Else it cannot be told. A range that has 0 inside, or at its end, is on the side of
+    its other values: `most: 0` claims a loss.
+
+    >>> judged(Claim(says="SE helps", row="senet", least=1, most=2), 0.4, 1.6)
+    'holds here'
+    """
     least = -math.inf if claim.least is None else claim.least
     most = math.inf if claim.most is None else claim.most
-    cost = row.seconds / twin.seconds if twin.seconds else math.nan
     if high < least or low > most:
-        return Verdict(claim, found, FAILS, cost)
-    gain = least + most > 0 if math.isfinite(least + most) else most == math.inf
-    if (low > 0) if gain else (high < 0):
-        return Verdict(claim, found, HOLDS, cost)
-    return Verdict(claim, found, OPEN, cost, needed(claim, row, twin))
+        return FAILS
+    gain = most == math.inf or least + most > 0
+    return HOLDS if (low > 0 if gain else high < 0) else OPEN
 
 
 def needed(claim: Claim, row: RowResult, twin: RowResult) -> str:
