@@ -94,7 +94,8 @@ def asked_to_pause() -> Iterator[list[int]]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        say("\nfinishing the batch and saving the run; Ctrl-C again stops at once")
+        with contextlib.suppress(RuntimeError):  # this process is in the middle of writing a line
+            say("\nfinishing the batch and saving the run; Ctrl-C again stops at once")
 
     before = signal.signal(signal.SIGINT, note)
     try:
