@@ -1,10 +1,15 @@
 """The engine: work shared by processes, precision, averages, range test; the same bits whatever is asked of it."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
+from socket import socket
 
 import numpy as np
 import pytest
@@ -12,9 +17,11 @@ import torch
 from torch import Tensor, nn
 
 import sightlab
+from sightlab.cli import main
 from sightlab.data.imageset import ImageSet
 from sightlab.errors import RecipeError, RunError
 from sightlab.inference import WithMirror, predictions
+from sightlab.recipes.overrides import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.store.run_folder import run_folders
 from sightlab.training import checkpoint
@@ -26,6 +33,7 @@ from sightlab.training.lr_finder import find_lr
 from sightlab.training.prepare import GivenParts, prepare
 from sightlab.training.step import share_bounds, step_seed
 from tests.conftest import Cli
+from tests.forked import exit_status, forked
 from tests.test_training import run_loop, same, tiny, weights, without_times
 
 CPU = torch.device("cpu")
@@ -133,44 +141,74 @@ def test_a_worker_that_is_killed_is_one_line() -> None:
     stepper.close()
 
 
-def test_workers_of_a_killed_parent_end_by_themselves(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sightlab", "train", "cnn", "processes=2", "epochs=50", "limit_per_class=100"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("epoch  1/"):
-                break
-        listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        process.kill()
-    assert listed
-    for child in listed:
-        for _ in range(100):
-            if not Path(f"/proc/{child}").exists():
-                break
-            time.sleep(0.1)
-        assert not Path(f"/proc/{child}").exists()
+def test_workers_of_a_killed_parent_end_by_themselves() -> None:
+    read, write = os.pipe()
+
+    def work() -> None:
+        prepared = prepare(tiny(processes=2))
+        with closing(prepared.gradient_step()) as stepper:
+            stepper.gradients(prepared.training.classifier, 1, 0)
+            workers = " ".join(str(worker) for worker, _ in stepper.children)  # type: ignore[attr-defined]
+            os.write(write, f"{workers}\n".encode())
+            time.sleep(100)
+
+    parent = forked(work)
+    os.close(write)
+    with os.fdopen(read) as told:
+        workers = told.readline().split()
+    os.kill(parent, signal.SIGKILL)
+    assert exit_status(parent) == -signal.SIGKILL
+    assert len(workers) == 1
+    for _ in range(100):
+        if not Path(f"/proc/{workers[0]}").exists():
+            break
+        time.sleep(0.1)
+    assert not Path(f"/proc/{workers[0]}").exists()
 
 
-def test_torchrun_trains_as_one_process_does(cli: Cli, tmp_path: Path) -> None:
+def by_torchrun(words: list[str]) -> None:
+    """Two fresh processes, as a user starts them."""
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "sightlab"]
+    done = subprocess.run([*run, *words], capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stderr
+
+
+def by_two_copies(words: list[str]) -> None:
+    """Two copies of this process with the environment variables that torchrun sets."""
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def command(rank: str) -> int:
+        place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2"}
+        os.environ.update(place, MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+        return main(words)
+
+    children = [forked(partial(command, rank)) for rank in "01"]
+    assert [exit_status(child) for child in children] == [0, 0]
+
+
+@pytest.mark.parametrize("start", [by_two_copies, pytest.param(by_torchrun, marks=pytest.mark.slow)])
+def test_torchrun_trains_as_one_process_does(
+    cli: Cli, tmp_path: Path, small_data: str, start: Callable[[list[str]], None]
+) -> None:
     """Two processes over gloo, on a network without batch norm: the same losses to rounding, one run folder."""
     (tmp_path / "net.py").write_text(
         "from torch import nn\ndef net(channels, classes):\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(784 * channels, 32), nn.ReLU(), nn.Linear(32, classes))\n"
     )
-    words = ["train", "cnn", "model=net.py:net", "limit_per_class=50", "epochs=2", "batch_size=48", "crop_padding=0"]
-    status, _, err = cli(*words, "--home", "one")
+    words = ["train", "cnn", f"data={small_data}", "model=net.py:net", "epochs=2", "batch_size=48", "crop_padding=0"]
+    words += ["compile=off", "report=off", "--home"]
+    status, _, err = cli(*words, "one")
     assert status == 0, err
-    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "sightlab"]
-    command = [*run, *words, "--home", "two"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=100)
-    assert done.returncode == 0, done.stderr
+    start([*words, "two"])
     figures = [sightlab.open_run(only) for name in ("one", "two") for only in run_folders(tmp_path / name)]
     assert len(figures) == 2
     for alone, together in zip(figures[0].epochs, figures[1].epochs, strict=True):
         assert together.train_loss == pytest.approx(alone.train_loss, rel=1e-4)
         assert together.validation_loss == pytest.approx(alone.validation_loss, rel=1e-4)
     assert figures[0].test is not None and figures[1].test is not None
-    assert figures[1].test.count == figures[0].test.count == 2000
+    assert figures[1].test.count == figures[0].test.count == 100
 
 
 @pytest.mark.parametrize(
@@ -223,13 +261,14 @@ def test_binary_cross_entropy_is_torchs_summed_over_classes() -> None:
     )
 
 
-def test_flips_are_reported_beside_the_plain_score(tmp_path: Path) -> None:
-    plain = sightlab.train(tiny(epochs=1), home=tmp_path)
-    flips = sightlab.train(tiny(epochs=1, test_flips=True), home=tmp_path)
+def test_flips_are_reported_beside_the_plain_score(tmp_path: Path, small_data: str) -> None:
+    recipe = tiny(data=small_data, epochs=1)
+    plain = sightlab.train(recipe, home=tmp_path)
+    flips = sightlab.train(changed(recipe, {"test_flips": True}), home=tmp_path)
     assert plain.test == flips.test
     assert plain.test_flips is None
     assert flips.test_flips is not None
-    assert flips.test_flips.count == 2000
+    assert flips.test_flips.count == 100
     assert sightlab.open_run(flips.folder).test_flips == flips.test_flips
 
 
@@ -330,8 +369,8 @@ def test_a_forecast_leaves_the_training_as_it_was() -> None:
 
 
 def test_a_forecast_is_of_the_right_size() -> None:
-    """Of a training of some seconds, within a factor of three: the machine may be busy."""
-    prepared = prepare(sightlab.recipe("mini-resnet-v1", data="fashion-mini", limit_per_class=300, epochs=2))
+    """Of a training of a second or two, within a factor of three: the machine may be busy."""
+    prepared = prepare(sightlab.recipe("mini-resnet-v1", data="fashion-mini", limit_per_class=80, epochs=2))
     said = forecast(prepared)
     spent = sum(epoch.seconds for epoch in run_loop(prepared))
     assert spent / 3 < said.seconds < spent * 3

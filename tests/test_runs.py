@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pytest
@@ -19,27 +21,41 @@ from safetensors.numpy import load_file
 
 import sightlab
 from sightlab import metrics
+from sightlab.cli import main
+from sightlab.cli.train import recipe_of
 from sightlab.data.load import load_parts
 from sightlab.errors import DivergedError, RunError
 from sightlab.recipes.loader import parse_recipe
+from sightlab.recipes.schema import Recipe
 from sightlab.runs.git_revision import git_revision
 from sightlab.store.predictions import read_predictions
 from sightlab.store.run_folder import locate, read_facts, run_folders, status_of
-from sightlab.training.callbacks import Paused, Watch
+from sightlab.training.callbacks import Callback, Paused, TrainingContext, Watch
+from tests.conftest import Cli, refused_with
+from tests.forked import exit_status, forked
 
 WORDS = ["cnn", "data=fashion-mini", "limit_per_class=60", "epochs=4", "crop_padding=2", "flip=0.5"]
 
 
+def words_with(*more: str) -> list[str]:
+    """WORDS with these put in place of those of the same key."""
+    return list({word.partition("=")[0]: word for word in (*WORDS, *more)}.values())
+
+
 def started(folder: Path, *more: str) -> subprocess.Popen[str]:
     """The real command in a process of its own."""
-    changes = {word.partition("=")[0]: word for word in (*WORDS, *more)}
-    command = [sys.executable, "-m", "sightlab", "train", *changes.values()]
+    command = [sys.executable, "-m", "sightlab", "train", *words_with(*more)]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def only_run(folder: Path) -> Path:
     (run,) = run_folders(folder / "runs")
     return run
+
+
+def quick(data: str, **changes: object) -> Recipe:
+    """A training of a fraction of a second: a small network, 20 images a class, no report."""
+    return sightlab.recipe("cnn", model="lenet", data=data, limit_per_class=20, report=False, **changes)
 
 
 def results(run: Path) -> tuple[object, ...]:
@@ -55,14 +71,9 @@ def results(run: Path) -> tuple[object, ...]:
     return figures, arrays, facts["best_epoch"], facts["test"]["accuracy"], facts["validation"]
 
 
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run of WORDS, never stopped."""
-    folder = tmp_path_factory.mktemp("unbroken")
-    process = started(folder)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    return only_run(folder)
+def unbroken(folder: Path, *more: str) -> Path:
+    """The same run in this process, never stopped."""
+    return sightlab.train(recipe_of(words_with(*more)), home=folder / "unbroken").folder
 
 
 def test_a_run_folder_holds_what_is_promised(small_run: Path) -> None:
@@ -133,20 +144,45 @@ def test_a_prefix_that_means_several_runs_is_refused(tmp_path: Path) -> None:
         locate("zzz", tmp_path)
 
 
-def test_ctrl_c_keeps_the_run_and_a_resume_ends_it_to_the_bit(tmp_path: Path, unbroken: Path) -> None:
-    process = started(tmp_path)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("epoch 1"):
-            break
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+def fresh(words: list[str]) -> int:
+    """The command as a user starts it, in place of this process."""
+    os.execv(sys.executable, [sys.executable, "-m", "sightlab", *words])
+
+
+def started_in_a_copy(command: Callable[[list[str]], int], words: list[str]) -> tuple[int, TextIO]:
+    """A command in a copy of this process: its process id and what it writes to stderr."""
+    read, write = os.pipe()
+
+    def work() -> int:
+        os.dup2(write, 2)
+        os.close(read)
+        os.close(write)
+        sys.stderr = os.fdopen(2, "w", buffering=1)
+        return command(words)
+
+    process = forked(work)
+    os.close(write)
+    return process, os.fdopen(read)
+
+
+@pytest.mark.parametrize("command", [main, pytest.param(fresh, marks=pytest.mark.slow)])
+def test_ctrl_c_keeps_the_run_and_a_resume_ends_it_to_the_bit(
+    tmp_path: Path, small_data: str, command: Callable[[list[str]], int]
+) -> None:
+    words = [f"data={small_data}", "limit_per_class=20", "epochs=8", "compile=off", "report=off"]
+    process, stderr = started_in_a_copy(command, ["train", *words_with(*words)])
+    with stderr:
+        for line in stderr:
+            if line.startswith("epoch 1"):
+                break
+        os.kill(process, signal.SIGINT)
+        errors = stderr.read()
+    assert exit_status(process) == 130, errors
     run = only_run(tmp_path)
-    assert process.returncode == 130
     assert f"sightlab train --resume {run.name}" in errors
     assert read_facts(run)["status"] == "interrupted"
     assert sightlab.resume(run).test is not None
-    assert results(run) == results(unbroken)
+    assert results(run) == results(unbroken(tmp_path, *words))
 
 
 def killed_and_resumed(folder: Path, kills: int, seed: int, more: Sequence[str] = ()) -> Path:
@@ -170,34 +206,40 @@ def killed_and_resumed(folder: Path, kills: int, seed: int, more: Sequence[str] 
 
 
 @pytest.mark.slow
-def test_a_killed_run_resumes_to_the_bit(tmp_path: Path, unbroken: Path) -> None:
-    assert results(killed_and_resumed(tmp_path, 2, seed=0)) == results(unbroken)
+def test_a_killed_run_resumes_to_the_bit(tmp_path: Path) -> None:
+    assert results(killed_and_resumed(tmp_path, 2, seed=0)) == results(unbroken(tmp_path))
 
 
 @pytest.mark.slow
 def test_a_run_killed_at_twenty_random_moments_ends_with_the_same_bits(tmp_path: Path) -> None:
     """Epochs of a fifth of a second: about every third kill meets the writing of a checkpoint."""
     words = ["epochs=40", "limit_per_class=30"]
-    for name in ("whole", "killed"):
-        (tmp_path / name).mkdir()
-    with started(tmp_path / "whole", *words) as process:
-        process.communicate(timeout=200)
-    killed = killed_and_resumed(tmp_path / "killed", 20, seed=1, more=words)
-    assert results(killed) == results(only_run(tmp_path / "whole"))
+    killed = killed_and_resumed(tmp_path, 20, seed=1, more=words)
+    assert results(killed) == results(unbroken(tmp_path, *words))
 
 
-def test_a_run_is_running_until_its_process_is_killed_and_then_interrupted(tmp_path: Path) -> None:
-    with started(tmp_path, "epochs=500", "compile=off") as process:  # so long a run would be worth a probe
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("epoch   1/"):
-                break
+def test_a_run_is_running_until_its_process_is_killed_and_then_interrupted(tmp_path: Path, small_data: str) -> None:
+    recipe = quick(small_data, epochs=500, compile="off")  # so long a run would be worth a probe
+    read, write = os.pipe()
+
+    class Telling(Callback):
+        def on_epoch_end(self, context: TrainingContext) -> None:
+            os.write(write, b".")
+
+    def work() -> None:
+        sightlab.train(recipe, callbacks=[Telling()])
+
+    process = forked(work)
+    os.close(write)
+    with os.fdopen(read) as told:
+        assert told.read(1) == "."
         facts = read_facts(only_run(tmp_path))
         assert status_of(facts) == "running"
-        assert facts["process"]["pid"] == process.pid
-        with pytest.raises(RunError, match=f"is running, as process {process.pid}; wait for its end, or stop it"):
+        assert facts["process"]["pid"] == process
+        with pytest.raises(RunError, match=f"is running, as process {process}; wait for its end, or stop it"):
             sightlab.resume(only_run(tmp_path))
-        process.kill()
+        os.kill(process, signal.SIGKILL)
+        assert exit_status(process) == -signal.SIGKILL
     facts = read_facts(only_run(tmp_path))
     assert facts["status"] == "running"
     assert status_of(facts) == "interrupted"
@@ -260,10 +302,9 @@ def test_a_run_that_has_ended_is_given_back_as_it_is(small_run: Path) -> None:
     assert "is finished; nothing to resume" in said[0]
 
 
-def test_a_pause_from_python_raises_and_keeps(tmp_path: Path) -> None:
-    recipe = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=2)
+def test_a_pause_from_python_raises_and_keeps(tmp_path: Path, small_data: str) -> None:
     with pytest.raises(Paused):
-        sightlab.train(recipe, home=tmp_path, callbacks=[Watch(pause=lambda: True)])
+        sightlab.train(quick(small_data, epochs=2), home=tmp_path, callbacks=[Watch(pause=lambda: True)])
     (folder,) = run_folders(tmp_path)
     run = sightlab.resume(folder)
     assert len(run.epochs) == 2
@@ -285,7 +326,7 @@ def test_own_modules_and_own_arrays_are_trained(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (120, 9, 9, 1), dtype=np.uint8)
     data = sightlab.ImageSet(pixels, np.tile(np.arange(2), 60).astype(np.int64), ("even", "odd"))
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(81, 2))
-    run = sightlab.train(sightlab.recipe("cnn", epochs=1), model=net, data=data, home=tmp_path)
+    run = sightlab.train(sightlab.recipe("cnn", epochs=1, report=False), model=net, data=data, home=tmp_path)
     assert run.test is not None
     assert run.test.count == 18
     again = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(81, 2))
@@ -294,38 +335,31 @@ def test_own_modules_and_own_arrays_are_trained(tmp_path: Path) -> None:
         sightlab.evaluate(run, data, open_test="a test")
 
 
-def test_early_stop_ends_before_the_last_epoch(tmp_path: Path) -> None:
-    recipe = sightlab.recipe(
-        "cnn", data="fashion-mini", limit_per_class=20, epochs=30, lr=1e-12, schedule="constant", early_stop=2
-    )
+def test_early_stop_ends_before_the_last_epoch(tmp_path: Path, small_data: str) -> None:
+    recipe = quick(small_data, epochs=30, lr=1e-12, schedule="constant", early_stop=2)
     run = sightlab.train(recipe, home=tmp_path)
     assert len(run.epochs) < 30
     assert len(run.epochs) - run.best_epoch == 2
 
 
-def limit_files_to(size: int) -> None:
-    """Let this process write no file larger than this: the system's own refusal, as of a full disk."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """This process can write no larger file: the system's own refusal, as of a full disk."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
 
 
-def test_a_full_disk_while_saving_is_one_line_and_leaves_nothing_torn(tmp_path: Path, own_cache: Path) -> None:
-    load_parts("fashion-mini")  # its pixels are in the cache before the limit comes
-    command = [sys.executable, "-m", "sightlab", "train", *WORDS]
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "SIGHTLAB_CACHE": str(own_cache)},
-        preexec_fn=lambda: limit_files_to(2_000_000),
-    )
-    assert done.returncode == 2, done.stderr
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("sightlab: ")
-    assert "cannot be written: File too large" in last
-    assert "Traceback" not in done.stderr
+def test_a_full_disk_while_saving_is_one_line_and_leaves_nothing_torn(
+    tmp_path: Path, small_data: str, cli: Cli
+) -> None:
+    load_parts(small_data)  # its pixels are in the cache before the limit comes
+    with files_no_larger_than(2_000_000):
+        result = cli("train", "cnn", f"data={small_data}", "limit_per_class=20", "epochs=1")
+    refused_with(result, "cannot be written: File too large")
     left = [p for p in only_run(tmp_path).rglob("*") if p.is_file() and p.name.startswith(".")]
     assert left == []
 

@@ -132,7 +132,7 @@ def test_a_series_finds_its_teacher_once_and_trains_nothing_twice(own_run: Path)
 def test_a_comparison_calls_a_teacher_by_its_run() -> None:
     recipes = [tiny(teacher=name) for name in (None, "/home/me/runs/3fa2c1-resnet18/bundle", "/shipped/large")]
     names = names_of(recipes, {number: [Path(str(number))] for number in range(3)})
-    assert names == ["cnn, teacher None", "cnn, teacher 3fa2c1-resnet18", "cnn, teacher large"]
+    assert names == ["lenet, teacher None", "lenet, teacher 3fa2c1-resnet18", "lenet, teacher large"]
 
 
 @pytest.mark.slow
