@@ -21,6 +21,7 @@ from sightlab.errors import RunError
 from sightlab.evaluation import bundle_of, matched, recipe_words, refuse_sealed, shape_of
 from sightlab.lens.anatomy import Anatomy, anatomy_of
 from sightlab.models.classifier import Classifier
+from sightlab.models.pretrained_networks import is_pretrained, pretrained_network
 from sightlab.records import Run
 from sightlab.store.bundle import Bundle, open_model
 from sightlab.store.run_folder import read_facts, recipe_in
@@ -37,7 +38,8 @@ class Subject:
 
     name: what to call it, a run's id or a model's name. classifier: in eval mode, on the device; takes uint8 or float
     [N, H, W, C] with values from 0 to 255. images: labelled with places in `classes`. source: what the images are, in
-    words. notes: what was left out or changed, a line each.
+    words. outputs: the names of what the network tells apart; () where it gives features and not logits. notes: what
+    was left out or changed, a line each.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Subject:
     images: ImageSet
     device: torch.device
     source: str
+    outputs: tuple[str, ...]
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -54,8 +57,13 @@ class Subject:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of what it tells apart."""
+        """The names of the images' classes."""
         return self.images.classes
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the labels are places among the network's outputs, so that answers can be right or wrong."""
+        return self.outputs == self.images.classes
 
     @cached_property
     def anatomy(self) -> Anatomy:
@@ -77,11 +85,14 @@ def subject_of(
 ) -> Subject:
     """A run's network with images of its validation split, or with those of a labelled source.
 
-    The test split stays sealed: a source that holds it is refused. data: a source, read as `sightlab test` reads it.
+    The test split stays sealed: a source that holds it is refused. run: a run, what names one, or a network that others
+    trained (`pretrained/NAME`, `timm/NAME`), which needs `data`. data: a source, read as `sightlab test` reads it.
     limit: the most images, drawn evenly over the classes and always the same ones; None takes all. model: the network,
     where it is the user's own code. Raises SightlabError: validation images that are gone or are others now, a source
     of other classes or without labels.
     """
+    if isinstance(run, str) and is_pretrained(run):
+        return pretrained_subject(run, data, limit, device, progress, **read)
     bundle = bundle_of(run, home)
     chosen = choose_device(device)
     notes: list[str] = []
@@ -92,12 +103,48 @@ def subject_of(
         notes += remarks
         images, source = matched(images, bundle, str(data), notes), str(data)
         refuse_sealed(fingerprints(images), bundle, str(data), None)
-    if limit is not None and len(images) > limit:
-        notes.append(f"{source}: {limit:,} of {len(images):,} images are looked at")
-        images = images.take(evenly(images.labels, limit))
+    images = limited(images, limit, source, notes)
     classifier = open_model(bundle, model).to(chosen).to(memory_format=torch.channels_last)
     name = bundle.folder.parent.name if bundle.folder.name == "bundle" else bundle.folder.name
-    return Subject(name, classifier, images, chosen, source, tuple(notes))
+    return Subject(name, classifier, images, chosen, source, bundle.facts.classes, tuple(notes))
+
+
+def pretrained_subject(
+    name: str,
+    data: str | Path | None,
+    limit: int | None,
+    device: str,
+    progress: Progress | None,
+    **read: Unpack[ReadWords],
+) -> Subject:
+    """A network that others trained, with the images of a source at its size.
+
+    Where each class of the source is one of the network's, by name, labels are places among its outputs; else they are
+    the source's own, and no answer is right or wrong.
+    """
+    if data is None:
+        raise RunError(f"{name}: has no validation split of its own; name labelled images with --data SOURCE")
+    network = pretrained_network(name)
+    chosen = choose_device(device)
+    words: ReadWords = {"size": network.size, "channels": 3, **read}
+    images, remarks = labelled_images(data, (network.size, network.size, 3), {}, words, progress)
+    notes = [f"{name}: {network.about}; licence {network.licence}", *remarks]
+    if set(images.classes) <= set(network.outputs):
+        table = np.array([network.outputs.index(one) for one in images.classes], np.int64)
+        images = images.relabelled(table[images.labels], network.outputs)
+    elif network.outputs:
+        notes.append(f"{data}: its classes are not the network's, so no answer is right or wrong")
+    images = limited(images, limit, str(data), notes)
+    classifier = network.classifier.to(chosen).to(memory_format=torch.channels_last)
+    return Subject(name, classifier, images, chosen, str(data), network.outputs, tuple(notes))
+
+
+def limited(images: ImageSet, limit: int | None, source: str, notes: list[str]) -> ImageSet:
+    """At most so many of the images, even over the classes; a note says so."""
+    if limit is None or len(images) <= limit:
+        return images
+    notes.append(f"{source}: {limit:,} of {len(images):,} images are looked at")
+    return images.take(evenly(images.labels, limit))
 
 
 def validation_of(bundle: Bundle, progress: Progress | None = None) -> tuple[ImageSet, str]:
