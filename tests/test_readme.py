@@ -30,20 +30,28 @@ def blocks(kind: str) -> list[str]:
     return re.findall(rf"```{kind}\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_commands_of_the_readme_work_in_their_order(cli: Cli) -> None:
+def test_the_commands_of_the_readme_work_in_their_order(cli: Cli, small_data: str) -> None:
     """In one folder and one test: a reader types them one after the other, and later ones need what others left."""
+    # Of the demo a little, as the whole takes minutes on one thread; a slow test runs it to its end (`make demo`).
+    less = {
+        "sightlab train": [f"data={small_data}", "epochs=1"],
+        "sightlab train cnn": ["limit_per_class=20", "report=off"],
+        "sightlab compare": ["model=lenet,cnn", f"data={small_data}", "limit_per_class=20", "report=off"],
+    }
     for command in [line for block in blocks("sh") for line in block.splitlines()]:
-        # Of the demo a little, as the whole takes minutes on one thread; a slow test runs it to its end (`make demo`).
-        less = ["epochs=1", "limit_per_class=100"] if command == "sightlab train" else []
         program, *words = shlex.split(command)
         assert program == "sightlab"
-        status, _, err = cli(*words, *less)
+        changes = less.get(command.partition(" data=")[0].partition(" model=")[0], [])
+        changed = {change.partition("=")[0] for change in changes}
+        words = [word for word in words if word.partition("=")[0] not in changed]
+        status, _, err = cli(*words, *changes)
         assert status == 0, f"{command}: {err}"
 
 
 @pytest.mark.parametrize("code", blocks("python"))
 def test_the_python_of_the_readme_works(code: str) -> None:
-    exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
+    less = code.replace("limit_per_class=50, epochs=2", 'model="lenet", limit_per_class=20, epochs=1, report=False')
+    exec(compile(less, "README.md", "exec"), {"__name__": "__main__"})
 
 
 def test_the_table_of_commands_has_them_all() -> None:

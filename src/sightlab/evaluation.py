@@ -94,7 +94,7 @@ def evaluate(
     do not fit; RunError for a sealed split.
 
     >>> import sightlab, tempfile
-    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
+    >>> tiny = sightlab.recipe("cnn", model="lenet", limit_per_class=20, epochs=1, report=False)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     found = sightlab.evaluate(sightlab.train(tiny, home=folder), "fashion-mini:test", open_test="an example")
     >>> found.score.count, [one.name for one in found.classes][:2], found.seen

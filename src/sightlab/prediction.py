@@ -53,7 +53,7 @@ def predict(
 
     >>> import sightlab, tempfile
     >>> from PIL import Image
-    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
+    >>> tiny = sightlab.recipe("cnn", model="lenet", limit_per_class=20, epochs=1, report=False)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     run = sightlab.train(tiny, home=folder)
     ...     Image.new("L", (28, 28)).save(f"{folder}/black.png")

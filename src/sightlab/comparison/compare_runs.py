@@ -53,12 +53,12 @@ def compare(*runs: Run | str | Path, home: Path | str | None = None) -> Comparis
     are found by the beginning of their id. Raises RunError as `compare_runs` does.
 
     >>> import sightlab, tempfile
-    >>> tiny = {"data": "fashion-mini", "limit_per_class": 20, "epochs": 1}
+    >>> tiny = {"model": "lenet", "limit_per_class": 20, "epochs": 1, "report": False}
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     runs = [sightlab.train(sightlab.recipe("cnn", lr=lr, **tiny), home=folder) for lr in (0.01, 0.02)]
     ...     found = sightlab.compare(*runs)
     >>> [one.name for one in found.candidates], found.differences[0].images
-    (['cnn, lr 0.01', 'cnn, lr 0.02'], 2000)
+    (['lenet, lr 0.01', 'lenet, lr 0.02'], 2000)
     """
     return compare_runs(chosen(runs, home))
 

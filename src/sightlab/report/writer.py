@@ -27,7 +27,7 @@ def write_report(
     written.
 
     >>> import sightlab, tempfile
-    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
+    >>> tiny = sightlab.recipe("cnn", model="lenet", limit_per_class=20, epochs=1, report=False)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     written = write_report(sightlab.train(tiny, home=folder))
     >>> written.name

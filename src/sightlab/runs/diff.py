@@ -46,7 +46,7 @@ class RunDiff:
     be had. notes: what a reader must know.
 
     >>> import sightlab, tempfile
-    >>> tiny = {"data": "fashion-mini", "limit_per_class": 20, "epochs": 1}
+    >>> tiny = {"model": "lenet", "limit_per_class": 20, "epochs": 1, "report": False}
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     runs = [sightlab.train(sightlab.recipe("cnn", seed=n, **tiny), home=folder) for n in (1, 2)]
     ...     found = sightlab.diff(*runs)

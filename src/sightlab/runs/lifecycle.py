@@ -84,7 +84,7 @@ def train(
     raises, a full disk.
 
     >>> import sightlab, tempfile
-    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
+    >>> tiny = sightlab.recipe("cnn", model="lenet", limit_per_class=20, epochs=1, report=False)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     run = sightlab.train(tiny, home=folder)
     >>> len(run.epochs), run.test.count
@@ -123,7 +123,7 @@ def resume(
     run cannot be found, or when recipe, data or a part are not what it was started with.
 
     >>> import sightlab, tempfile
-    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
+    >>> tiny = sightlab.recipe("cnn", model="lenet", limit_per_class=20, epochs=1, report=False)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     run = sightlab.train(tiny, home=folder)
     ...     again = sightlab.resume(run)
@@ -178,7 +178,7 @@ def epochs(
     The arguments are those of `train`.
 
     >>> import sightlab
-    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=2)
+    >>> tiny = sightlab.recipe("cnn", model="lenet", limit_per_class=20, epochs=2)
     >>> [epoch.epoch for epoch in sightlab.epochs(tiny)]
     [1, 2]
     """
@@ -207,12 +207,12 @@ def selecting(recipe: Recipe, select_by: str | None) -> Recipe:
 def open_run(run: str | Path) -> Run:
     """The run of an id prefix, `last`, or a run folder. Raises RunError.
 
-    >>> import sightlab, tempfile
-    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     run = sightlab.train(tiny, home=folder)
-    ...     sightlab.open_run(run.folder).best_epoch
-    1
+    >>> import sightlab
+    >>> try:
+    ...     sightlab.open_run("no-such-folder/no-such-run")
+    ... except sightlab.SightlabError as error:
+    ...     print(str(error).partition(':')[0])
+    no run 'no-such-folder/no-such-run'
     """
     return read_run(locate(str(run)))
 

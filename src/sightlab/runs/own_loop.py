@@ -59,7 +59,7 @@ def finish(prepared: Prepared, *, home: Path | str | None = None, say: Callable[
     never taken for one of them. Raises RunError where no epoch was validated, and for a full disk.
 
     >>> import sightlab, tempfile
-    >>> prepared = prepare(sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1))
+    >>> prepared = prepare(sightlab.recipe("cnn", model="lenet", limit_per_class=20, epochs=1, report=False))
     >>> for images, targets in prepared.batches(epoch=1):
     ...     loss = prepared.loss(prepared.classifier(images), targets).mean()
     ...     prepared.optimizer.zero_grad()

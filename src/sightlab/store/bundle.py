@@ -76,12 +76,12 @@ class Bundle:
 
     >>> import sightlab, tempfile
     >>> from sightlab.store.bundle import open_model, read_bundle
-    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
+    >>> tiny = sightlab.recipe("cnn", model="lenet", limit_per_class=20, epochs=1, report=False)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     bundle = read_bundle(sightlab.train(tiny, home=folder).folder)
     ...     model = open_model(bundle)
     >>> bundle.facts.model, len(bundle.facts.classes), type(model).__name__
-    ('cnn', 10, 'Classifier')
+    ('lenet', 10, 'Classifier')
     """
 
     folder: Path

@@ -166,7 +166,7 @@ class Watch(Callback):
     in all. pause: asked after every step; when it says yes the run is kept and Paused raised.
 
     >>> import sightlab, tempfile
-    >>> tiny = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=1)
+    >>> tiny = sightlab.recipe("cnn", model="lenet", limit_per_class=20, epochs=1, report=False)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     watch = Watch(epoch=lambda facts: print("epoch", facts.epoch))
     ...     run = sightlab.train(tiny, home=folder, callbacks=[watch])
