@@ -21,7 +21,13 @@ from sightlab.training.callbacks import Paused
 from tests.conftest import workers_of
 
 TINY = Recipe.model_validate(
-    {"data": {"source": "fashion-mini", "limit_per_class": 20}, "model": "lenet", "epochs": 2, "compile": "off"}
+    {
+        "data": {"source": "fashion-mini", "limit_per_class": 20},
+        "model": "lenet",
+        "epochs": 2,
+        "compile": "off",
+        "report": False,
+    }
 )
 LONG = changed(TINY, {"epochs": 500})
 
@@ -31,9 +37,9 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_parallel_trainings_have_the_bits_of_those_in_this_process_and_one_that_diverges_is_a_result(
-    tmp_path: Path,
+    tmp_path: Path, small_data: str
 ) -> None:
-    recipes = [changed(TINY, {"seed": seed}) for seed in (1, 2)]
+    recipes = [changed(TINY, {"data": small_data, "seed": seed}) for seed in (1, 2)]
     heard: list[tuple[int, int]] = []
     ends = train_parallel(
         [Training(recipe) for recipe in recipes],

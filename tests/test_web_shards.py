@@ -552,8 +552,8 @@ def divided(shards: list[Path]) -> Splits:
 
 
 def recipe_for(**changes: object) -> Any:
-    defaults: dict[str, object] = {"epochs": 2, "lr": 0.02, "batch_size": 32, "flip": 0.5, "crop_padding": 2}
-    return sightlab.recipe("cnn", **{**defaults, **changes})
+    defaults: dict[str, object] = {"model": "lenet", "epochs": 2, "lr": 0.02, "batch_size": 32}
+    return sightlab.recipe("cnn", **{**defaults, "flip": 0.5, "crop_padding": 2, **changes})
 
 
 @pytest.mark.parametrize(("workers", "pause_after"), [(1, 7), (2, 3)])
@@ -610,7 +610,8 @@ def test_the_command_line_trains_shows_and_tests_shards(tmp_path: Path, shards: 
     status, out, err = cli("data", "show", source)
     assert status == 0, err
     assert "300 images, 28 x 28 x 1, 10 classes" in out
-    status, out, err = cli("train", "cnn", f"data={source}", "epochs=1", "--home", tmp_path / "runs")
+    words = [f"data={source}", "model=lenet", "epochs=1", "report=off"]
+    status, out, err = cli("train", "cnn", *words, "--home", tmp_path / "runs")
     assert status == 0, err
     assert "test accuracy" in out
     (run,) = run_folders(tmp_path / "runs")
