@@ -57,6 +57,8 @@ def facts(run: Plain) -> Iterator[tuple[str, str]]:
         splits = [f"{run[f'{name}_images']:,} {name}" for name in SPLITS if run[f"{name}_images"] is not None]
         yield "data", f"{run['data']}: {', '.join(splits)} images, hash {(run['data_key'] or '')[:16]}"
     yield "time", ", ".join(time_facts(run))
+    for analysis, figures in sorted((run["analyses"] or {}).items()):
+        yield analysis, ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
     yield from surroundings(run)
     for name in ("tags", "studies"):
         if run[name]:

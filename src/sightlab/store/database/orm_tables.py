@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 # The steps of migrations/versions, oldest first. A database that holds the last one is opened without Alembic.
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -114,6 +114,7 @@ runs = Table(
     Column("git_revision", Text),
     Column("git_dirty", Boolean),
     Column("binned_at", UtcTime),
+    Column("analyses", PLAIN),
     Index("ix_runs_started", "started"),
     Index("ix_runs_status", "status"),
     Index("ix_runs_identity", "identity"),

@@ -16,8 +16,9 @@ Kind = Literal["text", "number", "truth", "time", "any", "list"]
 class Field:
     """A field that a filter may name.
 
-    column: of the table `runs`; of another table as `table.column`, of which a run has any number of rows; a recipe's
-    key as the path to it. kind: what it is compared with. help: one line.
+    column: of the table `runs`; of another table as `table.column`, of which a run has any number of rows. path: to a
+    value within a column of nested values, `document`: a recipe's key, or the figure of an analysis. kind: what it is
+    compared with. help: one line.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Field:
     help: str
     column: str = ""
     path: tuple[str, ...] = ()
+    document: str = "settings"
 
     @property
     def many(self) -> bool:
@@ -37,6 +39,7 @@ class Field:
         return self.name.startswith("test_") and self.name != "test_images" and not self.path
 
 
+ANALYSIS, EXAMPLE = "analysis.", "analysis.corruptions.accuracy"
 FIELDS: dict[str, Field] = {
     field.name: field
     for field in (
@@ -90,15 +93,18 @@ FIELDS: dict[str, Field] = {
 
 
 def field_named(name: str) -> Field:
-    """The field of this name: one of FIELDS, else a key of recipes: its path, its last part, or either after `recipe.`.
+    """The field of this name: one of FIELDS, the figure of an analysis, `analysis.NAME.FIGURE`, else a key of recipes.
 
-    Raises RunError, one line, for a name that is neither, or that could mean several keys.
+    A key is given by its path, its last part, or either after `recipe.`. Raises RunError, one line, for a name that is
+    none of these, or that could mean several keys.
 
     >>> field_named("lr").path, field_named("recipe.epochs").path, field_named("epochs").path
     (('optimizer', 'lr'), ('epochs',), ())
     """
     if name in FIELDS:
         return FIELDS[name]
+    if name.startswith(ANALYSIS):
+        return analysis_field(name)
     from sightlab.recipes.keys import GROUPS, SHORT, full_key, leaf_keys
 
     key = name.removeprefix("recipe.")
@@ -115,6 +121,14 @@ def field_named(name: str) -> Field:
     except RecipeError as error:
         raise RunError(str(error)) from error
     return Field(name, "any" if is_option else recipe_kind(path), "a key of its recipe", path=path)
+
+
+def analysis_field(name: str) -> Field:
+    """The figure of an analysis, `analysis.NAME.FIGURE`. Raises RunError for a name without both."""
+    path = tuple(name.removeprefix(ANALYSIS).split("."))
+    if len(path) != 2 or not all(path):
+        raise RunError(f"unknown field {name!r}; the figure of an analysis is analysis.NAME.FIGURE, such as {EXAMPLE}")
+    return Field(name, "number", "a figure of sightlab analyze", path=path, document="analyses")
 
 
 def meant(name: str, known: list[str]) -> str:

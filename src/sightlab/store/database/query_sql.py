@@ -135,12 +135,11 @@ def of_kind(field: Field, kind: str, dialect: str) -> ColumnElement[Any]:
     value = extracted(field, dialect)
     if dialect == "sqlite":
         place = "$" + "".join(f'."{part}"' for part in field.path)
-        found = func.json_type(orm_tables.runs.c.settings, literal(place, Text), type_=Text)
+        found = func.json_type(orm_tables.runs.c[field.document], literal(place, Text), type_=Text)
         names = {"number": ("integer", "real"), "text": ("text",), "truth": ("true", "false")}
         return case((found.in_(names[kind]), value))
-    found = func.json_typeof(
-        func.json_extract_path(orm_tables.runs.c.settings, *(literal(part, Text) for part in field.path)), type_=Text
-    )
+    parts = [literal(part, Text) for part in field.path]
+    found = func.json_typeof(func.json_extract_path(orm_tables.runs.c[field.document], *parts), type_=Text)
     types: dict[str, tuple[str, Any]] = {
         "number": ("number", Double),
         "text": ("string", Text),
@@ -154,8 +153,8 @@ def extracted(field: Field, dialect: str) -> ColumnElement[Any]:
     """What a recipe holds at a key; NULL for null and for a key that it does not have."""
     if dialect == "sqlite":
         place = "$" + "".join(f'."{part}"' for part in field.path)
-        return func.json_extract(orm_tables.runs.c.settings, literal(place, Text))
-    return func.json_extract_path_text(orm_tables.runs.c.settings, *(literal(part, Text) for part in field.path))
+        return func.json_extract(orm_tables.runs.c[field.document], literal(place, Text))
+    return func.json_extract_path_text(orm_tables.runs.c[field.document], *(literal(part, Text) for part in field.path))
 
 
 def ordered(column: ColumnElement[Any], sign: str, dialect: str) -> ColumnElement[Any]:

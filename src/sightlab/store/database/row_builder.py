@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, Table, Text
 
 from sightlab.errors import RunError, one_line
 from sightlab.records import Epoch
+from sightlab.store.analyses import figures_in
 from sightlab.store.annotations import Labels, read_labels
 from sightlab.store.database import orm_tables
 from sightlab.store.liveness import alive
@@ -57,6 +58,7 @@ def rows_of(folder: Path, home: str, now: datetime, heard: datetime | None = Non
         **scores_of(facts, path),
         **machine_of(folder, facts, path),
         "settings": settings_of(folder),
+        "analyses": figures_in(folder) or None,
         "test_key": test_key,
         "openings": max(counted, part(facts, "test", path).get("openings") or 0),
         "binned_at": instant(labels.binned, path),
