@@ -22,15 +22,16 @@ from tests.conftest import Cli, refused_with
 # One worker: its runs and costs are made once.
 pytestmark = pytest.mark.xdist_group("compare")
 
-TINY = ["data=fashion-mini", "limit_per_class=40", "epochs=1"]
+
+def tiny(data: str, **changes: object) -> Recipe:
+    return sightlab.recipe("cnn", **{"data": data, "model": "lenet", "epochs": 1, "report": False, **changes})
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, small_data: str) -> Path:
     """Two learning rates with two seeds each."""
     place = tmp_path_factory.mktemp("home")
-    base = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=40, epochs=1)
-    list(train_all(recipes_of(base, {"optimizer.lr": [0.01, 0.03]}, 2), place))
+    list(train_all(recipes_of(tiny(small_data), {"optimizer.lr": [0.01, 0.03]}, 2), place))
     return place
 
 
@@ -50,12 +51,12 @@ def test_every_combination_is_trained_with_every_seed() -> None:
 
 def test_runs_that_differ_in_their_seed_alone_stand_together(home: Path) -> None:
     groups = grouped(run_folders(home))
-    assert list(groups) == ["cnn, lr 0.01", "cnn, lr 0.03"]
+    assert list(groups) == ["lenet, lr 0.01", "lenet, lr 0.03"]
     assert [[read_facts(run)["seed"] for run in runs] for runs in groups.values()] == [[42, 43], [42, 43]]
 
 
-def test_a_finished_run_is_not_trained_again_and_an_interrupted_one_is_resumed(tmp_path: Path) -> None:
-    recipes = recipes_of(sightlab.recipe("cnn", data="fashion-mini", limit_per_class=20, epochs=2), {"lr": [0.01]}, 2)
+def test_a_finished_run_is_not_trained_again_and_an_interrupted_one_is_resumed(tmp_path: Path, small_data: str) -> None:
+    recipes = recipes_of(tiny(small_data, epochs=2), {"lr": [0.01]}, 2)
     asked: list[int] = []
 
     def after_the_first_run() -> bool:
@@ -72,15 +73,14 @@ def test_a_finished_run_is_not_trained_again_and_an_interrupted_one_is_resumed(t
     assert any("resuming" in line for line in said)
 
 
-def test_other_data_under_the_same_name_are_trained_anew(home: Path, tmp_path: Path) -> None:
+def test_other_data_under_the_same_name_are_trained_anew(home: Path, tmp_path: Path, small_data: str) -> None:
     first = run_folders(home)[0]
     place = tmp_path / "other"
     copy = shutil.copytree(first, place / first.name)
     facts = read_facts(copy)
     facts["identity"]["data"]["train"] = "of other images"
     (copy / "run.json").write_text(json.dumps(facts))
-    base = sightlab.recipe("cnn", data="fashion-mini", limit_per_class=40, epochs=1, lr=0.01)
-    (run,) = train_all([base], place)
+    (run,) = train_all([tiny(small_data, lr=0.01)], place)
     assert run.id != first.name
     assert run.recipe_hash == facts["recipe_hash"]
 
@@ -93,7 +93,7 @@ def test_compare_prints_a_table_and_says_what_is_sure(cli: Cli, home: Path, tmp_
     run = read_run(run_folders(home)[0])
     assert f"{run.parameters:,}" in rows[0]
     assert "95 % interval" in out
-    assert "2,000 images, 2 seeds each" in out
+    assert "100 images, 2 seeds each" in out
     assert "Choose a model by validation" in out
     left = {path.name for path in (tmp_path / "c").iterdir()}
     assert {"comparison.html", "curves.png", "curves.svg", "differences.png"} <= left
@@ -108,12 +108,13 @@ def test_two_runs_are_compared_by_the_exact_test_on_their_predictions(home: Path
     assert difference.difference == pytest.approx(right_b.mean() - right_a.mean())
 
 
-def test_compare_trains_what_is_listed_first_and_keeps_it_as_a_study(cli: Cli, tmp_path: Path) -> None:
-    words = ["compare", "cnn", "lr=0.01,0.03", *TINY, "--seeds", 1, "--study", "rates", "--home", tmp_path / "h"]
+def test_compare_trains_what_is_listed_first_and_keeps_it_as_a_study(cli: Cli, tmp_path: Path, small_data: str) -> None:
+    tiny = [f"data={small_data}", "model=lenet", "epochs=1", "report=off"]
+    words = ["compare", "cnn", "lr=0.01,0.03", *tiny, "--seeds", 1, "--study", "rates", "--home", tmp_path / "h"]
     status, out, err = cli(*words, "--out", tmp_path / "c", "--json")
     assert status == 0, err
     found = json.loads(out)
-    assert [one["name"] for one in found["candidates"]] == ["cnn, lr 0.01", "cnn, lr 0.03"]
+    assert [one["name"] for one in found["candidates"]] == ["lenet, lr 0.01", "lenet, lr 0.03"]
     assert (found["contenders"], found["gains"]) == (found["candidates"], found["differences"])  # their older names
     assert any("One seed says nothing about other seeds" in note for note in found["notes"])
     assert len(study_runs("rates", tmp_path / "h")) == 2
@@ -162,11 +163,10 @@ def test_one_run_or_an_unfinished_one_cannot_be_compared(cli: Cli, home: Path, t
     refused_with(cli("compare", copy, second), f"{first.name}: failed; only finished runs")
 
 
-def test_runs_of_different_test_images_are_refused(small_run: Path, tmp_path: Path) -> None:
-    recipe = sightlab.recipe("cnn", data="fashion-mini:train", limit_per_class=40, epochs=1)
-    other = sightlab.train(recipe, home=tmp_path)
+def test_runs_of_different_test_images_are_refused(home: Path, tmp_path: Path) -> None:
+    other = sightlab.train(tiny("fashion-mini:train", limit_per_class=20), home=tmp_path)
     with pytest.raises(RunError, match="were not tested on the same images"):
-        sightlab.compare(small_run, other)
+        sightlab.compare(run_folders(home)[0], other)
 
 
 def test_diff_shows_keys_classes_and_the_images_of_validation(cli: Cli, home: Path, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_diff_opens_the_test_split_with_a_reason_alone_and_for_both_runs(cli: Cl
     assert status == 0, err
     found = json.loads(out)
     assert found["split"] == "test"
-    assert sum(found["counts"].values()) == 2000
+    assert sum(found["counts"].values()) == 100
     for folder in (a, b):
         run = read_run(folder)
         assert run.test is not None

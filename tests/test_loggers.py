@@ -16,16 +16,21 @@ import sightlab
 from sightlab import callbacks
 from sightlab.callbacks.run_values import epoch_figures
 from sightlab.errors import RecipeError
+from sightlab.recipes.schema import Recipe
 from sightlab.records import Run
-from sightlab.store.run_folder import read_run
+from sightlab.store.run_folder import read_run, run_folders
 from sightlab.training.callbacks import Callback, Paused, TrainingContext
 from tests.conftest import Cli, refused_with
 
 # MLflow 3.17 asks SQLAlchemy for what its version 2.1 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
 
-TINY = {"data": "fashion-mini", "limit_per_class": 20, "epochs": 2}
 BLOCK = 32768  # of a W&B file, which is a log of LevelDB's form: a header of 7 bytes before each piece of a record
+
+
+def tiny(data: str, name: str, report: bool = False) -> Recipe:
+    """Two epochs of a small network, logged there."""
+    return sightlab.recipe("cnn", data=data, model="lenet", epochs=2, report=report, callbacks=name)
 
 
 @pytest.fixture(autouse=True)
@@ -82,8 +87,8 @@ def test_a_recipe_takes_the_names_of_all_loggers_and_the_hash_leaves_them_out() 
     assert sightlab.recipe("cnn", log="tensorboard").callbacks == ("tensorboard",)
 
 
-def test_tensorboard_reads_back_every_epoch_and_the_test_score(tmp_path: Path) -> None:
-    run = sightlab.train(sightlab.recipe("cnn", **TINY, callbacks="tensorboard"), home=tmp_path)
+def test_tensorboard_reads_back_every_epoch_and_the_test_score(tmp_path: Path, small_data: str) -> None:
+    run = sightlab.train(tiny(small_data, "tensorboard"), home=tmp_path)
     found = tensorboard_figures(tmp_path / "tensorboard" / run.id)
     for name, tag in (
         ("train_loss", "loss/train"),
@@ -97,19 +102,31 @@ def test_tensorboard_reads_back_every_epoch_and_the_test_score(tmp_path: Path) -
     assert found["final/test_accuracy"] == [(2, pytest.approx(run.test.accuracy))]
 
 
-def test_mlflow_reads_back_recipe_epochs_scores_and_pictures(tmp_path: Path, small_run: Path) -> None:
+@pytest.fixture(scope="module")
+def exported(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the small run and an MLflow database, which takes seconds to set up; the run is there."""
+    copy = shutil.copytree(small_run, tmp_path_factory.mktemp("mlflow") / small_run.name)
+    callbacks.export(read_run(copy), "finished", "mlflow")
+    callbacks.export(read_run(copy), "finished", "mlflow")  # the second continues in the same MLflow run
+    return copy.parent
+
+
+def mlflow_runs(home: Path) -> list[Any]:
     from mlflow.tracking import MlflowClient
 
-    run = read_run(small_run)
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", uri)
-        callbacks.export(run, "finished", "mlflow")
-        callbacks.export(run, "finished", "mlflow")  # the second continues in the same MLflow run
-    client = MlflowClient(tracking_uri=uri)
+    client = MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("sightlab")
     assert experiment is not None
-    (found,) = client.search_runs([experiment.experiment_id])
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def test_mlflow_reads_back_recipe_epochs_scores_and_pictures(exported: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    (folder,) = run_folders(exported)
+    run = read_run(folder)
+    client = MlflowClient(tracking_uri=f"sqlite:///{exported / 'mlflow.db'}")
+    (found,) = mlflow_runs(exported)
     assert found.info.status == "FINISHED"
     assert found.data.params["model.name"] == "cnn"
     assert float(found.data.params["optimizer.lr"]) == sightlab.recipe("cnn").optimizer.lr
@@ -121,7 +138,7 @@ def test_mlflow_reads_back_recipe_epochs_scores_and_pictures(tmp_path: Path, sma
 
 
 def test_wandb_reads_back_recipe_epochs_scores_and_pictures_and_sends_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, small_data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import wandb
 
@@ -130,7 +147,7 @@ def test_wandb_reads_back_recipe_epochs_scores_and_pictures_and_sends_nothing(
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         for name in ("WANDB_BASE_URL", "HTTP_PROXY", "HTTPS_PROXY"):
             monkeypatch.setenv(name, address)
-        run = sightlab.train(sightlab.recipe("cnn", **TINY, callbacks="wandb"), home=tmp_path)
+        run = sightlab.train(tiny(small_data, "wandb", report=True), home=tmp_path)
         wandb.teardown()
         listener.setblocking(False)
         with pytest.raises(BlockingIOError):  # nobody has called
@@ -141,7 +158,7 @@ def test_wandb_reads_back_recipe_epochs_scores_and_pictures_and_sends_nothing(
     assert kinds["run"].run.run_id == run.id
     assert kinds["run"].run.project == "sightlab"
     config = items(kinds["run"].run.config.update)
-    assert config["model"]["name"] == "cnn"
+    assert config["model"]["name"] == "lenet"
     assert config["optimizer"]["lr"] == sightlab.recipe("cnn").optimizer.lr
     assert kinds["exit"].exit.exit_code == 0
     history = wandb_history(file)
@@ -170,10 +187,12 @@ class PauseAfterFirstEpoch(Callback):
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "mlflow", "wandb"])
-def test_a_resumed_run_continues_in_the_same_logger_run(tmp_path: Path, name: str) -> None:
+def test_a_resumed_run_continues_in_the_same_logger_run(
+    tmp_path: Path, small_data: str, exported: Path, name: str
+) -> None:
+    shutil.copy(exported / "mlflow.db", tmp_path)  # one with another run
     with pytest.raises(Paused) as paused:
-        recipe = sightlab.recipe("cnn", **TINY, callbacks=name)
-        sightlab.train(recipe, home=tmp_path, callbacks=[PauseAfterFirstEpoch()])
+        sightlab.train(tiny(small_data, name), home=tmp_path, callbacks=[PauseAfterFirstEpoch()])
     run = sightlab.resume(tmp_path / str(paused.value))
     assert logged_steps(tmp_path, run, name) == [1, 2]
 
@@ -185,11 +204,9 @@ def logged_steps(home: Path, run: Run, name: str) -> list[int]:
     if name == "mlflow":
         from mlflow.tracking import MlflowClient
 
-        client = MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
-        experiment = client.get_experiment_by_name("sightlab")
-        assert experiment is not None
-        (found,) = client.search_runs([experiment.experiment_id])
-        return [point.step for point in client.get_metric_history(found.info.run_id, "train_loss")]
+        (found,) = (found for found in mlflow_runs(home) if found.info.run_name == run.id)
+        history = MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}").get_metric_history
+        return [point.step for point in history(found.info.run_id, "train_loss")]
     import wandb
 
     wandb.teardown()  # its own process writes the last records after the run is finished
@@ -208,12 +225,12 @@ def test_a_recipes_own_metrics_are_figures_and_missing_ones_are_left_out(small_r
 
 
 def test_a_logger_that_cannot_write_is_told_once_and_ends_no_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, small_data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/nowhere/mlflow.db")
     told: list[str] = []
-    recipe = sightlab.recipe("cnn", **TINY, callbacks="mlflow")
-    run = sightlab.train(recipe, home=tmp_path, callbacks=[sightlab.Watch(say=told.append)])
+    watch = sightlab.Watch(say=told.append)
+    run = sightlab.train(tiny(small_data, "mlflow"), home=tmp_path, callbacks=[watch])
     assert run.test is not None
     assert sum("MLflow at sqlite:////proc/nowhere/mlflow.db" in line for line in told) == 1
     assert not list(tmp_path.rglob("mlflow.db"))

@@ -9,6 +9,7 @@ import sightlab
 from sightlab.errors import MetricError, RecipeError
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Predictions
+from sightlab.store.run_folder import run_folders
 from sightlab.training.callbacks import Callback, Paused, TrainingContext
 
 
@@ -32,9 +33,8 @@ class PauseAfter(Callback):
             context.pause()
 
 
-def tiny(**changes: object) -> Recipe:
-    defaults: dict[str, object] = {"data": "fashion-mini", "limit_per_class": 10, "epochs": 3, "batch_size": 32}
-    return sightlab.recipe("mini-resnet-v1", **{**defaults, **changes})
+def tiny(data: str, **changes: object) -> Recipe:
+    return sightlab.recipe("cnn", data=data, model="lenet", limit_per_class=10, epochs=3, report=False, **changes)
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def tiny(**changes: object) -> Recipe:
     [([1.0, 3.0, 2.0], True, 2), ([2.0, 3.0, 1.0], False, 3), ([1.0, 1.0, 1.0], True, None)],
 )
 def test_the_best_epoch_is_chosen_by_the_metric(
-    tmp_path: Path, values: list[float], higher: bool, best: int | None
+    tmp_path: Path, small_data: str, values: list[float], higher: bool, best: int | None
 ) -> None:
-    run = sightlab.train(tiny(), home=tmp_path, metrics=[Scripted(values, higher)], select_by="scripted")
+    run = sightlab.train(tiny(small_data), home=tmp_path, metrics=[Scripted(values, higher)], select_by="scripted")
     assert [epoch.metrics for epoch in run.epochs] == [{"scripted": value} for value in values]
     if best is None:  # of equal ones, the lowest loss
         best = min(run.epochs, key=lambda epoch: epoch.validation_loss).epoch
@@ -53,28 +53,29 @@ def test_the_best_epoch_is_chosen_by_the_metric(
         assert [float(row["scripted"]) for row in csv.DictReader(file)] == values
 
 
-def test_early_stopping_is_by_the_same_metric(tmp_path: Path) -> None:
+def test_early_stopping_is_by_the_same_metric(tmp_path: Path, small_data: str) -> None:
     metric = Scripted([2.0, 1.0, 3.0])
-    run = sightlab.train(tiny(early_stop=1), home=tmp_path, metrics=[metric], select_by="scripted")
+    run = sightlab.train(tiny(small_data, early_stop=1), home=tmp_path, metrics=[metric], select_by="scripted")
     assert (len(run.epochs), run.best_epoch) == (2, 1)
 
 
-def test_a_resumed_run_has_the_metrics_of_before(tmp_path: Path) -> None:
-    recipe = tiny(metrics="balanced_accuracy,auc", select_by="auc")
+def test_a_resumed_run_has_the_metrics_of_before(tmp_path: Path, small_data: str) -> None:
+    recipe = tiny(small_data, metrics="balanced_accuracy,auc", select_by="auc")
     whole = sightlab.train(recipe, home=tmp_path / "whole")
     with pytest.raises(Paused):
         sightlab.train(recipe, home=tmp_path / "paused", callbacks=[PauseAfter()])
-    resumed = sightlab.resume(next((tmp_path / "paused").glob("*-mini-resnet-v1")))
+    (folder,) = run_folders(tmp_path / "paused")
+    resumed = sightlab.resume(folder)
     assert [epoch.metrics for epoch in resumed.epochs] == [epoch.metrics for epoch in whole.epochs]
     assert set(whole.epochs[0].metrics) == {"balanced_accuracy", "auc"}
     assert resumed.best_epoch == whole.best_epoch == max(whole.epochs, key=lambda one: one.metrics["auc"]).epoch
 
 
-def test_a_metric_that_is_no_number_is_one_line(tmp_path: Path) -> None:
+def test_a_metric_that_is_no_number_is_one_line(tmp_path: Path, small_data: str) -> None:
     with pytest.raises(MetricError, match="metric scripted is nan on validation; a metric must be a finite number"):
-        sightlab.train(tiny(), home=tmp_path, metrics=[Scripted([float("nan")])])
+        sightlab.train(tiny(small_data), home=tmp_path, metrics=[Scripted([float("nan")])])
 
 
 def test_an_unknown_metric_is_refused_before_the_data_are_read() -> None:
     with pytest.raises(RecipeError, match="unknown metric 'auk'; did you mean auc"):
-        tiny(select_by="auk")
+        tiny("fashion-mini", select_by="auk")
