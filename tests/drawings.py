@@ -4,7 +4,7 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import islice
 
 import altair as alt
 
@@ -42,8 +42,15 @@ def boxes(svg: ET.Element) -> list[tuple[str, Box]]:
 
 def overlaps(svg: ET.Element, shared: float = 0.15) -> list[tuple[str, str]]:
     """Texts printed over each other: which share more than a part of the smaller one's area."""
-    pairs = combinations(boxes(svg), 2)
-    return [(a, b) for (a, one), (b, two) in pairs if one.overlap(two) > shared * min(_area(one), _area(two))]
+    ordered = sorted(boxes(svg), key=lambda found: found[1].top)
+    found = []
+    for place, (upper, one) in enumerate(ordered):
+        for lower, two in islice(ordered, place + 1, None):
+            if two.top >= one.bottom:
+                break
+            if one.overlap(two) > shared * min(_area(one), _area(two)):
+                found.append((upper, lower))
+    return found
 
 
 def outside(svg: ET.Element) -> list[str]:

@@ -86,7 +86,7 @@ def test_classes_without_images_are_nothing_to_draw(nothing: Any) -> None:
         class_bars(nothing)
 
 
-@pytest.mark.parametrize("count", [1, 2, 10, 100])
+@pytest.mark.parametrize("count", [1, 10, *(pytest.param(count, marks=pytest.mark.slow) for count in (2, 100))])
 def test_every_class_has_its_name_bar_and_numbers_up_to_200(count: int) -> None:
     rng = np.random.default_rng(0)
     shares = [(LONG.format(i), int(rng.integers(0, 51)), 50) for i in range(count)]
@@ -133,7 +133,7 @@ def test_bins_without_answers_are_nothing_to_draw(nothing: Any) -> None:
         reliability(nothing)
 
 
-@pytest.mark.parametrize("count", [1, 15, 30])
+@pytest.mark.parametrize("count", [15, 30, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_reliability_diagram_shows_each_bin_its_interval_and_its_count(count: int) -> None:
     drawn = bins(count)
     full = [one for one in drawn if one.count]
@@ -171,7 +171,7 @@ def test_shares_are_told_in_four_characters() -> None:
     assert [r["per_cent"] for r in rows] == ["100", "<0.1", "100", "12.5", "12.5", "75.0"]
 
 
-@pytest.mark.parametrize("size", [3, 20, 100])
+@pytest.mark.parametrize("size", [3, 8, *(pytest.param(size, marks=pytest.mark.slow) for size in (20, 100))])
 def test_the_three_greatest_mistakes_are_framed(size: int) -> None:
     table, names = matrix(size), [f"class {i}" for i in range(size)]
     for draw, weights in ((confusion, table), (confusion_shares, table / table.sum(axis=1, keepdims=True))):
@@ -233,7 +233,7 @@ def test_changes_of_no_class_are_refused() -> None:
             class_changes(nothing)
 
 
-@pytest.mark.parametrize("count", [1, 10, 100])
+@pytest.mark.parametrize("count", [1, 10, pytest.param(100, marks=pytest.mark.slow)])
 def test_every_class_has_a_hollow_and_a_filled_mark(count: int) -> None:
     rng = np.random.default_rng(3)
     changes = [
@@ -279,7 +279,10 @@ def test_a_curve_of_no_run_is_refused() -> None:
         top_k_curve([])
 
 
-@pytest.mark.parametrize(("runs", "size"), [(1, 2), (1, 30), (2, 10), (12, 10)])
+@pytest.mark.parametrize(
+    ("runs", "size"),
+    [(1, 30), (12, 10), *(pytest.param(*few, marks=pytest.mark.slow) for few in ((1, 2), (2, 10)))],
+)
 def test_the_first_answers_of_every_run_are_drawn_up_to_ten(runs: int, size: int) -> None:
     svg = drawing(top_k_curve([(LONG.format(i), said(200, size, seed=i)) for i in range(runs)]))
     points = [told(point) for point in marks(svg, "point")]

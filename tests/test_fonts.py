@@ -324,14 +324,28 @@ def test_a_plain_drawing_is_left_alone() -> None:
     assert outline_text(svg) is svg
 
 
-@pytest.mark.parametrize("suffix", [".png", pytest.param(".pdf", marks=pytest.mark.slow), ".svg"])
-def test_two_names_give_two_charts(tmp_path: Path, cat: str, suffix: str) -> None:
-    matrix = np.array([[3, 1], [0, 2]])
-    paths = [tmp_path / f"{place}{suffix}" for place in range(3)]
-    for path, names in zip(paths, ([cat, "dog"], [cat[::-1] + cat, "dog"], ["\U0010fffd", "dog"]), strict=True):
-        save_chart(confusion(matrix, names), path)
-        save_chart(class_bars(scores(names)), path.with_stem(f"bars{path.stem}"))
-    contents = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
+def test_two_names_give_two_pictures(cat: str) -> None:
+    pictures = [ink(in_svg(as_text(words))) for words in (cat, cat[::-1] + cat, "\U0010fffd")]
+    assert len({picture.tobytes() for picture in pictures}) == 3
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_other_names_give_other_charts(tmp_path: Path, suffix: str) -> None:
+    other_names_give_other_charts(tmp_path, [name for name in CATS if escape_missing(name) == name], suffix)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
+def test_each_name_gives_a_chart_of_its_own(tmp_path: Path, cat: str, suffix: str) -> None:
+    other_names_give_other_charts(tmp_path, [cat], suffix)
+
+
+def other_names_give_other_charts(folder: Path, cats: Sequence[str], suffix: str) -> None:
+    matrix = np.eye(len(cats) + 1, dtype=np.int64)
+    for place, names in enumerate((cats, [cat[::-1] + cat for cat in cats], ["\U0010fffd" for _ in cats])):
+        save_chart(confusion(matrix, [*names, "dog"]), folder / f"{place}{suffix}")
+        save_chart(class_bars(scores([*names, "dog"])), folder / f"bars{place}{suffix}")
+    contents = [path.read_bytes() for path in sorted(folder.iterdir())]
     assert len(set(contents)) == len(contents) == 6
 
 

@@ -34,7 +34,12 @@ def test_the_t_interval_covers(seeds: int) -> None:
 
 @pytest.mark.parametrize(
     ("images", "first", "second"),
-    [(10_000, 0.02, 0.024), (10_000, 0.0005, 0.0015), (2000, 0.03, 0.04), (200, 0.05, 0.08)],
+    [
+        pytest.param(10_000, 0.02, 0.024, marks=pytest.mark.slow),
+        (10_000, 0.0005, 0.0015),
+        pytest.param(2000, 0.03, 0.04, marks=pytest.mark.slow),
+        (200, 0.05, 0.08),
+    ],
 )
 def test_the_paired_bootstrap_covers(images: int, first: float, second: float) -> None:
     rng = np.random.default_rng(images)
@@ -50,7 +55,13 @@ def test_the_paired_bootstrap_covers(images: int, first: float, second: float) -
 
 @pytest.mark.parametrize(
     ("seeds", "of_seeds", "difference"),
-    [((3, 3), 0.0, 0.05), ((3, 3), 0.03, 0.05), ((3, 3), 0.1, 0.0), ((5, 3), 0.05, 0.05)],
+    [
+        ((3, 3), 0.03, 0.05),
+        *(
+            pytest.param(*more, marks=pytest.mark.slow)
+            for more in (((3, 3), 0.0, 0.05), ((3, 3), 0.1, 0.0), ((5, 3), 0.05, 0.05))
+        ),
+    ],
 )
 def test_the_interval_over_seeds_and_images_covers(seeds: tuple[int, int], of_seeds: float, difference: float) -> None:
     # A run is right where skill + its seed's luck + image + image for this model + image for this seed is above 0. A

@@ -14,13 +14,13 @@ from tests.reading import claim
 
 PICTURES = dict.fromkeys(("1.png", "2.png", "a/3.png", "train/4.png"), flat(1, 2))
 WORDS: tuple[dict[str, Any], ...] = (
-    {},
     {"layout": "list"},
     {"label": "1"},
     {"skip_broken": True},
     {"split": "0"},
     {"list": "*"},
 )
+MORE = st.sampled_from(WORDS)
 CELL = st.one_of(
     st.sampled_from(
         ["1.png", "2.png", "a/3.png", "3", "1", "cat", "dog", "", "nan", "0", "1.0", "-1", "label", "file"]
@@ -45,12 +45,13 @@ DOCUMENT = st.recursive(
 )
 
 
-def attempt(files: dict[str, bytes], **more: Any) -> None:
+def attempt(files: dict[str, bytes], words: dict[str, Any], **more: Any) -> None:
+    """Read the files as they are, and once more with such words."""
     with tempfile.TemporaryDirectory() as folder:
         path = zipped(Path(folder) / "x.zip", PICTURES | files)
-        for words in WORDS:
+        for how in ({}, words):
             try:
-                claim(path, **(words | more))
+                claim(path, **(how | more))
             except DataError as error:
                 assert len(str(error)) <= 300 and "\n" not in str(error)
 
@@ -63,32 +64,36 @@ def written(document: Any) -> bytes:
     st.lists(st.lists(CELL, max_size=5), max_size=8),
     st.sampled_from([",", ";", "\t", " ", "|"]),
     st.sampled_from(["labels.csv", "train.txt", "x.tsv", "classes.txt"]),
+    MORE,
 )
-def test_rows_of_anything(rows: list[list[str]], mark: str, name: str) -> None:
-    attempt({name: "\n".join(mark.join(row) for row in rows).encode("utf-8", "surrogatepass")})
+def test_rows_of_anything(rows: list[list[str]], mark: str, name: str, words: dict[str, Any]) -> None:
+    attempt({name: "\n".join(mark.join(row) for row in rows).encode("utf-8", "surrogatepass")}, words)
 
 
-@given(DOCUMENT, st.sampled_from(["a.json", "m.jsonl"]))
-def test_json_of_anything(document: Any, name: str) -> None:
-    attempt({name: written(document)})
+@given(DOCUMENT, st.sampled_from(["a.json", "m.jsonl"]), MORE)
+def test_json_of_anything(document: Any, name: str, words: dict[str, Any]) -> None:
+    attempt({name: written(document)}, words)
 
 
-@given(st.lists(DOCUMENT, max_size=3), DOCUMENT)
-def test_coco_of_anything(rows: list[Any], other: Any) -> None:
-    attempt({"a.json": written({"images": rows, "annotations": rows, "categories": rows})})
-    attempt({"a.json": written({"images": other, "annotations": rows, "categories": other})})
+@given(st.lists(DOCUMENT, max_size=3), DOCUMENT, MORE)
+def test_coco_of_anything(rows: list[Any], other: Any, words: dict[str, Any]) -> None:
+    attempt({"a.json": written({"images": rows, "annotations": rows, "categories": rows})}, words)
+    attempt({"a.json": written({"images": other, "annotations": rows, "categories": other})}, words)
 
 
-@given(st.lists(st.fixed_dictionaries({"data": st.dictionaries(CELL, DOCUMENT, max_size=2), "annotations": DOCUMENT})))
-def test_tasks_of_anything(tasks: list[Any]) -> None:
-    attempt({"a.json": written(tasks)})
+@given(
+    st.lists(st.fixed_dictionaries({"data": st.dictionaries(CELL, DOCUMENT, max_size=2), "annotations": DOCUMENT})),
+    MORE,
+)
+def test_tasks_of_anything(tasks: list[Any], words: dict[str, Any]) -> None:
+    attempt({"a.json": written(tasks)}, words)
 
 
-@given(st.binary(max_size=60))
-def test_bytes_of_anything(data: bytes) -> None:
-    attempt({"a.csv": data, "b.json": data, "c.xml": data})
+@given(st.binary(max_size=60), MORE)
+def test_bytes_of_anything(data: bytes, words: dict[str, Any]) -> None:
+    attempt({"a.csv": data, "b.json": data, "c.xml": data}, words)
 
 
-@given(CELL)
-def test_patterns_of_anything(text: str) -> None:
-    attempt({}, label_from=f"{text}{{label}}.png", label=None, split=None, list=None)
+@given(CELL, MORE)
+def test_patterns_of_anything(text: str, words: dict[str, Any]) -> None:
+    attempt({}, words, label_from=f"{text}{{label}}.png", label=None, split=None, list=None)
