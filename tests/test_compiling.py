@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 import sightlab
 from sightlab.errors import RecipeError
 from sightlab.store.run_folder import read_facts
 from sightlab.training import compilation
 from sightlab.training.callbacks import Paused, Watch
-from sightlab.training.prepare import prepare
+from sightlab.training.prepare import GivenParts, prepare
 from tests.test_training import run_loop, same, tiny, weights
 
 has_compiler = pytest.mark.skipif(
@@ -57,10 +58,10 @@ def test_a_kept_decision_that_is_torn_is_made_anew(own_cache: Path) -> None:
     assert json.loads(file.read_text())["compiled"] is False
 
 
-def test_a_resumed_run_repeats_what_was_decided(tmp_path: Path) -> None:
+def test_a_resumed_run_repeats_what_was_decided(tmp_path: Path, small_data: str) -> None:
     said: list[str] = []
     with pytest.raises(Paused) as paused:
-        sightlab.train(tiny(seed=80), home=tmp_path, callbacks=[Watch(pause=lambda: True)])
+        sightlab.train(tiny(data=small_data, seed=80), home=tmp_path, callbacks=[Watch(pause=lambda: True)])
     folder = tmp_path / str(paused.value)
     assert read_facts(folder)["compiled"] is False
     sightlab.resume(folder, callbacks=[Watch(say=said.append)])
@@ -72,7 +73,10 @@ def test_a_network_is_compiled_and_stays_the_same_network() -> None:
     """The same weights but for rounding, the same names in the state, and a plain network where it is evaluated."""
     trained = {}
     for compile_ in ("off", "on"):
-        prepared = prepare(tiny(limit_per_class=20, epochs=1, lr=0.01, compile=compile_))
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.LayerNorm(32), nn.GELU(), nn.Linear(32, 10))
+        recipe = tiny(limit_per_class=20, epochs=1, lr=0.01, compile=compile_)
+        prepared = prepare(recipe, parts=GivenParts(model=net))
         assert compilation.choose(prepared, 10, silent) == (compile_ == "on")
         run_loop(prepared)
         trained[compile_] = weights(prepared)
