@@ -30,16 +30,13 @@ def analysis_article(
     the charts of each. source: the images, in words. left_out: analyses that were not made, and why.
     """
     subjects = list(dict.fromkeys(one.subject for results in found.values() for one in results))
-    sections = [
-        Section(titles[name], tuple(blocks_of(name, results, drawn[name])))
-        for name, results in found.items()
-        if results
-    ]
+    made = {name: results for name, results in found.items() if results}
+    sections = [Section(titles[name], tuple(blocks_of(name, results, drawn[name]))) for name, results in made.items()]
     if left_out:
         lines = tuple(f"{titles.get(name, name)}: {reason}." for name, reason in left_out.items())
         sections.append(Section("Left out", (Bullets(lines),)))
     title = f"How {listed(subjects)} see" if len(subjects) > 1 else f"How {subjects[0]} sees"
-    return Article(title, "Analysis", f"{counted(len(found), 'analysis')} on {source}", tuple(sections))
+    return Article(title, "Analysis", f"{counted(len(made), 'analysis', 'analyses')} on {source}", tuple(sections))
 
 
 def blocks_of(name: str, results: Sequence[AnalysisResult], draw: Charts) -> list[Block]:
