@@ -2,11 +2,9 @@
 
 import json
 import re
-import shutil
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import altair as alt
 import numpy as np
@@ -17,8 +15,9 @@ from sightlab.charts import confusion, learning_curves, save_chart, save_svg, sv
 from sightlab.errors import RunError
 from sightlab.records import Epoch
 
+# One process makes the pages once.
+pytestmark = pytest.mark.xdist_group("chart files")
 HOSTILE = "</script><script>alert(1)</script>"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def curves() -> alt.ConcatChart:
@@ -149,30 +148,3 @@ def test_in_a_zoomed_page_marks_end_at_the_panel_and_whole_ticks_stay_whole(page
     axis = spec["concat"][0]["encoding"]["x"]["axis"]
     assert "values" not in axis
     assert axis["tickMinStep"] == 1
-
-
-@pytest.mark.xdist_group("browser")
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium or Chrome on this machine")
-def test_a_browser_draws_a_page_offline_zooms_it_and_runs_no_name(pages: dict[str, Path]) -> None:
-    from playwright.sync_api import sync_playwright
-
-    seen: list[Any] = []
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.on("console", lambda message: seen.append(message.text))
-        page.on("pageerror", lambda error: seen.append(str(error)))
-        page.on("dialog", lambda dialog: (seen.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: seen.append(request.url))
-        ticks = []
-        for path in pages.values():
-            page.goto(path.as_uri())
-            page.wait_for_selector("#chart svg")
-        for delta in (0, -600):
-            page.mouse.move(200, 180)
-            page.mouse.wheel(0, delta)
-            page.wait_for_timeout(200)
-            ticks.append(page.locator(".role-axis-label").first.text_content())
-        browser.close()
-    assert seen == [path.as_uri() for path in pages.values()]
-    assert ticks[0] != ticks[1]

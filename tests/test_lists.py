@@ -1,6 +1,8 @@
 """Image lists give labels line by line, and a wrong line is named by list and number."""
 
 import gzip
+import io
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -292,6 +294,29 @@ def test_any_text_is_parted_without_a_mishap(text: str) -> None:
         assert all(isinstance(file, str) and isinstance(label, str) for file, label in ways(line))
 
 
+def test_a_part_of_the_real_lists_of_mnist_m_gives_the_labels_of_mnist(tmp_path: Path) -> None:
+    labels = np.frombuffer(gzip.decompress(real("mnist/t10k-labels-idx1-ubyte.gz").read_bytes())[8:], np.uint8)
+    with (
+        tarfile.open(real("mnist-m-subset.tar")) as whole,
+        tarfile.open(tmp_path / "part.tar", "w") as part,
+    ):
+        for member in whole:
+            content = whole.extractfile(member)
+            assert content is not None
+            kept = content.read()
+            if member.name.endswith(".txt"):
+                kept = b"".join(kept.splitlines(keepends=True)[:200])
+                member.size = len(kept)
+            elif int(Path(member.name).stem) >= 200:
+                continue
+            part.addfile(member, io.BytesIO(kept))
+    parts = load_parts(tmp_path / "part.tar").parts
+    assert {name: len(images) for name, images in parts.splits.items()} == {"train": 200, "test": 200}
+    assert parts.classes == tuple("0123456789") and parts.splits["train"].numbered and parts.notes == ()
+    assert parts.splits["test"].counts().tolist() == np.bincount(labels[:200]).tolist()
+
+
+@pytest.mark.slow
 def test_the_real_lists_of_mnist_m_give_the_labels_of_mnist() -> None:
     path = real("mnist-m-subset.tar")
     labels = np.frombuffer(gzip.decompress(real("mnist/t10k-labels-idx1-ubyte.gz").read_bytes())[8:], np.uint8)

@@ -38,6 +38,10 @@ from sightlab.training.callbacks import Callback, Paused, Watch
 from tests.conftest import Cli, refused_with
 from tests.report_runs import NASTY, opened_again, own_images, own_net, own_run
 
+# One process trains the runs that these tests share.
+pytestmark = pytest.mark.xdist_group("report")
+PLAIN = ("cat", "dog")
+
 
 def text_of(page: str) -> str:
     """What a page says, without its style, pictures and marks."""
@@ -65,10 +69,16 @@ def nasty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return own_run(tmp_path_factory.mktemp("runs"), NASTY, 30)
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two classes, whose charts are drawn at once."""
+    return own_run(tmp_path_factory.mktemp("runs"), PLAIN, 30)
+
+
 @pytest.fixture
-def copy(nasty: Path, tmp_path: Path) -> Path:
+def copy(plain: Path, tmp_path: Path) -> Path:
     """A run's folder to do harm to."""
-    return Path(shutil.copytree(nasty, tmp_path / "runs" / nasty.name))
+    return Path(shutil.copytree(plain, tmp_path / "runs" / plain.name))
 
 
 def test_a_run_ends_with_its_report(small_run: Path, page: str) -> None:
@@ -125,7 +135,7 @@ def test_a_report_written_again_says_the_same_and_opens_nothing(small_run: Path,
 
 
 def test_a_second_opening_is_told_in_sight(copy: Path) -> None:
-    opened_again(copy, NASTY, 30, "the <reviewers> asked")
+    opened_again(copy, PLAIN, 30, "the <reviewers> asked")
     said = text_of(write_report(copy).read_text(encoding="utf-8"))
     assert said.count("The test split has been opened 2 times.") == 1
     assert "The test split has been opened twice." in said
@@ -348,7 +358,7 @@ def test_a_damaged_file_is_named_and_the_report_before_stays(
 def test_predictions_of_another_run_are_refused(copy: Path) -> None:
     path = copy / "predictions-test.safetensors"
     kept = load_file(path)
-    names = {str(n): name for n, name in enumerate(NASTY)}
+    names = {str(n): name for n, name in enumerate(PLAIN)}
     save_file({key: value[:-1].copy() for key, value in kept.items()}, path, names)
     with pytest.raises(RunError, match="one of the two is of another run"):
         write_report(copy)
@@ -374,16 +384,16 @@ def test_the_command_writes_beside_the_run_or_where_it_is_told(cli: Cli, copy: P
     assert (tmp_path / "deep/er/mine.html").read_bytes()[:15] == b"<!DOCTYPE html>"
 
 
-def test_several_runs_or_a_study_make_a_comparison(cli: Cli, nasty: Path, tmp_path: Path) -> None:
-    home = nasty.parent
-    other = own_run(home, NASTY, 30, lr=0.3)
-    status, out, err = cli("report", nasty.name, other.name, "--home", home)
+def test_several_runs_or_a_study_make_a_comparison(cli: Cli, copy: Path, tmp_path: Path) -> None:
+    home = copy.parent
+    other = own_run(home, PLAIN, 30, lr=0.3, report=False)
+    status, out, err = cli("report", copy.name, other.name, "--home", home)
     assert (status, out, err) == (0, "comparison.html\n", "")
     said = text_of((tmp_path / "comparison.html").read_text(encoding="utf-8"))
     assert "has the highest test accuracy" in said
     assert "optimizer.lr (0.02 there, 0.3 here)" in said
-    assert f"sightlab compare {nasty.name} {other.name}" in said
-    for study, runs in (("rates", (nasty, other)), ("more", (nasty,))):
+    assert f"sightlab compare {copy.name} {other.name}" in said
+    for study, runs in (("rates", (copy, other)), ("more", (copy,))):
         for run in runs:
             from sightlab.store.annotations import Study, read_labels, write_labels
 
@@ -409,8 +419,10 @@ def test_what_cannot_be_reported_is_one_line_and_nothing_is_half_written(cli: Cl
 
 def test_a_run_without_a_report_gets_it_later(small_data: str, tmp_path: Path, cli: Cli) -> None:
     """`report=off` writes no chart and no page; the test is the same, and `sightlab report` needs nothing more."""
-    status, out, _ = cli("train", "lenet", f"data={small_data}", "epochs=1", "report=off", "--home", tmp_path / "home")
-    folder = next((tmp_path / "home").glob("*-*"))
+    status, out, _ = cli(
+        "train", "cnn", "model=lenet", f"data={small_data}", "epochs=1", "report=off", "--home", "home"
+    )
+    folder = next((tmp_path / "home").glob("*-*/run.json")).parent
     assert (status, [*folder.glob("*.html"), *folder.glob("*.png"), *folder.glob("*.svg")]) == (0, [])
     assert f"next            sightlab report {folder.name[:6]}" in out
     assert cli("report", folder)[0] == 0

@@ -10,19 +10,22 @@ from typing import Any
 
 import pytest
 
+from sightlab.charts import save_chart
 from sightlab.comparison.compare_runs import compare_runs
 from sightlab.report import write_report
 from sightlab.report.article import write_html
 from sightlab.report.comparison_page import write_comparison
 from tests.report_runs import NASTY, opened_again, own_run
 from tests.test_article import article
+from tests.test_chart_files import curves, matrix
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 pytestmark = [
     pytest.mark.xdist_group("browser"),
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine; Debian's package is `chromium`"),
 ]
-PAGES = ["run", "nasty", "two classes", "many classes", "comparison", "article"]
+KINDS = ["nasty", "comparison", "article"]  # each page that is built in a way of its own
+PAGES = [*KINDS, *(pytest.param(name, marks=pytest.mark.slow) for name in ("run", "two classes", "many classes"))]
 PAPER = (673, 986)  # CSS pixels inside the margins of A4: 178 x 261 mm
 
 
@@ -37,23 +40,29 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Reports of a run with metrics of its own, of names that attack, of 2 and of 130 classes, and of a comparison."""
+def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A page, made when it is asked for: of a run, of names that attack and metrics, of 2 and of 130 classes, ..."""
     home = tmp_path_factory.mktemp("runs")
-    nasty = own_run(home, NASTY, 30)
-    other = own_run(home, NASTY, 30, lr=0.001, name="<img src=x onerror=alert(2)>")
-    opened_again(nasty, NASTY, 30, "<b>once more</b>")
-    runs = {
-        "run": own_run(home, [f"kind {n}" for n in range(10)], 20, (28, 28, 1), epochs=2, metrics="brier,auc,top5"),
-        "nasty": nasty,
-        "two classes": own_run(home, ("cat", "dog"), 30, (12, 9, 3)),
-        "many classes": own_run(home, [f"class {n}" for n in range(130)], 7),
+
+    @cache
+    def nasty() -> Path:
+        folder = own_run(home, NASTY, 30, epochs=2, metrics="brier,auc,top5", report=False)
+        opened_again(folder, NASTY, 30, "<b>once more</b>")
+        return folder
+
+    def comparison() -> Path:
+        other = own_run(home, NASTY, 30, lr=0.001, name="<img src=x onerror=alert(2)>", report=False)
+        return write_comparison(compare_runs([nasty(), other]), home / "comparison.html", NASTY[0])
+
+    makers: dict[str, Callable[[], Path]] = {
+        "run": lambda: write_report(own_run(home, [f"kind {n}" for n in range(10)], 20, (28, 28, 1), report=False)),
+        "nasty": lambda: write_report(nasty()),
+        "two classes": lambda: own_run(home, ("cat", "dog"), 30, (12, 9, 3)) / "report.html",
+        "many classes": lambda: own_run(home, [f"class {n}" for n in range(130)], 7) / "report.html",
+        "comparison": comparison,
+        "article": lambda: write_html(article(NASTY[0]), home / "article.html")[0],
     }
-    write_report(nasty)  # once more, as its test split has been opened once more
-    files = {name: folder / "report.html" for name, folder in runs.items()}
-    files["comparison"] = write_comparison(compare_runs([nasty, other]), home / "comparison.html", NASTY[0])
-    (files["article"],) = write_html(article(NASTY[0]), home / "article.html")
-    return files
+    return cache(lambda name: makers[name]())
 
 
 class Opened:
@@ -74,26 +83,30 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def window(browser: Any, reports: dict[str, Path]) -> Callable[[str, int], Opened]:
-    """Each report in a window of each width, opened once, with all its details unfolded."""
+def window(browser: Any, report: Callable[[str], Path]) -> Callable[[str, int], Opened]:
+    """Each page, opened once with all its details unfolded, in a window of this width."""
 
     @cache
-    def opened(name: str, width: int) -> Opened:
-        one = Opened(browser, reports[name], width)
+    def opened(name: str) -> Opened:
+        one = Opened(browser, report(name), 1280)
         one.ask("document.querySelectorAll('details').forEach(e => e.open = true)")
         return one
 
-    return opened
+    def sized(name: str, width: int) -> Opened:
+        opened(name).page.set_viewport_size({"width": width, "height": 900})
+        return opened(name)
+
+    return sized
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_report_opens_quietly_and_fits_its_window(
-    window: Callable[[str, int], Opened], reports: dict[str, Path], name: str, width: int
+    window: Callable[[str, int], Opened], report: Callable[[str], Path], name: str, width: int
 ) -> None:
     opened = window(name, width)
     assert opened.events == []
-    assert [url for url in opened.requests if not url.startswith("data:")] == [reports[name].as_uri()]
+    assert [url for url in opened.requests if not url.startswith("data:")] == [report(name).as_uri()]
     assert opened.ask("document.documentElement.scrollWidth") <= width
     wide = """[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll, pre, .skip')
         && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + '.' + e.className)"""
@@ -156,8 +169,8 @@ def test_names_show_as_they_are_written(window: Callable[[str, int], Opened]) ->
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_report_prints_without_cutting_a_chart(browser: Any, reports: dict[str, Path], name: str) -> None:
-    opened = Opened(browser, reports[name], PAPER[0])
+def test_a_report_prints_without_cutting_a_chart(browser: Any, report: Callable[[str], Path], name: str) -> None:
+    opened = Opened(browser, report(name), PAPER[0])
     opened.page.emulate_media(media="print")
     whole = "[...document.querySelectorAll('.chart, .figures, .scroll:not(.long), .gallery li')]"
     facts = "[getComputedStyle(e).breakInside, getComputedStyle(e).display, e.getBoundingClientRect().height]"
@@ -171,10 +184,33 @@ def test_a_report_prints_without_cutting_a_chart(browser: Any, reports: dict[str
     assert 2 <= pages <= 20
 
 
-def test_a_report_is_read_without_scripts(browser: Any, reports: dict[str, Path]) -> None:
+def test_a_report_is_read_without_scripts(browser: Any, report: Callable[[str], Path]) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(reports["run"].as_uri())
+    page.goto(report("nasty").as_uri())
     assert page.locator(".chart svg").count() == 3
     assert page.get_by_role("heading", name="Result").is_visible()
     context.close()
+
+
+def test_a_browser_draws_a_charts_page_offline_zooms_it_and_runs_no_name(browser: Any, tmp_path: Path) -> None:
+    seen: list[Any] = []
+    paths = [tmp_path / "matrix.html", tmp_path / "curves.html"]
+    save_chart(matrix(), paths[0])
+    save_chart(curves(), paths[1])
+    page = browser.new_page()
+    page.on("console", lambda message: seen.append(message.text))
+    page.on("pageerror", lambda error: seen.append(str(error)))
+    page.on("dialog", lambda dialog: (seen.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: seen.append(request.url))
+    ticks = []
+    for path in paths:
+        page.goto(path.as_uri())
+        page.wait_for_selector("#chart svg")
+    for delta in (0, -600):
+        page.mouse.move(200, 180)
+        page.mouse.wheel(0, delta)
+        page.wait_for_timeout(200)
+        ticks.append(page.locator(".role-axis-label").first.text_content())
+    assert seen == [path.as_uri() for path in paths]
+    assert ticks[0] != ticks[1]
