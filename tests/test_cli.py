@@ -10,9 +10,10 @@ import pytest
 import typer.main
 
 from sightlab.cli.app import app
+from sightlab.models import MODELS
 from tests.conftest import Cli, refused_with
 
-TINY = ["cnn", "data=fashion-mini", "limit_per_class=20", "epochs=1"]
+TINY = ["cnn", "model=lenet", "data=fashion-mini", "limit_per_class=20", "epochs=1", "report=off"]
 
 
 def commands() -> list[list[str]]:
@@ -120,13 +121,13 @@ def test_data_show_counts_and_draws(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("form", ["csv", "idx", "npz", "parquet"])
-def test_data_import_writes_what_reads_back_the_same(cli: Cli, tmp_path: Path, form: str) -> None:
+def test_data_import_writes_what_reads_back_the_same(cli: Cli, small_data: str, tmp_path: Path, form: str) -> None:
     from sightlab.data.load import load_parts
 
     target = tmp_path / ("copy.npz" if form == "npz" else "copy")
-    status, _, err = cli("data", "import", "fashion-mini", "--to", form, "--out", target)
+    status, _, err = cli("data", "import", small_data, "--to", form, "--out", target)
     assert status == 0, err
-    before, after = load_parts("fashion-mini").parts, load_parts(target).parts
+    before, after = load_parts(small_data).parts, load_parts(target).parts
     for name, images in before.splits.items():
         assert (after.splits[name].images == images.images).all()
         assert (after.splits[name].labels == images.labels).all()
@@ -140,10 +141,12 @@ def test_data_list_names_every_known_set(cli: Cli) -> None:
     }  # fmt: skip
 
 
-def test_recipes_and_models_are_listed_and_shown(cli: Cli) -> None:
+def test_recipes_and_models_are_listed_and_shown(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "mini-resnet-v4" in cli("recipes")[1]
     assert "one-cycle" in cli("recipes", "demo")[1]
     assert json.loads(cli("recipes", "demo", "--json")[1])["recipe"]["name"] == "demo"
+    # The whole list is for the tests of docs/models.md.
+    monkeypatch.setattr("sightlab.models.MODELS", {name: MODELS[name] for name in ("cnn", "mini-resnet-v4")})
     models = json.loads(cli("models", "--json")[1])["models"]
     assert ("mini-resnet-v4", 356_938) in [(model["name"], model["parameters"]) for model in models]
 

@@ -88,7 +88,10 @@ def answers_alike(theirs: nn.Module, ours: nn.Module, state: dict[str, Tensor], 
         assert (ours.eval()(batch) - expected).abs().max() <= 1e-5 * max(1.0, expected.abs().max().item())
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"])
+DEEPER = [pytest.param(name, marks=pytest.mark.slow) for name in ("resnet34", "resnet101", "resnet152")]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", *DEEPER])
 def test_a_resnet_answers_as_torchvision_does(name: str) -> None:
     torch.manual_seed(0)
     theirs = torchvision.models.get_model(name, weights=None)

@@ -44,8 +44,12 @@ def made(name: str) -> nn.Module:
     return build(name, channels=1, classes=CLASSES, height=side(name), width=side(name), options=noisy(name))
 
 
-# They differ from smaller ones of their family in depth or width alone, and take seconds to build.
-HEAVY = ("alexnet-small", "resnet101", "resnet152", "seresnet101", "study1-alexnet", "vgg16-bn", "vit-base")
+# They differ from smaller ones of their family in depth or width alone, and take long to build.
+HEAVY = (
+    *("alexnet-small", "resnet34", "resnet101", "resnet152", "seresnet101", "study1-alexnet", "vgg16-bn"),
+    *("preact-resnet34", "preact-resnet50", "cifar-resnet44", "cifar-resnet56", "cifar-resnet110"),
+    *("vit-small", "vit-base", "mobilenet-v3-large"),
+)
 
 
 @pytest.fixture(scope="module", params=[pytest.param(n, marks=[pytest.mark.slow] * (n in HEAVY)) for n in MODELS])

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import re
-from typing import Any
 
 import pytest
 import torchvision
 
-from sightlab.cli import main
 from sightlab.cli.recipes import in_millions
 from sightlab.models import MODELS
-from sightlab.models.cost import cost_of, uncounted
+from sightlab.models.cost import cost_of, forward_flops, uncounted
 from tests.conftest import ROOT, Cli, refused_with
 
-# One worker: its runs and costs are made once.
-pytestmark = pytest.mark.xdist_group("models")
-
+PUBLISHED_SIZE = {"channels": 3, "classes": 1000, "height": 224, "width": 224}
 PAGE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
 
 
@@ -51,30 +45,42 @@ def test_a_purpose_is_one_short_line() -> None:
         assert not model.purpose.endswith(".")
 
 
-@pytest.fixture(scope="module")
-def listed() -> dict[str, Any]:
-    """What `sightlab models` says of every model for images of 3 x 224 x 224 and 1000 classes."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        assert main(["models", "--input", "3x224x224", "--classes", "1000", "--json"]) == 0
-    found: dict[str, Any] = json.loads(printed.getvalue())
-    return found
+# Small of their family; the whole table takes ten times as long.
+QUICK = ("lenet", "cnn", "mini-resnet-v4", "resnet18", "vit-tiny")
 
 
-def test_every_model_is_counted_for_the_images_that_are_asked_for(listed: dict[str, Any]) -> None:
+@pytest.mark.parametrize("names", [QUICK, pytest.param(tuple(MODELS), marks=pytest.mark.slow)], ids=["quick", "all"])
+def test_every_model_is_counted_for_the_images_that_are_asked_for(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    table = {name: model for name, model in MODELS.items() if name in names}
+    monkeypatch.setattr("sightlab.models.MODELS", table)
+    status, out, _ = cli("models", "--input", "3x224x224", "--classes", 1000, "--json")
+    assert status == 0
+    listed = json.loads(out)
     assert [listed[key] for key in ("channels", "height", "width", "classes")] == [3, 224, 224, 1000]
-    assert [model["name"] for model in listed["models"]] == list(MODELS)
+    assert [model["name"] for model in listed["models"]] == list(table)
+    assert {model["name"]: model["parameters"] for model in listed["models"]}.items() >= {
+        "resnet18": 11_689_512
+    }.items()
     for model in listed["models"]:
         assert model["refused"] is None
         assert model["macs"] > model["parameters"] > 0 or model["family"] == "CNN"
 
 
-@pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.published])
-def test_at_its_published_size_a_model_has_the_published_parameters_and_cost(name: str, listed: dict[str, Any]) -> None:
-    (found,) = [model for model in listed["models"] if model["name"] == name]
+DEEPER = ("resnet101", "resnet152", "vit-base")  # than others of their family, which are counted by default
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n in DEEPER)) for n, model in MODELS.items() if model.published],
+)
+def test_at_its_published_size_a_model_has_the_published_parameters_and_cost(name: str) -> None:
+    found = cost_of(name, **PUBLISHED_SIZE, count=forward_flops)
+    assert found.macs is not None
     published = torchvision.models.get_model_weights(MODELS[name].published).DEFAULT.meta
-    assert found["parameters"] == published["num_params"]
-    assert round(found["macs"] / 1e9, 3) == published["_ops"]
+    assert found.parameters == published["num_params"]
+    assert round(found.macs / 1e9, 3) == published["_ops"]
 
 
 @pytest.mark.parametrize(
@@ -87,17 +93,21 @@ def test_at_its_published_size_a_model_has_the_published_parameters_and_cost(nam
         ("vit-small", 22_050_664),
     ],
 )
-def test_a_model_has_the_parameters_of_timms_table(name: str, parameters: int, listed: dict[str, Any]) -> None:
-    (found,) = [model for model in listed["models"] if model["name"] == name]
-    assert found["parameters"] == parameters
+def test_a_model_has_the_parameters_of_timms_table(name: str, parameters: int) -> None:
+    assert cost_of(name, **PUBLISHED_SIZE, count=uncounted).parameters == parameters
 
 
-def test_without_a_shape_multiply_adds_are_left_out_and_what_is_refused_is_said(cli: Cli) -> None:
+@pytest.mark.parametrize("names", [("alexnet", *QUICK), pytest.param(tuple(MODELS), marks=pytest.mark.slow)])
+def test_without_a_shape_multiply_adds_are_left_out_and_what_is_refused_is_said(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    table = {name: model for name, model in MODELS.items() if name in names}
+    monkeypatch.setattr("sightlab.models.MODELS", table)
     status, out, err = cli("models")
     assert status == 0
     header, *rows = out.splitlines()
     assert header.split() == ["model", "family", "parameters", "for"]
-    assert [row.split()[0] for row in rows] == list(MODELS)
+    assert [row.split()[0] for row in rows] == list(table)
     assert err == ("- alexnet takes images of at least 67 x 67 pixels, not 28 x 28; alexnet-small takes smaller ones\n")
 
 

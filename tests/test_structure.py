@@ -49,7 +49,8 @@ def shape_for(name: str, channels: int, size: int) -> tuple[str, int, int]:
 
 GREY, COLOUR = (1, 28), (3, 32)
 QUICK = ("cnn", "compact-resnet", "mini-resnet-v4", "resnet18", "vit-tiny")
-LARGE = ("101", "110", "152", "large", "base", "vgg", "alexnet", "34", "44", "56")
+DEEP = ("101", "110", "152", "large", "base", "vgg", "alexnet", "34", "44", "56", "vit-small", "preact-resnet50")
+LARGE = (*DEEP, "cifar-resnet32", "mini-resnet-v3", "mini-resnet-v5")
 CASES = [
     pytest.param(name, GREY, marks=pytest.mark.slow if any(part in name for part in LARGE) else ()) for name in MODELS
 ] + [pytest.param(name, COLOUR, marks=() if name in QUICK else pytest.mark.slow) for name in MODELS]
@@ -68,7 +69,9 @@ def test_costs_are_torchs_own_counts(name: str, shape: tuple[int, int]) -> None:
     assert seen.classes == 10
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50"])
+@pytest.mark.parametrize(
+    "name", ["resnet18", *(pytest.param(n, marks=pytest.mark.slow) for n in ("resnet34", "resnet50"))]
+)
 def test_costs_of_large_images_are_torchs_own_counts(name: str) -> None:
     net = on_paper(name, 3, 224)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
