@@ -6,7 +6,8 @@ and of a user's own are read alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -15,25 +16,31 @@ import torch
 from torch import Tensor, nn
 
 from sightlab.lens.layer_graph import Shape
-from sightlab.lens.tracer import ModuleOutput, Trace, trace
+from sightlab.lens.layers import Layer
+from sightlab.lens.tracer import ModuleOutput, Trace, tensors_in, trace
 
-Layout = Literal["maps", "maps-last", "tokens"]
+Layout = Literal["maps", "maps-last", "tokens", "tokens-first"]
 Pair = tuple[int, int]
 Family = Literal["cnn", "transformer", "hybrid", "mixer", "none"]
 LAYOUTS: dict[tuple[bool, ...], Layout] = {
     (False, False, True, True): "maps",
     (False, True, True, False): "maps-last",
     (False, True, False): "tokens",
+    (True, False, False): "tokens-first",
 }
+LENGTH_AXIS: dict[Layout, int] = {"tokens": 1, "tokens-first": 0}
+COMBINING = ("sum", "concatenation")
+FURTHER = 1.1  # times as much as elsewhere, a quarter of the output changes with the same quarter of the image
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A module whose output lies on a grid over the image.
+    """A module whose output, or the first tensor of it, lies on a grid over the image.
 
-    module: its qualified name. layout: maps [N, C, h, w], maps-last [N, h, w, C], or tokens [N, prefix + h * w, C].
-    grid: (h, w). channels: C. prefix: class and register tokens before those of the patches. layer: its place among the
-    layers of the forward pass, from 0. depth: that place as a share of all layers, in (0, 1].
+    module: its qualified name. layout: maps [N, C, h, w], maps-last [N, h, w, C], tokens [N, prefix + h * w, C], or
+    tokens-first [prefix + h * w, N, C], as torch's own attention takes them by default. grid: (h, w). channels: C.
+    prefix: class and register tokens before those of the patches. layer: its place among the layers of the forward
+    pass, from 0. depth: that place as a share of all layers, in (0, 1].
     """
 
     module: str
@@ -50,8 +57,8 @@ class Stage:
             return output
         if self.layout == "maps-last":
             return output.permute(0, 3, 1, 2)
-        patches = output[:, self.prefix :]
-        return patches.transpose(1, 2).reshape(len(output), self.channels, *self.grid)
+        tokens = output.transpose(0, 1) if self.layout == "tokens-first" else output
+        return tokens[:, self.prefix :].transpose(1, 2).reshape(len(tokens), self.channels, *self.grid)
 
 
 @dataclass(frozen=True)
@@ -60,17 +67,21 @@ class Anatomy:
 
     family: cnn (maps, no attention), transformer (attention over tokens or maps, and no convolution but the patch
     embedding), hybrid (both), mixer (tokens that do not attend), or none where nothing lies on a grid of at least
-    2 x 2, as in a perceptron. attention: the modules that attend, in order.
+    2 x 2: a perceptron, or code that runs its layers as plain functions. blocks: the stages that follow the network's
+    depth, such as a ResNet's residual blocks and a ViT's encoder blocks (`blocks_of`). attention: the modules that
+    attend, in order. attended: the place of the last layer of attention among the layers, -1 without one.
     """
 
     family: Family
     stages: tuple[Stage, ...]
+    blocks: tuple[Stage, ...]
     attention: tuple[str, ...]
+    attended: int = -1
 
     @property
-    def blocks(self) -> tuple[Stage, ...]:
-        """The outermost stages: those in no other stage's module. They follow the network's depth."""
-        names = {stage.module for stage in self.stages}
+    def trunk(self) -> tuple[Stage, ...]:
+        """The stages that lie on the way from the image to the logits: those that are not a part of a block."""
+        names = {block.module for block in self.blocks}
         return tuple(s for s in self.stages if not any(s.module.startswith(f"{name}.") for name in names))
 
 
@@ -81,37 +92,92 @@ def anatomy_of(net: nn.Module, shape: Shape) -> Anatomy:
     """
     parameter = next(net.parameters(), torch.zeros(0))
     found = trace(net, torch.zeros(1, *shape, device=parameter.device))
-    stages = tuple(stages_in(found, shape[1:]))
-    attention = tuple(dict.fromkeys(attending(found)))
-    return Anatomy(family_of(found, stages, attention), stages, attention)
+    stages = tuple(confirmed(net, shape, stages_in(found, shape[1:])))
+    modules = dict(net.named_modules())
+    attention = [place for place, layer in enumerate(found.layers) if layer.kind == "attention"]
+    attending = tuple(dict.fromkeys(running(found.layers[place], modules) for place in attention))
+    return Anatomy(
+        family_of(found, stages, attending),
+        stages,
+        blocks_of(found, stages, modules),
+        attending,
+        attention[-1] if attention else -1,
+    )
 
 
-def stages_in(found: Trace, image: Pair) -> Iterator[Stage]:
+def stages_in(found: Trace, image: Pair) -> Iterator[tuple[Stage, bool]]:
     """The stages of a traced network: each module's last call, where it gives a grid of at least 2 x 2.
 
-    image: its (height, width).
+    image: its (height, width). With each, whether its places are known from the trace, and not guessed from its shape.
     """
     last = {output.module: output for output in found.modules if output.module and output.layer >= 0}
     tokens: tuple[Pair, int] | None = None  # the last grid of tokens, and how many come before them
     for output in sorted(last.values(), key=lambda one: one.layer):
-        layout, grid = placed(output) or guessed(output, image, tokens)
+        known = placed(output)
+        layout, grid = known or guessed(output, image, tokens)
         if layout is None or min(grid) < 2:
             continue
-        prefix = output.shape[0] - grid[0] * grid[1] if layout == "tokens" else 0
-        tokens = (grid, prefix) if layout == "tokens" else tokens
-        channels = output.shape[0] if layout == "maps" else output.shape[-1]
+        length = output.shape[LENGTH_AXIS[layout]] if layout in LENGTH_AXIS else 0
+        prefix = length - grid[0] * grid[1] if length else 0
+        tokens = (grid, prefix) if length else tokens
+        channels = output.shape[1] if layout == "maps" else output.shape[-1]
         depth = (output.layer + 1) / len(found.layers)
-        yield Stage(output.module, layout, grid, channels, prefix, output.layer, depth)
+        yield Stage(output.module, layout, grid, channels, prefix, output.layer, depth), known is not None
+
+
+def confirmed(net: nn.Module, shape: Shape, stages: Iterable[tuple[Stage, bool]]) -> list[Stage]:
+    """The stages without those whose places were guessed wrong, such as tokens in another order than the image's.
+
+    A guess is right where noise in the image's top right quarter, and in its bottom left, changes that quarter of the
+    output the most.
+    """
+    found = list(stages)
+    guesses = [stage.module for stage, known in found if not known]
+    if not guesses:
+        return [stage for stage, _ in found]
+    parameter = next(net.parameters(), torch.zeros(0))
+    images = torch.zeros(3, *shape)
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    for row, (rows, columns) in enumerate(((0, 1), (1, 0)), start=1):
+        quarter(images[row], rows, columns).copy_(quarter(noise, rows, columns))
+    modes = {module: module.training for module in net.modules()}
+    net.eval()
+    try:
+        with torch.no_grad(), activations(net, guesses) as kept:
+            net(images.to(parameter.device))
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    return [stage for stage, known in found if known or changes_in_place(stage.as_maps(kept[stage.module]))]
+
+
+def changes_in_place(maps: Tensor) -> bool:
+    """Whether the second map differs from the first in its top right quarter the most, the third in its bottom left."""
+    if len(maps) != 3:
+        return False
+    change = (maps[1:] - maps[0]).abs().mean(1)
+    for one, (rows, columns) in zip(change, ((0, 1), (1, 0)), strict=True):
+        others = [quarter(one, r, c).mean() for r in (0, 1) for c in (0, 1) if (r, c) != (rows, columns)]
+        if quarter(one, rows, columns).mean() <= FURTHER * max(others):
+            return False
+    return True
+
+
+def quarter(image: Tensor, rows: int, columns: int) -> Tensor:
+    """A quarter of an image [..., H, W]: rows 0 is its top, columns 0 its left; a middle row belongs to neither."""
+    height, width = image.shape[-2] // 2, image.shape[-1] // 2
+    top, left = rows * (image.shape[-2] - height), columns * (image.shape[-1] - width)
+    return image[..., top : top + height, left : left + width]
 
 
 def placed(output: ModuleOutput) -> tuple[Layout, Pair] | None:
     """Layout and grid of an output as its receptive field has them; None where it has none, or not all of it."""
     layout, grid = LAYOUTS.get(output.field.spatial), output.field.grid
-    if layout == "tokens":
-        return (layout, grid) if output.shape[0] >= grid[0] * grid[1] else None
-    if layout is None or grid != (output.shape[1:] if layout == "maps" else output.shape[:2]):
+    if layout is None:
         return None
-    return layout, grid
+    if layout in LENGTH_AXIS:
+        return (layout, grid) if output.shape[LENGTH_AXIS[layout]] >= grid[0] * grid[1] else None
+    return (layout, grid) if grid == (output.shape[2:] if layout == "maps" else output.shape[1:3]) else None
 
 
 def guessed(output: ModuleOutput, image: Pair, tokens: tuple[Pair, int] | None) -> tuple[Layout | None, Pair]:
@@ -121,12 +187,15 @@ def guessed(output: ModuleOutput, image: Pair, tokens: tuple[Pair, int] | None) 
     tokens before it.
     """
     shape = output.shape
-    if len(shape) == 3:
-        first, last = in_proportion(shape[1:], image), in_proportion(shape[:2], image)
+    if len(shape) == 4 and shape[0] == 1:
+        first, last = in_proportion(shape[2:], image), in_proportion(shape[1:3], image)
         if first != last:
-            return ("maps", (shape[1], shape[2])) if first else ("maps-last", (shape[0], shape[1]))
-    if len(shape) == 2 and tokens and shape[0] == tokens[1] + tokens[0][0] * tokens[0][1]:
-        return "tokens", tokens[0]
+            return ("maps", (shape[2], shape[3])) if first else ("maps-last", (shape[1], shape[2]))
+    if len(shape) == 3 and tokens:
+        length = tokens[1] + tokens[0][0] * tokens[0][1]
+        for layout, axis in LENGTH_AXIS.items():
+            if (shape[axis], shape[1 - axis]) == (length, 1):
+                return layout, tokens[0]
     return None, (1, 1)
 
 
@@ -137,14 +206,46 @@ def in_proportion(sides: tuple[int, ...], image: Pair) -> bool:
     return height <= image[0] and abs(image[1] / scale - width) < 1
 
 
-def attending(found: Trace) -> Iterator[str]:
-    """The modules in which something attends: the path of each layer of attention, without the function's name."""
-    modules = {output.module for output in found.modules}
-    for layer in found.layers:
-        if layer.kind != "attention":
-            continue
-        name = layer.name.partition(" (")[0]
-        yield name if name in modules else name.rpartition(".")[0]
+def blocks_of(found: Trace, stages: Sequence[Stage], modules: Mapping[str, nn.Module]) -> tuple[Stage, ...]:
+    """The stages that follow a network's depth.
+
+    A block adds up, or concatenates, branches in code of its own, as those of ResNets, Inception and transformers do;
+    another instance of a block's class is one too, though it has no second branch. Blocks within blocks do not count,
+    but what holds two or more and most of the network's layers is not a block but the network's body. Without blocks
+    (VGG, LeNet) it is the convolutions. modules: the network's, by name.
+    """
+    combining = {running(layer, modules) for layer in found.layers if layer.kind in COMBINING}
+    classes = {type(modules[name]) for name in combining if name}
+    named = {stage.module: stage for stage in stages if type(modules[stage.module]) in classes}
+    layers = Counter(name for layer in found.layers for name in parents(running(layer, modules)) if name in named)
+    bodies = {
+        name
+        for name in named
+        if 2 * layers[name] > len(found.layers) and sum(other.startswith(f"{name}.") for other in named) > 1
+    }
+    blocks = [
+        stage
+        for name, stage in named.items()
+        if name not in bodies and not any(above in named and above not in bodies for above in parents(name)[1:])
+    ]
+    convolutions = {running(layer, modules) for layer in found.layers if layer.kind == "convolution"}
+    return tuple(blocks or [stage for stage in stages if stage.module in convolutions])
+
+
+def running(layer: Layer, modules: Mapping[str, nn.Module]) -> str:
+    """The innermost module that a layer runs in: the layer's name, or that without the function at its end."""
+    name = layer.name.partition(" (")[0]
+    return name if name in modules else name.rpartition(".")[0]
+
+
+def parents(name: str) -> list[str]:
+    """A module's name and those of all that hold it, the network itself left out.
+
+    >>> parents("layer1.0.conv1")
+    ['layer1.0.conv1', 'layer1.0', 'layer1']
+    """
+    parts = name.split(".") if name else []
+    return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
 
 
 def family_of(found: Trace, stages: Sequence[Stage], attention: Sequence[str]) -> Family:
@@ -152,19 +253,26 @@ def family_of(found: Trace, stages: Sequence[Stage], attention: Sequence[str]) -
     if not stages:
         return "none"
     if not attention:
-        return "mixer" if sum(stage.layout == "tokens" for stage in stages) * 2 > len(stages) else "cnn"
+        return "mixer" if sum(stage.layout in LENGTH_AXIS for stage in stages) * 2 > len(stages) else "cnn"
     convolutions = sum(layer.kind == "convolution" for layer in found.layers)
     return "transformer" if convolutions <= 1 else "hybrid"
 
 
 @contextmanager
 def activations(net: nn.Module, modules: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """Within the context, what each named module gave when it last ran, by name; gradients flow through it."""
+    """Within the context, what each named module gave when it last ran, by name; gradients flow through it.
+
+    Of several tensors it is the first. What the network does in place to a module's output later does not show.
+    """
     kept: dict[str, Tensor] = {}
     named = dict(net.named_modules())
 
-    def keep(name: str) -> object:
-        return lambda _module, _inputs, output: kept.__setitem__(name, output)
+    def keep(name: str) -> Callable[[nn.Module, object, object], object]:
+        def hook(_module: nn.Module, _inputs: object, output: object) -> object:
+            kept[name] = tensors_in([output])[0]
+            return replaced(output, kept[name].clone())
+
+        return hook
 
     hooks = [named[name].register_forward_hook(keep(name)) for name in modules]
     try:
@@ -172,3 +280,21 @@ def activations(net: nn.Module, modules: Sequence[str]) -> Iterator[dict[str, Te
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def replaced(output: object, tensor: Tensor) -> object:
+    """What a module gave, with its first tensor replaced. output: a tensor, or a tuple or list that may hold others.
+
+    What it gave in another form, such as a mapping, stays as it is.
+
+    >>> replaced((torch.zeros(1), None), torch.ones(1))
+    (tensor([1.]), None)
+    """
+    if isinstance(output, Tensor):
+        return tensor
+    if not isinstance(output, tuple | list):
+        return output
+    values = list(output)
+    place = next(place for place, value in enumerate(values) if tensors_in([value]))
+    values[place] = replaced(values[place], tensor)
+    return values if isinstance(output, list) else tuple(values)

@@ -178,6 +178,9 @@ def field_of(call: Call, fields: Sequence[tuple[Tensor, Field]], window: Window 
         after = move(window.kernel, window.stride, window.padding, window.dilation, shape)
         # A pool to one position sees everything: nothing moves any more.
         return after.mixed(len(shape)) if kind == "pool" and window.kernel == before[2:] else after
+    if call.name == "pad" and field.spatial == (False, False, True, True) and len(call.argument(1, "pad")) <= 4:
+        left, _, top, _ = (*call.argument(1, "pad"), 0, 0)[:4]
+        return field.windowed((1, 1), (1, 1), (top, left), (1, 1), shape)
     if call.name in RESHAPED:
         return field.reshaped(before, shape)
     if call.name in SLICED:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -55,10 +55,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class ModuleOutput:
-    """What one call of a module gave, a single tensor. layer: the index of the layer that computed it.
+    """What one call of a module gave, its first tensor. layer: the index of the layer that computed it.
 
     module: its qualified name, "" for the network itself. call: which of its calls in this pass it is, from 0.
-    shape: without the batch. field: of the tensor.
+    shape: of all axes. field: of the tensor.
     """
 
     module: str
@@ -162,9 +162,9 @@ class Recorder(TorchFunctionMode):
             if sources and id(tensor) not in self.origins:
                 self._add_opaque(module, tensor, sources)
         name, _ = self.module_stack.pop()
-        origin = self._origin(outputs) if isinstance(outputs, Tensor) else None
+        origin = next(map(self._origin, tensors_in([outputs])), None)
         if origin is not None:
-            shape = tuple(origin.tensor.shape[1:])
+            shape = tuple(origin.tensor.shape)
             self.outputs.append(ModuleOutput(name, self.calls[name], shape, origin.field, origin.layer))
         self.calls[name] += 1
 
@@ -312,11 +312,13 @@ def channels(shape: tuple[int, ...], field: Field) -> int:
 
 
 def tensors_in(values: Any) -> list[Tensor]:
-    """The tensors among values, including those in nested lists and tuples, in order."""
+    """The tensors among values, including those in nested lists, tuples and mappings, in order."""
     tensors: list[Tensor] = []
     for value in values:
         if isinstance(value, Tensor):
             tensors.append(value)
         elif isinstance(value, list | tuple):
             tensors += tensors_in(value)
+        elif isinstance(value, Mapping):
+            tensors += tensors_in(value.values())
     return tensors
