@@ -193,6 +193,14 @@ def test_a_list_that_is_the_path_itself_may_lie_in_a_folder_of_lists(tmp_path: P
     assert parts.splits["train"].images[:, 0, 0, 0].tolist() == [1, 2, 3]
 
 
+def test_a_table_of_numbers_names_no_pictures_of_the_folders_around_it(tmp_path: Path) -> None:
+    """Its cells could be the names of pictures of anything: what lies in neighbouring folders does not count."""
+    table = b"label,p0,p1,p2,p3\n0,1,2,3,4\n1,1,2,3,256\n"
+    root = spread(tmp_path, {f"other/{n}.png": flat(n) for n in range(5)} | {"own/x.csv": table})
+    with pytest.raises(DataError, match="256"):
+        load_parts(root / "own" / "x.csv")
+
+
 @pytest.mark.parametrize("pack", [tarred, zipped])
 def test_lists_are_read_inside_archives(tmp_path: Path, pack: object) -> None:
     files = {"s/labels.txt": b"1.png a\n2.png b\n3.png a\n4.png b", **{f"s/pictures/{n}": d for n, d in FOUR.items()}}

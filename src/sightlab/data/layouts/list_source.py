@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +50,12 @@ def has_numbers_alone(inventory: Inventory) -> bool:
     table = table_in(inventory, str(inventory.only))
     if table is None or table.width <= MOST_COLUMNS:
         return table is None
-    last = table.records[-1][1]
-    return 10 * sum(bool(NUMBER.fullmatch(cell)) for cell in last) >= 9 * len(last)
+    return mostly_numbers(table.records[-1][1])
+
+
+def mostly_numbers(row: Sequence[str]) -> bool:
+    """Whether nine of ten cells of a row are numbers."""
+    return 10 * sum(bool(NUMBER.fullmatch(cell)) for cell in row) >= 9 * len(row)
 
 
 def without_ignored(inventory: Inventory, options: ReadOptions) -> Inventory:
@@ -62,13 +67,17 @@ def without_ignored(inventory: Inventory, options: ReadOptions) -> Inventory:
 
 
 def names_other_pictures(inventory: Inventory, beside: Inventory) -> bool:
-    """Whether a lone text names pictures by their suffixes, none of which lies beside it or below."""
+    """Whether a lone text names pictures by their suffixes, none of which lies beside it or below.
+
+    A text without such names may name pictures that lie elsewhere where none lies here, but not one of numbers alone:
+    those could be the names of any pictures of a folder full of other things.
+    """
     if "json" in suffix_of(str(inventory.only)):
         return not beside.pictures
     table = table_in(inventory, str(inventory.only))
     cells = [cell for _, row in (table.records if table else ()) for cell in row if is_picture_name(as_path(cell))]
     if not cells:
-        return not beside.pictures
+        return not beside.pictures and not (table and mostly_numbers(table.records[-1][1]))
     there = {name.rpartition("/")[2].casefold() for name in beside.pictures}
     return not any(as_path(cell).rpartition("/")[2].casefold() in there for cell in cells)
 
