@@ -186,7 +186,9 @@ def test_a_hidden_csv_gives_the_score_of_the_idx_files_to_the_last_image(cli: Cl
         chosen = images.take(np.arange(0, len(images), 50))
         rows = np.column_stack([chosen.labels, chosen.images.reshape(len(chosen), -1)]).tolist()
         (tmp_path / f"{name}-part.csv").write_text("\n".join(",".join(map(str, row)) for row in rows) + "\n")
-    status, out, err = cli("train", "cnn", f"data={tmp_path / 'train-part.csv'}", "epochs=1", "--json")
+    status, out, err = cli(
+        "train", "cnn", "model=lenet", f"data={tmp_path / 'train-part.csv'}", "epochs=1", "report=off", "--json"
+    )  # fmt: skip
     assert status == 0, err
     run = json.loads(out)["run"]
     _, out, _ = cli("test", run, "--data", tmp_path / "test-part.csv", "--json")

@@ -169,9 +169,14 @@ def test_every_number_is_parsed_or_refused_by_the_fast_road(tmp_path: Path) -> N
             assert fast is not None and fast.pixels[0].tolist() == [int(before), int(number), 1, 0], number
 
 
-@pytest.mark.parametrize("at", [0, 1, 400, 783, 784])
-@pytest.mark.parametrize("words", [False, True])
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+PLACES = [(at, words, end) for at in (0, 1, 400, 783, 784) for words in (False, True) for end in ("\n", "\r\n")]
+FIRST = [(0, True, "\n"), (0, False, "\r\n"), (400, True, "\r\n"), (784, False, "\n"), (784, True, "\r\n")]
+
+
+@pytest.mark.parametrize(
+    ("at", "words", "end"),
+    [pytest.param(*one, marks=() if one in FIRST else pytest.mark.slow) for one in PLACES],
+)
 def test_a_file_of_many_blocks_takes_the_fast_road(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, words: bool, end: str
 ) -> None:

@@ -332,15 +332,17 @@ def at_once(home: Path, work: str, count: int) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_twenty_processes_that_make_a_database_and_write_at_once_lose_nothing(home: Path) -> None:
-    all_is_kept(home, 20)
+@pytest.mark.parametrize("processes", [6, pytest.param(20, marks=pytest.mark.slow)])
+def test_processes_that_make_a_database_and_write_at_once_lose_nothing(home: Path, processes: int) -> None:
+    all_is_kept(home, processes)
 
 
 @pytest.mark.xdist_group("postgres")
+@pytest.mark.parametrize("processes", [4, pytest.param(6, marks=pytest.mark.slow)])
 def test_processes_that_make_the_tables_of_a_server_and_write_at_once_lose_nothing(
-    home: Path, on_postgres: str
+    home: Path, on_postgres: str, processes: int
 ) -> None:
-    all_is_kept(home, 6)
+    all_is_kept(home, processes)
 
 
 def all_is_kept(home: Path, count: int) -> None:

@@ -23,6 +23,16 @@ from tests.database.run_folders import FINISHED, TEST_KEY, write_run
 @pytest.fixture
 def three(home: Path) -> Path:
     """A home of three runs: one finished, one tested twice, one that failed."""
+    return filled(home)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same three runs for tests that only read: what they find is on record once the first has looked."""
+    return filled(tmp_path_factory.mktemp("kept"))
+
+
+def filled(home: Path) -> Path:
     write_run(home, "aaaaaa-cnn", accuracies=(0.7, 0.8), changes={"seed": 1, "epochs": 2})
     later = {"started": "2026-01-02T09:00:00+00:00"}
     twice = (TEST_KEY, TEST_KEY)
@@ -81,13 +91,13 @@ def test_a_list_of_long_names_fits_into_120_columns(cli: Cli, home: Path) -> Non
     ],
     ids=str,
 )
-def test_runs_are_filtered_sorted_and_limited(cli: Cli, three: Path, words: list[Any], found: list[str]) -> None:
-    assert names(cli("runs", "--home", three, *words)) == found
-    assert [run["run"] for run in facts(cli("runs", *words, "--home", three, "--json"))["runs"]] == found
+def test_runs_are_filtered_sorted_and_limited(cli: Cli, kept: Path, words: list[Any], found: list[str]) -> None:
+    assert names(cli("runs", "--home", kept, *words)) == found
+    assert [run["run"] for run in facts(cli("runs", *words, "--home", kept, "--json"))["runs"]] == found
 
 
-def test_json_has_every_field_of_every_run(cli: Cli, three: Path) -> None:
-    found = facts(cli("runs", "--home", three, "--json", "--where", "seed == 1 OR seed<>1"))
+def test_json_has_every_field_of_every_run(cli: Cli, kept: Path) -> None:
+    found = facts(cli("runs", "--home", kept, "--json", "--where", "seed == 1 OR seed<>1"))
     assert found["where"] == "seed = 1 or seed != 1"
     assert found["notes"] == []
     assert [set(run) for run in found["runs"]] == [set(found["runs"][0])] * 3
@@ -108,21 +118,21 @@ def test_csv_has_a_column_a_field_and_a_line_a_run(cli: Cli, three: Path) -> Non
 @pytest.mark.parametrize(
     "words", [["--sort", "-test_accuracy"], ["--where", "seed = 1 and not test_loss > 1"]], ids=str
 )
-def test_choosing_by_test_scores_is_said_to_be_that(cli: Cli, three: Path, words: list[str]) -> None:
-    cli("runs", "--home", three)
-    status, _, err = cli("runs", "--home", three, *words)
+def test_choosing_by_test_scores_is_said_to_be_that(cli: Cli, kept: Path, words: list[str]) -> None:
+    cli("runs", "--home", kept)
+    status, _, err = cli("runs", "--home", kept, *words)
     field = "test_accuracy" if "--sort" in words else "test_loss"
     instead = field.replace("test", "validation")
     assert status == 0
     assert err.startswith(f"{field}: this is selection on the test split")
     assert f"choose by {instead}" in err
-    assert facts(cli("runs", "--home", three, *words, "--json"))["notes"] == [err.strip()]
+    assert facts(cli("runs", "--home", kept, *words, "--json"))["notes"] == [err.strip()]
 
 
-def test_choosing_by_validation_or_by_a_recipes_test_flips_is_not(cli: Cli, three: Path) -> None:
-    cli("runs", "--home", three)
+def test_choosing_by_validation_or_by_a_recipes_test_flips_is_not(cli: Cli, kept: Path) -> None:
+    cli("runs", "--home", kept)
     words = ["--sort", "-validation_accuracy", "--where", "recipe.test_flips = false and test_images > 1"]
-    assert cli("runs", "--home", three, *words)[2] == ""
+    assert cli("runs", "--home", kept, *words)[2] == ""
 
 
 def test_one_run_is_shown_with_all_that_is_on_record(cli: Cli, three: Path) -> None:
@@ -150,23 +160,23 @@ def test_one_run_is_shown_with_all_that_is_on_record(cli: Cli, three: Path) -> N
 
 
 @pytest.mark.parametrize("run", ["a", "b", "c"])
-def test_show_prints_json_alike_for_every_run(cli: Cli, three: Path, run: str) -> None:
-    found = facts(cli("runs", "show", run, "--home", three, "--json"))
+def test_show_prints_json_alike_for_every_run(cli: Cli, kept: Path, run: str) -> None:
+    found = facts(cli("runs", "show", run, "--home", kept, "--json"))
     assert {"history", "opened", "notes", "tags", "settings", "machine", *FIELDS} - {"tag", "note", "study"} <= set(
         found
     )
 
 
-def test_a_run_is_named_by_beginning_last_or_folder(cli: Cli, three: Path) -> None:
-    for word in ("cccccc", "last", three / "cccccc-cnn", "cccccc-cnn"):
-        assert facts(cli("runs", "show", word, "--home", three, "--json"))["run"] == "cccccc-cnn"
-    assert facts(cli("runs", "show", three / "cccccc-cnn", "--json"))["run"] == "cccccc-cnn"
+def test_a_run_is_named_by_beginning_last_or_folder(cli: Cli, kept: Path) -> None:
+    for word in ("cccccc", "last", kept / "cccccc-cnn", "cccccc-cnn"):
+        assert facts(cli("runs", "show", word, "--home", kept, "--json"))["run"] == "cccccc-cnn"
+    assert facts(cli("runs", "show", kept / "cccccc-cnn", "--json"))["run"] == "cccccc-cnn"
 
 
-def test_home_and_json_may_stand_before_the_command_or_after_it(cli: Cli, three: Path) -> None:
-    before = facts(cli("runs", "--home", three, "--json", "show", "a"))
-    assert before == facts(cli("runs", "show", "a", "--home", three, "--json"))
-    assert before == facts(cli("runs", "show", "--json", "--home", three, "a"))
+def test_home_and_json_may_stand_before_the_command_or_after_it(cli: Cli, kept: Path) -> None:
+    before = facts(cli("runs", "--home", kept, "--json", "show", "a"))
+    assert before == facts(cli("runs", "show", "a", "--home", kept, "--json"))
+    assert before == facts(cli("runs", "show", "--json", "--home", kept, "a"))
 
 
 def test_tags_and_notes_are_in_the_folder_and_found(cli: Cli, three: Path) -> None:
@@ -245,16 +255,16 @@ def test_rebuild_says_how_many_and_which_could_not_be_read(cli: Cli, three: Path
     assert (found["recorded"], len(found["problems"])) == (2, 1)
 
 
-def test_export_writes_everything_as_json_and_a_table_as_csv(cli: Cli, three: Path, tmp_path: Path) -> None:
-    exported = facts(cli("runs", "export", "aaaa", "bbbb", "--home", three))["runs"]
+def test_export_writes_everything_as_json_and_a_table_as_csv(cli: Cli, kept: Path, tmp_path: Path) -> None:
+    exported = facts(cli("runs", "export", "aaaa", "bbbb", "--home", kept))["runs"]
     assert [len(run["history"]) for run in exported] == [2, 1]
-    assert exported[1] == facts(cli("runs", "show", "bbbb", "--home", three, "--json"))
+    assert exported[1] == facts(cli("runs", "show", "bbbb", "--home", kept, "--json"))
     target = tmp_path / "out.csv"
-    assert cli("runs", "export", "aaaa", "--to", "csv", "-o", target, "--home", three)[1] == f"written: {target}\n"
+    assert cli("runs", "export", "aaaa", "--to", "csv", "-o", target, "--home", kept)[1] == f"written: {target}\n"
     (row,) = csv.DictReader(target.read_text().splitlines())
     assert row["run"] == "aaaaaa-cnn"
     target = tmp_path / "out.json"
-    said = facts(cli("runs", "export", "aaaa", "--json", "-o", target, "--home", three))
+    said = facts(cli("runs", "export", "aaaa", "--json", "-o", target, "--home", kept))
     assert said == {"runs": ["aaaaaa-cnn"], "format": "json", "written": str(target)}
     assert json.loads(target.read_text())["runs"] == exported[:1]
 
@@ -288,14 +298,14 @@ def test_export_writes_everything_as_json_and_a_table_as_csv(cli: Cli, three: Pa
     ids=" ".join,
 )
 def test_a_mistake_is_one_line_and_changes_nothing(
-    cli: Cli, three: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], says: str
+    cli: Cli, kept: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], says: str
 ) -> None:
-    monkeypatch.setenv("SIGHTLAB_HOME", str(three))
+    monkeypatch.setenv("SIGHTLAB_HOME", str(kept))
     monkeypatch.setattr("sys.stdin", io.StringIO())
     cli("runs")
     refused_with(cli("runs", *words), says)
     assert names(cli("runs")) == ["aaaaaa-cnn", "bbbbbb-cnn", "cccccc-cnn"]
-    assert all(read_labels(folder).tags == () for folder in three.iterdir() if folder.is_dir())
+    assert all(read_labels(folder).tags == () for folder in kept.iterdir() if folder.is_dir())
 
 
 def test_an_empty_home_says_so_and_is_left_empty(cli: Cli, home: Path) -> None:
@@ -306,8 +316,8 @@ def test_an_empty_home_says_so_and_is_left_empty(cli: Cli, home: Path) -> None:
     refused_with(cli("runs", "rebuild", "--home", home / "nowhere"), "no such folder")
 
 
-def test_a_filter_that_finds_nothing_says_so(cli: Cli, three: Path) -> None:
-    assert cli("runs", "--home", three, "--where", "seed = 77")[1] == "no run matches\n"
+def test_a_filter_that_finds_nothing_says_so(cli: Cli, kept: Path) -> None:
+    assert cli("runs", "--home", kept, "--where", "seed = 77")[1] == "no run matches\n"
 
 
 @pytest.mark.xdist_group("postgres")
