@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -81,7 +82,7 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> str:
 
     splits = sightlab.load_data("fashion-mini", limit_per_class=50)
     file = tmp_path_factory.mktemp("data") / "small.npz"
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     for name, images, most in (("train", splits.train, 40), ("test", splits.test.open("a smaller set for tests"), 10)):
         rows = np.sort(np.concatenate([np.flatnonzero(images.labels == label)[:most] for label in range(10)]))
         arrays |= {f"x_{name}": images.gather(rows)[..., 0], f"y_{name}": images.labels[rows]}

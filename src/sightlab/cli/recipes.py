@@ -19,6 +19,7 @@ MODEL_EXAMPLES = """\b
 Examples:
   sightlab models
   sightlab models --input 3x224x224 --classes 1000
+  sightlab models resnet18 vit-tiny --input 3x224x224
 """
 SHAPE = "1x28x28"
 LARGEST = 4096
@@ -61,6 +62,7 @@ def recipes(
 
 
 def models(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="List only these models.")] = None,
     shape: Annotated[
         str | None,
         typer.Option("--input", metavar="CxHxW", help="Image shape for which to count parameters and multiply-adds."),
@@ -73,13 +75,18 @@ def models(
     Parameters are for images of 1x28x28 unless --input is given. model=timm/NAME takes any model of timm (extra
     `timm`), model=path/to/file.py:Name one of your own.
     """
+    from sightlab.errors import ModelError, suggestion
     from sightlab.models import MODELS
     from sightlab.models.cost import cost_of, forward_flops, uncounted
 
+    for name in names or ():
+        if name not in MODELS:
+            raise ModelError(f"unknown model '{name}'; {suggestion(name, MODELS)}")
+    chosen = {name: model for name, model in MODELS.items() if not names or name in names}
     channels, height, width = shape_of(SHAPE if shape is None else shape)
     given = {"channels": channels, "classes": classes, "height": height, "width": width}
     count = forward_flops if shape else uncounted
-    costs = {name: cost_of(name, **given, count=count) for name in MODELS}
+    costs = {name: cost_of(name, **given, count=count) for name in chosen}
     if json:
         facts = [
             {
@@ -90,12 +97,12 @@ def models(
                 "macs": costs[name].macs,
                 "refused": costs[name].refused or None,
             }
-            for name, model in MODELS.items()
+            for name, model in chosen.items()
         ]
         as_json({**given, "models": facts})
         return
     rows = []
-    for name, model in MODELS.items():
+    for name, model in chosen.items():
         cost = costs[name]
         numbers = [in_millions(cost.parameters)] + ([in_millions(cost.macs)] if shape else [])
         rows.append([name, model.family, *numbers, model.purpose])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from sightlab.errors import ModelError
 from sightlab.models import parameter_count, silent, untrained
@@ -25,6 +27,24 @@ class Cost:
     refused: str = ""
 
 
+FILLS = (
+    *(torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.fill_, torch.Tensor.zero_),
+    *(nn.init.kaiming_normal_, nn.init.kaiming_uniform_),
+)
+
+
+class NoFirstWeights(TorchFunctionMode):
+    """Draws no first weights, of which nothing is seen on the meta device: they take half of the time to build."""
+
+    def __torch_function__(
+        self, function: Any, _types: Any, args: tuple[Any, ...] = (), keywords: Mapping[str, Any] | None = None
+    ) -> Any:
+        given = keywords or {}
+        if function in FILLS:
+            return args[0] if args else given["tensor"]
+        return function(*args, **given)
+
+
 def cost_of(
     name: str, *, channels: int, classes: int, height: int, width: int, count: Callable[..., int | None]
 ) -> Cost:
@@ -37,7 +57,7 @@ def cost_of(
     """
     shape = {"channels": channels, "classes": classes, "height": height, "width": width}
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), NoFirstWeights():
             net = untrained(name, shape, "auto", {}, silent, pretrained=False)
             flops = count(net, channels, height, width)
     except ModelError as error:
