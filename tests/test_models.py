@@ -47,7 +47,7 @@ def made(name: str) -> nn.Module:
 # They differ from smaller ones of their family in depth or width alone, and take long to build.
 HEAVY = (
     *("alexnet-small", "resnet34", "resnet101", "resnet152", "seresnet101", "study1-alexnet", "vgg16-bn"),
-    *("preact-resnet34", "preact-resnet50", "cifar-resnet44", "cifar-resnet56", "cifar-resnet110"),
+    *("preact-resnet34", "cifar-resnet44", "cifar-resnet56", "cifar-resnet110"),
     *("vit-small", "vit-base", "mobilenet-v3-large"),
 )
 
