@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
+from sightlab.errors import ModelError
 from sightlab.lens.anatomy import activations, anatomy_of
 from sightlab.lens.saliency.checks import (
     BACKGROUNDS,
@@ -228,6 +229,19 @@ def test_weights_drawn_anew_keep_their_scale_and_nothing_else() -> None:
     new = seen[-1]
     assert new.square().mean().sqrt().item() == pytest.approx(old.square().mean().sqrt().item(), rel=0.15)
     assert abs(spearmanr(new.flatten(), old.flatten()).statistic) < 0.15
+
+
+def test_nothing_is_left_of_a_map_where_the_network_died_of_its_new_weights() -> None:
+    target = target_of(small_net())
+    trained = {name: value.clone() for name, value in target.classifier.net.state_dict().items()}
+
+    def refusing(target: Target) -> Tensor:
+        if not torch.equal(target.classifier.net[3].weight, trained["3.weight"]):
+            raise ModelError("no gradient is other than 0")
+        return target.images[..., 0].float()
+
+    found = randomisation(target, refusing, target.images[..., 0].float(), levels=4)
+    assert found.signed.mean(1).tolist() == [1, 0, 0, 0]
 
 
 def edges(target: Target) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sightlab.errors import ModelError
 from sightlab.lens.saliency.target import Method, Target
 from sightlab.lens.subject import Tick
 
@@ -59,12 +60,23 @@ def randomisation(
         for place, level in enumerate(cascade):
             for name in level.modules:
                 draw_anew(named[name], generator)
-            other = method(target)
+            other = maps_of(target, method)
             correlations[0, place] = rank_correlation(maps, other)
             correlations[1, place] = rank_correlation(maps.abs(), other.abs())
             if tick:
                 tick(place + 1, len(cascade))
     return Randomised(cascade, correlations[0], correlations[1])
+
+
+def maps_of(target: Target, method: Method) -> Tensor:
+    """A method's maps, float32 [N, H, W]; zeros where it finds nothing to explain, as in a network that has died.
+
+    Weights drawn anew may leave a network without a gradient, which methods refuse to explain.
+    """
+    try:
+        return method(target)
+    except ModelError:
+        return torch.zeros(target.images.shape[:3], device=target.images.device)
 
 
 def cascade_of(target: Target, levels: int) -> tuple[Level, ...]:
