@@ -37,7 +37,10 @@ def test_the_hashes_of_changed_recipes_are_those_of_before(changes: str) -> None
 
 def test_the_hash_counts_what_may_change_the_result() -> None:
     plain = Recipe().hash
-    for same in ({"callbacks": "tensorboard,mlflow,wandb"}, {"test_flips": True}, {"report": False}, {"momentum": 0.9}, {"notes": "x"}):
+    for same in (
+        {"callbacks": "tensorboard,mlflow,wandb"}, {"test_flips": True}, {"report": False}, {"momentum": 0.9},
+        {"notes": "x"},
+    ):  # fmt: skip
         assert changed(Recipe(), same).hash == plain
     for other in (
         {"callbacks": "own.py:Stop"}, {"select_by": "loss"}, {"metrics": "auc"}, {"processes": 2},

@@ -33,7 +33,7 @@ def net(channels, classes, height, width):
 
 
 def tiny(**changes: object) -> Recipe:
-    base = sightlab.recipe("cnn", data=str(OLD / "small.npz"), epochs=1, batch_size=18)
+    base = sightlab.recipe("cnn", data=str(OLD / "small.npz"), epochs=1, batch_size=18, report=False)
     return changed(base, {"model": "unet", "options.base_channels": 1, **changes})
 
 

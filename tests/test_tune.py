@@ -27,7 +27,7 @@ from sightlab.tune.run_search import SearchOptions, plan_resumed, plan_search, s
 from sightlab.tune.tuner import Tuner
 from tests.conftest import ROOT, Cli, refused_with, workers_of
 
-TINY = ("model=lenet", "limit_per_class=20", "compile=off")
+TINY = ("model=lenet", "limit_per_class=20", "compile=off", "report=off")
 GRID = (*TINY, "lr=0.03,0.1", "batch_size=32,64", "epochs=2")
 
 
@@ -298,7 +298,7 @@ def test_ctrl_c_while_the_winner_is_tested_tests_nothing_by_halves(tmp_path: Pat
         return bool(interrupts)
 
     callback = SearchCallback(said.append, should_pause=should_pause)
-    tuner, _ = searched(pool, tmp_path, *TINY, "epochs=8", "lr=0.03,0.1", "batch_size=8", callback=callback)
+    tuner, _ = searched(pool, tmp_path, *TINY, "epochs=2", "lr=0.03,0.1", "batch_size=8", callback=callback)
     winner = tuner.state.trials[0]
     with pytest.raises(Paused):
         finalize(tuner, winner, retrain=1)
@@ -381,7 +381,9 @@ def test_bad_input_is_one_line(cli: Cli, words: tuple[str, ...], says: str) -> N
 
 def test_a_budget_shorter_than_an_epoch_and_a_recipe_that_changed_are_one_line(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("{model: lenet, epochs: 1, compile: 'off', data: {source: fashion-mini, limit_per_class: 20}}")
+    file.write_text(
+        "{model: lenet, epochs: 1, compile: 'off', data: {source: fashion-mini, limit_per_class: 20}, report: false}"
+    )
     words = ("tune", file, "lr=0.03,0.1", "--study", "mine", "--jobs", 1)
     refused_with(cli(*words, "--budget", "0.01s"), "shorter than one epoch, which takes about")
     assert not (tmp_path / "runs" / "tune").exists()  # what was refused in its first session has left nothing

@@ -28,7 +28,13 @@ from sightlab.store.run_folder import read_facts, status_of
 from sightlab.training.callbacks import Paused
 
 TINY = Recipe.model_validate(
-    {"data": {"source": "fashion-mini", "limit_per_class": 20}, "model": "lenet", "epochs": 3, "compile": "off"}
+    {
+        "data": {"source": "fashion-mini", "limit_per_class": 20},
+        "model": "lenet",
+        "epochs": 3,
+        "compile": "off",
+        "report": False,
+    }
 )
 
 
