@@ -19,13 +19,16 @@ import torch
 from PIL import Image
 from scipy.stats import poisson
 
+from sightlab.charts.corruptions import corruptions_charts, dot_rows, heat_rows
+from sightlab.data.imageset import ImageSet
 from sightlab.errors import DataError
+from sightlab.lens.analyses.corruptions import corruptions, relative_loss, unfit
 from sightlab.lens.corruptions import CORRUPTIONS, SEVERITIES, corrupt, corruption_sheet
 from sightlab.lens.corruptions.blur import motion_blur
 from sightlab.lens.corruptions.frost_textures import textures
 from sightlab.lens.corruptions.severities import constants
-
-Theirs = Callable[[str, int], np.ndarray]
+from sightlab.lens.subject import Subject, subject_of
+from sightlab.models.classifier import Classifier
 
 CIFAR_QUALITIES, CIFAR_SHARES = (80, 65, 58, 50, 40), (0.95, 0.9, 0.85, 0.75, 0.65)  # make_cifar_c.py of the authors
 CIFAR_DISCS = ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1))
@@ -312,3 +315,119 @@ def test_a_motion_blur_s_weights_add_up_to_one() -> None:
     flat = torch.full((4, 32, 32, 1), 200, dtype=torch.uint8)
     for severity in SEVERITIES:
         assert (motion_blur(flat, severity, torch.Generator()) >= 199).all()
+
+
+class Brightness(torch.nn.Module):
+    """Tells dark from bright pictures: the side of 128 on which the mean of the pixels is."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        above = x.mean((1, 2, 3)) - 128 / 255
+        return torch.stack([-above, above], 1)
+
+
+def judge(levels: list[int], side: int = 32, channels: int = 3) -> Subject:
+    """The network above with even images of these grey levels, dark or bright."""
+    pixels = np.stack([np.full((side, side, channels), level, np.uint8) for level in levels])
+    images = ImageSet(pixels, np.array([int(level > 128) for level in levels]), ("dark", "bright"))
+    classifier = Classifier(Brightness(), [0.0] * channels, [1.0] * channels).eval()
+    return Subject("judge", classifier, images, torch.device("cpu"), "even images", images.classes)
+
+
+def test_accuracy_by_corruption_and_severity_of_a_network_that_is_known() -> None:
+    """At 32 pixels brightness adds 12.75, 25.5, 38.25, 51 and 76.5 levels: 100 passes 128 from the third on."""
+    found = corruptions(judge([100, 100, 100, 200]), names=["brightness", "contrast"])
+    np.testing.assert_allclose(found.arrays["accuracy"], [[1, 1, 0.25, 0.25, 0.25], [1, 1, 1, 1, 1]])
+    assert found.per_image["corrupted_accuracy"].tolist() == pytest.approx([0.7, 0.7, 0.7, 1.0])
+    value = found.estimates["corrupted_accuracy"]
+    assert value.value == pytest.approx(0.775)
+    assert value.low == pytest.approx(0.775 - 3.182446 * 0.15 / 2)  # Student's t of 3 degrees; deviation 0.15
+    assert found.estimates["accuracy"].value == 1.0
+    assert found.estimates["relative_loss"].value == pytest.approx(0.225)
+    assert found.estimates["corrupted_accuracy_brightness"].value == pytest.approx(0.55)
+    assert found.estimates["severity_accuracy_3"].value == pytest.approx(0.625)
+    assert list(found.estimates)[:2] == ["corrupted_accuracy", "relative_loss"]
+    assert found.sentences[0] == (
+        "Accuracy is 100.0% on the images as they are and 77.5% on average over 2 corruptions at 5 severities; "
+        "22.5% of the accuracy is lost."
+    )
+    ((header, rows),) = found.tables.values()
+    assert header[1] == "severity 1"
+    assert rows[0][:4] == ("brightness", "100.0", "100.0", "25.0")
+
+
+def test_every_estimate_but_the_loss_is_the_mean_of_its_values_over_images() -> None:
+    found = corruptions(judge([90, 120, 140, 250]), severities=[1, 5])
+    for name, values in found.per_image.items():
+        assert found.estimates[name].value == pytest.approx(values.mean())
+    assert set(found.estimates) - set(found.per_image) == {"relative_loss"}
+
+
+def test_the_interval_of_the_relative_loss_covers_the_truth() -> None:
+    """In 19 of 20 draws of images, from pairs of answers that depend on each other."""
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(1000):
+        clean = (rng.random(300) < 0.8).astype(float)
+        kept = np.where(clean == 1, rng.binomial(75, 0.7, 300), rng.binomial(75, 0.1, 300)) / 75
+        one = relative_loss(clean, kept)
+        assert one.low is not None
+        assert one.high is not None
+        covered += one.low <= 1 - (0.8 * 0.7 + 0.2 * 0.1) / 0.8 <= one.high
+    assert 0.93 <= covered / 1000 <= 0.97
+
+
+def test_a_corruption_s_images_do_not_depend_on_what_else_is_asked_for() -> None:
+    subject = judge([110, 120, 126, 130, 140])
+    whole = corruptions(subject, names=["gaussian_noise", "fog", "snow"])
+    alone = corruptions(subject, names=["snow"], severities=[2])
+    assert whole.arrays["accuracy"][2, 1] == alone.arrays["accuracy"][0, 0]
+
+
+def test_what_does_not_fit_is_said_and_what_is_unknown_refused() -> None:
+    small = judge([10, 200], side=27)
+    assert unfit(small) == "images of 27 x 27 pixels; the corruptions are for images from 28 x 28 on"
+    assert not unfit(judge([10, 200], side=28, channels=1))
+    with pytest.raises(DataError, match="unknown corruption 'fogg'; did you mean fog"):
+        corruptions(judge([10]), names=["fogg"])
+    with pytest.raises(DataError, match="severity 0 of snow"):
+        corruptions(judge([10]), names=["snow"], severities=[0])
+    with pytest.raises(DataError, match="no corruption or no severity is named"):
+        corruptions(judge([10]), names=[])
+
+
+def test_without_a_right_answer_there_is_no_loss() -> None:
+    wrong = judge([10, 200])
+    wrong.images.labels[:] = 1 - wrong.images.labels
+    found = corruptions(wrong, names=["contrast"])
+    assert "relative_loss" not in found.estimates
+    assert found.notes[-1] == "No image is answered rightly as it is, so there is no accuracy to lose."
+
+
+def test_a_trained_network_is_left_as_it_was_and_loses_accuracy(small_run: Path) -> None:
+    subject = subject_of(small_run, limit=60)
+    ticks: list[tuple[int, int]] = []
+    found = corruptions(subject, lambda *done: ticks.append(done), severities=[1, 5])
+    assert not subject.classifier.training
+    assert ticks[-1] == (60 * 31, 60 * 31)
+    assert found.estimates["severity_accuracy_5"].value < found.estimates["severity_accuracy_1"].value
+    assert found.notes[0] == (
+        "Images of 28 x 28 pixels; the corruptions' constants are those published for images of 32 pixels (CIFAR-10-C)."
+    )
+    assert "computed textures" in found.notes[1]
+
+
+def test_the_charts_draw_one_network_and_several() -> None:
+    first, second = corruptions(judge([100, 100, 200])), corruptions(judge([120, 140, 200]))
+    (heat,) = corruptions_charts([first]).values()
+    assert heat.to_dict()["height"] > 0
+    cells = heat_rows(first)
+    assert len(cells) == 15 * 6
+    fog = [cell["accuracy"] for cell in cells if cell["corruption"] == "fog"]
+    assert fog[5] == pytest.approx(np.mean(fog[:5]))
+    (several,) = corruptions_charts([first, second]).values()
+    rows = dot_rows([first, second])
+    assert len(rows) == 2 * 17
+    assert [row["corruption"] for row in rows[:3]] == ["unchanged images", "all corruptions", "Gaussian noise"]
+    assert several.to_dict()["height"] > 0
+    with pytest.raises(ValueError, match="at least one result"):
+        corruptions_charts([])
