@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import poisson
 from torch import Generator, Tensor
 
-from sightlab.lens.corruptions.severities import constants, to_bytes
+from sightlab.lens.corruptions.severities import Published, constants, to_bytes
 
 LEVELS = 2**16  # of the 16 random bits that a value of shot or impulse noise is drawn with
 
@@ -27,15 +28,15 @@ def gaussian_noise(images: Tensor, severity: int, generator: Generator) -> Tenso
 
 
 def shot_noise(images: Tensor, severity: int, generator: Generator) -> Tensor:
-    """Counts photons: Poisson numbers with a mean of so many for white, white where there are more."""
+    """Counts photons: Poisson numbers with a mean of so many for white, white where there are more.
+
+    Between the published sizes it is the number's logarithm that moves, since noise is a matter of ratios.
+    """
     (photons,) = constants(
-        images,
-        severity,
-        at_32=((500,), (250,), (100,), (75,), (50,)),
-        at_224=((60,), (25,), (12,), (5,), (3,)),
+        images, severity, at_32=_logarithms(500, 250, 100, 75, 50), at_224=_logarithms(60, 25, 12, 5, 3)
     )
     places = images.numpy().astype(np.int32) * LEVELS + _bits(images, generator)
-    return torch.from_numpy(_quantiles(photons).take(places))
+    return torch.from_numpy(_quantiles(round(math.exp(photons))).take(places))
 
 
 def impulse_noise(images: Tensor, severity: int, generator: Generator) -> Tensor:
@@ -53,6 +54,10 @@ def impulse_noise(images: Tensor, severity: int, generator: Generator) -> Tensor
     return torch.from_numpy(changed)
 
 
+def _logarithms(*counts: int) -> Published:
+    return tuple((math.log(count),) for count in counts)
+
+
 def _bits(images: Tensor, generator: Generator) -> NDArray[np.uint16]:
     """16 random bits for every value: four from one drawn number, which is the cost."""
     drawn = torch.empty(-(-images.numel() // 4), dtype=torch.int64).random_(-(2**63), None, generator=generator)
@@ -60,13 +65,13 @@ def _bits(images: Tensor, generator: Generator) -> NDArray[np.uint16]:
 
 
 @lru_cache(maxsize=5)  # 16 MiB each
-def _quantiles(photons: float) -> NDArray[np.uint8]:
+def _quantiles(photons: int) -> NDArray[np.uint8]:
     """The grey level of every quantile of the Poisson distribution of every grey level, uint8 [256 * LEVELS].
 
     An image has 256 levels only, so that a look into a table stands for a draw, at a tenth of its cost. Probabilities
     are right to 1 / LEVELS.
     """
-    counts = np.arange(int(photons) + 1)
+    counts = np.arange(photons + 1)
     levels = np.append(np.floor(counts * (255 / photons) + 1e-6), 255).astype(np.uint8)  # the last: more than white
     means = np.arange(256)[:, None] * (photons / 255)
     ends = np.rint(poisson.cdf(counts, means) * LEVELS).astype(np.int64)
