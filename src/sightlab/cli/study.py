@@ -100,6 +100,8 @@ def show(
     json: bool = JSON_OPTION,
 ) -> None:
     """Show a study: question, published figures, faults, and runs."""
+    from sightlab.studies.study_plan import id_of
+
     plan = planned(name, scale, data, seeds, home)
     if json:
         as_json(plan_json(plan))
@@ -111,8 +113,12 @@ def show(
     for grid in plan.grids:
         axes = f"{grid.grid.x.key} {list(grid.xs)} x {grid.grid.y.key} {list(grid.ys)}"
         out(f"grid {grid.grid.id}: {axes}, {grid.grid.name}")
+    for one in plan.analyses:
+        what = f"{', '.join(one.looks.only)} of {', '.join(map(id_of, one.of))}"
+        out(f"analyses {one.looks.id}: {what}, {one.images:,} images at most")
     out(f"\nscale {plan.scale}, {len(plan.jobs)} runs: {' '.join(plan.says.split())}")
-    out("\nwhat was wrong")
+    if study.faults:
+        out("\nwhat was wrong")
     for fault in study.faults:
         out(f"- {' '.join(fault.what.split())} {' '.join(fault.shows.split())}")
     out(f"\nfor the published figures: {' '.join(study.full.split())}")
@@ -136,6 +142,8 @@ def row_cells(plan: Plan, place: int) -> list[str]:
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """A plan as plain values."""
+    from sightlab.studies.study_plan import id_of
+
     study: Study = plan.study
     return {
         "name": study.name,
@@ -157,6 +165,10 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             for one in plan.rows
         ],
         "grids": [{"id": one.grid.id, "x": list(one.xs), "y": list(one.ys)} for one in plan.grids],
+        "analyses": [
+            {"id": one.looks.id, "of": list(map(id_of, one.of)), "only": list(one.looks.only), "images": one.images}
+            for one in plan.analyses
+        ],
         "left_out": plan.left_out,
     }
 
@@ -209,10 +221,10 @@ def run(
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> int:
-    """Train the runs of a study, and write its page.
+    """Train the runs of a study, analyze them, and write its page.
 
-    Finished runs are reused and interrupted ones are resumed. The time it takes is estimated from a few steps and
-    printed before training starts.
+    Finished runs and analyses are reused, and interrupted runs are resumed. The time it takes is estimated from a few
+    steps and printed before training starts.
     """
     from sightlab.report.article import page_file, write_article
     from sightlab.store.run_folder import home_folder
@@ -238,6 +250,8 @@ def run(
             say("paused; the same command resumes it")
             return STOPPED
     save_costs(plan, costs, place)
+    if plan.analyses and not analyze_runs(plan, place):
+        return STOPPED
     results = gather_results(plan, place)
     test_hidden(results, say)
     written = write_article(page_of(results), file)
@@ -255,6 +269,23 @@ def run(
     show_results(results)
     out(f"\npage: {written[0]}")
     return 0
+
+
+def analyze_runs(plan: Plan, home: Path) -> bool:
+    """Make the analyses of a study that are not at hand; gives whether all are made, and no signal came first."""
+    from sightlab.studies.run_analyses import run_analyses
+    from sightlab.studies.study_results import folders_of, gather_results
+    from sightlab.training.callbacks import Paused
+
+    folders = folders_of(gather_results(plan, home).rows)
+    with progress_bar("analyzing") as tick, asked_to_pause() as asked:
+        try:
+            made = run_analyses(plan, home, folders, say, tick, lambda: bool(asked))
+        except Paused:
+            say("paused; the same command resumes it")
+            return False
+    say(f"{made} analyses made" if made else "all analyses existed already")
+    return True
 
 
 @app.command("report", epilog=REPORT_EXAMPLES)
@@ -317,8 +348,23 @@ def results_json(results: Any) -> dict[str, Any]:
         }
         for row in results.rows
     ]
+    from sightlab.studies.claims import verdicts_on
+
+    analyses = {
+        looked.planned.looks.id: {
+            one.id: {name: [result.to_json() for result in found] for name, found in one.results.items()}
+            for one in looked.networks
+        }
+        for looked in results.analyses
+    }
+    claims = [
+        {"says": one.claim.says, "verdict": one.verdict, "found": one.found.to_json() if one.found else None}
+        for one in verdicts_on(results)
+    ]
     return {
         "rows": rows,
+        "analyses": analyses,
+        "claims": claims,
         "gains": {id_: one.to_json() for id_, one in results.differences.items()},
         "missing": list(results.missing),
     }
@@ -327,9 +373,12 @@ def results_json(results: Any) -> dict[str, Any]:
 def show_results(results: Any) -> None:
     """Print the table of a study."""
     from sightlab.comparison import sentence
+    from sightlab.studies.claims import verdicts_on
     from sightlab.studies.study_page import table as page_table
 
     found = page_table(results)
     table(list(found.header), [list(row) for row in found.rows], right=found.right)
     for one in results.differences.values():
         out(f"{sentence(one)}.")
+    for verdict in verdicts_on(results):
+        out(f"{verdict.claim.says}: {verdict.verdict}")

@@ -20,7 +20,7 @@ PATCHES_A_SIDE = 8
 
 @dataclass(frozen=True)
 class Size:
-    """The width of a transformer's tokens and its heads; all have 12 layers, and MLPs four times as wide."""
+    """The width of a transformer's tokens and its heads; published ones have 12 layers, and MLPs four times as wide."""
 
     tokens: int
     heads: int
@@ -39,14 +39,19 @@ def vit(
     width: int,
     say: Callable[[str], None],
     patch_size: int = 0,
+    depth: int = LAYERS,
+    embed_dim: int = 0,
+    num_heads: int = 0,
     dropout: float = 0.0,
 ) -> nn.Module:
     """torchvision's VisionTransformer with a class token, for square images of one size.
 
     Float [N, channels, H, H] -> logits float [N, classes]. patch_size: pixels; 0 chooses by the size of the image: 16
-    as published above 64 pixels, less below (`choose_patch`). dropout: before the last layer.
+    as published above 64 pixels, less below (`choose_patch`). depth: transformer layers. embed_dim, num_heads: the
+    width of a token and the heads that share it; 0 for those of the size. dropout: before the last layer.
 
-    Raises ModelError for images that are not square, or patches that do not divide them.
+    Raises ModelError for images that are not square, patches that do not divide them, or heads that do not divide the
+    width of a token.
     """
     from torchvision.models import VisionTransformer
 
@@ -63,8 +68,9 @@ def vit(
             f"{name}: {patch} x {patch} patches, {height // patch} a side, for {height} x {width} images; "
             "options.patch_size overrides"
         )
-    tokens, heads = SIZES[size].tokens, SIZES[size].heads
-    model: Any = VisionTransformer(height, int(patch), LAYERS, heads, tokens, 4 * tokens, num_classes=classes)
+    tokens, heads = embed_dim or SIZES[size].tokens, num_heads or SIZES[size].heads
+    check_sizes(name, depth=depth, embed_dim=tokens, num_heads=heads)
+    model: Any = VisionTransformer(height, int(patch), depth, heads, tokens, 4 * tokens, num_classes=classes)
     if channels != model.conv_proj.in_channels:
         model.conv_proj = nn.Conv2d(channels, tokens, int(patch), stride=int(patch))
         nn.init.trunc_normal_(model.conv_proj.weight, std=(channels * patch * patch) ** -0.5)
@@ -75,6 +81,18 @@ def vit(
     nn.init.zeros_(model.heads.head.bias)
     checked: nn.Module = model
     return checked
+
+
+def check_sizes(name: str, **sizes: int) -> None:
+    """Raises ModelError for sizes of which no transformer can be made: depth, embed_dim and num_heads."""
+    for option, value in sizes.items():
+        if value != int(value) or value < 1:
+            raise ModelError(f"option {option} of model {name} is {value}; it must be a whole number of at least 1")
+    if sizes["embed_dim"] % sizes["num_heads"]:
+        raise ModelError(
+            f"{name}: {sizes['num_heads']} heads do not divide tokens of {sizes['embed_dim']}; "
+            "options.num_heads and options.embed_dim set both"
+        )
 
 
 def choose_patch(name: str, side: int) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sightlab.comparison import difference
-from sightlab.comparison.power import detectable, noise_of, seeds_needed
-from sightlab.records import Difference
+from sightlab.comparison.crossed_values import ValueDifference, difference_of
+from sightlab.comparison.power import MOST_SEEDS, detectable, noise_of, seeds_needed
+from sightlab.records.analyses import AnalysisResult, Estimate
+from sightlab.studies.seeds_together import estimate_of, figure_difference
 from sightlab.studies.study_results import Results, RowResult
 from sightlab.studies.study_schema import Claim
 
@@ -20,14 +23,15 @@ class Verdict:
 
     found: the difference of the two rows, on the same images; None where one of them has no runs. verdict: one of
     HOLDS, FAILS, OPEN. cost: seconds of one training of the row divided by its twin's. needed: what it would take to
-    tell, "" where it is told.
+    tell, "" where it is told. sides: the values of row and twin, of a claim of a figure.
     """
 
     claim: Claim
-    found: Difference | None
+    found: Estimate | None
     verdict: str
     cost: float = math.nan
     needed: str = ""
+    sides: tuple[float, ...] = ()
 
 
 def verdicts_on(results: Results) -> list[Verdict]:
@@ -36,19 +40,48 @@ def verdicts_on(results: Results) -> list[Verdict]:
 
 
 def verdict_on(claim: Claim, results: Results) -> Verdict:
-    """The verdict on one claim, from the runs of its two rows on the same test images."""
+    """The verdict on one claim, from the runs of its two rows, or what analyses found of them, on the same images."""
+    if claim.figure is not None:
+        return verdict_on_figure(claim, results)
     row = results.row(claim.row)
-    twin = results.row(claim.twin or (row.planned.row.twin if row else "") or "")
+    twin = results.row(results.plan.study.twin_of(claim) or "")
     if row is None or twin is None:
         return Verdict(claim, None, OPEN, needed="runs of both rows")
     found = difference(twin.name, twin.correct, row.name, row.correct)
     verdict = judged(claim, 100 * found.interval[0], 100 * found.interval[1])
     cost = row.seconds / twin.seconds if twin.seconds else math.nan
-    return Verdict(claim, found, verdict, cost, needed(claim, row, twin) if verdict == OPEN else "")
+    estimate = Estimate(found.difference, *found.interval, found.images, share=True)
+    return Verdict(claim, estimate, verdict, cost, needed(claim, row, twin) if verdict == OPEN else "")
+
+
+def verdict_on_figure(claim: Claim, results: Results) -> Verdict:
+    """The verdict on a claim of a figure of an analysis. Raises StudyError for a figure that there is not."""
+    figure = (claim.figure or "").partition(".")[2]
+    ours = analyses_of(results, claim, claim.row)
+    twin = results.plan.study.twin_of(claim)
+    theirs = analyses_of(results, claim, twin) if twin is not None else (claim.published or 0.0)
+    if not ours or theirs == ():
+        return Verdict(claim, None, OPEN, needed="the analysis of both" if twin is not None else "the analysis")
+    first = estimate_of(ours[0], figure)
+    found = figure_difference(figure, claim.change_from, ours, theirs)
+    unit = 100 if first.share else 1
+    low, high = found.interval or (None, None)
+    estimate = Estimate(found.difference, low, high, first.count, first.share)
+    verdict = OPEN if low is None or high is None else judged(claim, unit * low, unit * high)
+    return Verdict(claim, estimate, verdict, needed=figure_needed(found, ours, theirs) if verdict == OPEN else "")
+
+
+def analyses_of(results: Results, claim: Claim, id_: str) -> tuple[AnalysisResult, ...]:
+    """What the claim's analysis found of a row or a subject, a result for each seed; () where it was not made."""
+    both = {claim.row, results.plan.study.twin_of(claim)} - {None}
+    for looked in results.analyses:
+        if both <= set(looked.planned.looks.of) and claim.analysis in looked.planned.looks.only:
+            return next((one.results.get(claim.analysis, ()) for one in looked.networks if one.id == id_), ())
+    return ()
 
 
 def judged(claim: Claim, low: float, high: float) -> str:
-    """What a difference whose 95 % interval is this, in points, says of a claim.
+    """What a difference whose 95 % interval is this says of a claim; both in the claim's unit, points for shares.
 
     It holds where the claimed range and the interval meet, and all of the interval is on the range's side of 0. It does
     not hold where they do not meet. Else it cannot be told. A range that has 0 inside, or at its end, is on the side of
@@ -78,3 +111,23 @@ def needed(claim: Claim, row: RowResult, twin: RowResult) -> str:
     if seeds is None:
         return f"more test images: no number of seeds sees {size:g} points on {images:,}"
     return f"{seeds} seeds on {images:,} images, to see {size:g} points in four of five studies"
+
+
+def figure_needed(
+    found: ValueDifference, ours: Sequence[AnalysisResult], theirs: Sequence[AnalysisResult] | float
+) -> str:
+    """What would make the interval of a difference of this size leave out 0."""
+    if found.interval is None:
+        return "a second seed, for a spread"
+    images = next((len(values) for values in ours[0].per_image.values()), 2)
+    seeds = max(len(ours), 1 if isinstance(theirs, float) else len(theirs))
+    if seeds == 1:
+        half = (found.interval[1] - found.interval[0]) / 2
+        more = math.ceil(images * (half / found.difference) ** 2) if found.difference else 0
+        return f"{more:,} images, were the difference what it is here" if more else "more images"
+    for more in range(seeds + 1, MOST_SEEDS + 1):
+        side = (found.of_seeds * seeds / more / 2, more - 1)
+        ends = difference_of(found.difference, [side, side, (found.of_images, images - 1)]).interval
+        if ends is not None and ends[0] * ends[1] > 0:
+            return f"{more} seeds, were the difference what it is here"
+    return f"more images, or more than {MOST_SEEDS} seeds"

@@ -14,13 +14,14 @@ from sightlab.report.article import Article, Block, Bullets, Code, Section, Tabl
 from sightlab.report.gather import environment_in
 from sightlab.report.phrases import counted, listed, moment
 from sightlab.report.reproduce import command
-from sightlab.studies.claims import verdicts_on
+from sightlab.studies.analysis_sections import analysis_sections
+from sightlab.studies.claims_table import claims_found
 from sightlab.studies.parts import PARTS
 from sightlab.studies.parts.dead_outputs import dead_at_end
 from sightlab.studies.study_charts import curve_pictures, grid_blocks, network_sections
 from sightlab.studies.study_power import read_power
 from sightlab.studies.study_results import FORMS, Results, RowResult, is_named_in, percent
-from sightlab.studies.study_schema import Claim, Row
+from sightlab.studies.study_schema import Row
 
 
 def page_of(results: Results) -> Article:
@@ -38,6 +39,7 @@ def page_of(results: Results) -> Article:
         Section("How large the study had to be", power_words(results)),
         Section("Learning curves", curve_pictures(results)),
         *([Section("The grid", grids)] if grids else []),
+        *analysis_sections(results),
         Section("What was wrong, and how it shows", (faults(results), *contradictions(results))),
         *own,
         *network_sections(study.networks),
@@ -64,6 +66,9 @@ def scale_words(results: Results) -> tuple[Block, ...]:
     if results.missing:
         words.append(Text(f"Not finished when this page was written: {listed(list(dict.fromkeys(results.missing)))}."))
     words += [Text(f"Diverged: {line}.") for line in results.diverged]
+    unmade = [line for looked in results.analyses for line in looked.missing]
+    if unmade:
+        words.append(Text(f"Analyses not made when this page was written: {listed(unmade)}."))
     return tuple(words)
 
 
@@ -170,39 +175,6 @@ def dead(row: RowResult) -> str:
     """The number of dead outputs of a row's first run in words, "" for none."""
     count = dead_at_end(row.runs[0])
     return f", {count} of its outputs dead" if count else ""
-
-
-def claims_found(results: Results) -> tuple[Block, ...]:
-    """Each claim of the study with what the runs say of it; nothing where it claims nothing."""
-    found = verdicts_on(results)
-    if not found:
-        return ()
-    lines = []
-    for one in found:
-        claimed, difference = claimed_range(one.claim), one.found
-        cells = ["", "", ""]
-        if difference is not None:
-            low, high = (100 * end for end in difference.interval)
-            cells = [f"{100 * difference.difference:+.2f}", f"{low:+.2f} to {high:+.2f}", f"{one.cost:.2f}"]
-        lines.append((one.claim.says, claimed, *cells, one.verdict, one.needed))
-    header = ("claim", "points claimed", "points here", "95 % interval", "times the cost", "verdict", "needed to tell")
-    words = (
-        "A claim holds where the claimed range and the 95 % interval meet and all of the interval is on the claimed "
-        "side of 0; it does not hold where they do not meet; else it cannot be told. Intervals are over seeds and test "
-        "images together. Cost is the time of a training against that of the other row, of all epochs."
-    )
-    return Text(words), Table(header, rows_of(lines), right=(2, 3, 4))
-
-
-def claimed_range(claim: Claim) -> str:
-    """A claim's range in words.
-
-    >>> claimed_range(Claim(says="SE helps", row="senet", least=1, most=2))
-    '1 to 2'
-    """
-    if claim.least is None:
-        return f"at most {claim.most:g}"
-    return f"at least {claim.least:g}" if claim.most is None else f"{claim.least:g} to {claim.most:g}"
 
 
 def power_words(results: Results) -> tuple[Block, ...]:

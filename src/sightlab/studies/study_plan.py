@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sightlab.errors import ModelError, RecipeError, StudyError
+from sightlab.errors import ModelError, RecipeError, StudyError, suggestion
 from sightlab.models.names import check_name
 from sightlab.recipes.keys import full_key
 from sightlab.recipes.overrides import changed
 from sightlab.recipes.schema import Recipe
 from sightlab.studies.study_files import scale_of
-from sightlab.studies.study_schema import Grid, Row, RowAt, Scale, Study, slug
+from sightlab.studies.study_schema import Grid, Looks, Named, Row, RowAt, Scale, Study, Subject, slug
 
 AS_IS = RowAt()
 Value = float | int | str
@@ -48,6 +48,15 @@ class PlannedGrid:
 
 
 @dataclass(frozen=True)
+class PlannedLooks:
+    """Some analyses, and the rows and subjects that they are made of at this scale. images: the most looked at."""
+
+    looks: Looks
+    of: tuple[PlannedRow | Subject, ...]
+    images: int
+
+
+@dataclass(frozen=True)
 class CsvFiles:
     """The files of a study that reads its data from CSV.
 
@@ -72,6 +81,7 @@ class Plan:
     rows: tuple[PlannedRow, ...]
     grids: tuple[PlannedGrid, ...]
     csv: CsvFiles | None = None
+    analyses: tuple[PlannedLooks, ...] = ()
 
     @property
     def jobs(self) -> list[Job]:
@@ -82,10 +92,12 @@ class Plan:
 
     @property
     def left_out(self) -> list[str]:
-        """The names of rows and grids that the scale leaves out."""
+        """The names of rows, grids, subjects and groups of analyses that the scale leaves out."""
         here = {one.row.id for one in self.rows} | {one.grid.id for one in self.grids}
-        names = [(row.id, row.name) for row in self.study.rows] + [(grid.id, grid.name) for grid in self.study.grids]
-        return [name for id_, name in names if id_ not in here]
+        here |= {one.looks.id for one in self.analyses} | {id_of(one) for looks in self.analyses for one in looks.of}
+        study = self.study
+        named: tuple[Named, ...] = (*study.rows, *study.grids, *study.subjects, *study.analyses)
+        return [one.name for one in named if one.id not in here]
 
 
 def plan_study(study: Study, scale_name: str, home: Path, *, data: str | None = None, seeds: int | None = None) -> Plan:
@@ -106,7 +118,26 @@ def plan_study(study: Study, scale_name: str, home: Path, *, data: str | None = 
     grids = tuple(planned_grid(study, scale, grid, base) for grid in study.grids if grid.id not in scale.leave_out)
     if not rows and not grids:
         raise StudyError(f"study {study.name}: scale {scale_name} leaves out every row")
-    return Plan(study, scale_name, scale.says, source, rows, grids, csv)
+    looks = tuple(planned for one in study.analyses if (planned := planned_looks(study, scale, one, rows)) is not None)
+    return Plan(study, scale_name, scale.says, source, rows, grids, csv, looks)
+
+
+def id_of(one: PlannedRow | Subject) -> str:
+    """The id of a row or a subject."""
+    return one.row.id if isinstance(one, PlannedRow) else one.id
+
+
+def planned_looks(study: Study, scale: Scale, looks: Looks, rows: Sequence[PlannedRow]) -> PlannedLooks | None:
+    """A group of analyses at a scale; None where nothing of it is left. Raises StudyError for an unknown analysis."""
+    from sightlab.lens.analyses.table import ANALYSES  # loads torch, which most studies are listed without
+
+    for name in looks.only:
+        if name not in ANALYSES:
+            raise StudyError(f"study {study.name}, {looks.id}: unknown analysis {name!r}; {suggestion(name, ANALYSES)}")
+    all_of_them: tuple[PlannedRow | Subject, ...] = (*rows, *study.subjects)
+    there = {id_of(one): one for one in all_of_them if id_of(one) not in scale.leave_out}
+    of = tuple(there[id_] for id_ in looks.of if id_ in there)
+    return None if looks.id in scale.leave_out or not of else PlannedLooks(looks, of, scale.images or looks.images)
 
 
 def csv_files(source: str, rows: int | None, home: Path) -> CsvFiles:

@@ -18,6 +18,7 @@ from sightlab.records import Difference, Predictions, Run, Spread
 from sightlab.runs.index import RunIndex
 from sightlab.store.predictions import read_predictions
 from sightlab.store.run_folder import read_facts, run_from
+from sightlab.studies.study_analyses import Looked, gather_analyses
 from sightlab.studies.study_plan import Job, Plan, PlannedGrid, PlannedRow, Value
 
 FORMS = {"published": "as published", "repaired": "repaired", "fast": "quick recipe", "scaled": "scaled"}
@@ -95,7 +96,7 @@ class Results:
     """Everything that the page of a study shows.
 
     differences: of each row to its twin, by the row's id. missing: names of what is not trained yet; diverged: a line
-    for each training of a row whose loss was not finite.
+    for each training of a row whose loss was not finite. analyses: how the networks see.
     """
 
     plan: Plan
@@ -105,6 +106,7 @@ class Results:
     differences: Mapping[str, Difference]
     missing: tuple[str, ...]
     diverged: tuple[str, ...] = ()
+    analyses: tuple[Looked, ...] = ()
 
     def row(self, id_: str) -> RowResult | None:
         """The row of this id; None where it has no runs."""
@@ -162,7 +164,13 @@ def gather_results(plan: Plan, home: Path) -> Results:
     ]
     short = [row.name for row in rows if len(row.runs) < len(row.planned.jobs) and not is_named_in(row.name, diverged)]
     short += [one.planned.grid.name for one in grids if len(one.cells) + len(one.diverged) < len(one.planned.cells)]
-    return Results(plan, home, rows, tuple(grids), differences_of(rows), tuple(short), tuple(diverged))
+    looked = gather_analyses(plan, home, folders_of(rows)) if plan.analyses else ()
+    return Results(plan, home, rows, tuple(grids), differences_of(rows), tuple(short), tuple(diverged), looked)
+
+
+def folders_of(rows: Sequence[RowResult]) -> dict[str, list[Path]]:
+    """The folders of the finished runs of each row, by its id."""
+    return {row.planned.row.id: [one.folder for one in row.runs] for row in rows}
 
 
 def percent(accuracy: float | None) -> str:
