@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from sightlab.data.splits import Splits
     from sightlab.errors import SightlabError
     from sightlab.evaluation import Evaluation, evaluate
+    from sightlab.lens.saliency.explain import explain
     from sightlab.lens.structure import Structure, structure
     from sightlab.models.classifier import Classifier
     from sightlab.prediction import predict
     from sightlab.recipes.overrides import recipe
     from sightlab.recipes.schema import Recipe
     from sightlab.records import Answer, ClassScore, Difference, Epoch, Predictions, Run, Score
+    from sightlab.records.explained import Explanations
     from sightlab.report.writer import write_report
     from sightlab.runs.diff import RunDiff, diff
     from sightlab.runs.lifecycle import epochs, open_run, resume, train
@@ -48,6 +50,7 @@ HOMES = {
     "Difference": "records",
     "Epoch": "records",
     "Evaluation": "evaluation",
+    "Explanations": "records.explained",
     "ImageSet": "data.imageset",
     "Predictions": "records",
     "Prepared": "training.prepare",
@@ -64,6 +67,7 @@ HOMES = {
     "diff": "runs.diff",
     "epochs": "runs.lifecycle",
     "evaluate": "evaluation",
+    "explain": "lens.saliency.explain",
     "finish": "runs.own_loop",
     "find_runs": "store.database.run_queries:runs",
     "load_data": "data.load:load_data",
@@ -89,6 +93,7 @@ __all__ = [
     "Difference",
     "Epoch",
     "Evaluation",
+    "Explanations",
     "ImageSet",
     "Predictions",
     "Prepared",
@@ -105,6 +110,7 @@ __all__ = [
     "diff",
     "epochs",
     "evaluate",
+    "explain",
     "find_runs",
     "finish",
     "load_data",

@@ -14,6 +14,7 @@ from sightlab.cli import (
     compare,
     data,
     diff,
+    explain,
     lr,
     predict,
     recipes,
@@ -53,6 +54,7 @@ app.command("lr", epilog=lr.EXAMPLES)(lr.lr)
 app.command("recipes", epilog=recipes.RECIPE_EXAMPLES)(recipes.recipes)
 app.command("models", epilog=recipes.MODEL_EXAMPLES)(recipes.models)
 app.command("check", epilog=check.EXAMPLES)(check.check)
+app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("structure", epilog=structure.EXAMPLES)(structure.structure)
 app.add_typer(study.app, name="study")
 app.add_typer(data.app, name="data")

@@ -15,6 +15,8 @@ from sightlab import metrics
 from sightlab.errors import RunError
 from sightlab.recipes.schema import Recipe
 from sightlab.records import Epoch, Predictions, ReliabilityBin, Run, Scorecard
+from sightlab.records.explained import Explanations
+from sightlab.report.explanations import read_explanations
 from sightlab.report.galleries import Gallery, read_galleries
 from sightlab.report.measures import Confidence, Mistake, confidence_of, mistakes_of
 from sightlab.store.bundle import read_bundle
@@ -38,6 +40,7 @@ class RunPage:
     [C, C], rows the true class. shape: (height, width, channels) of the images that the model takes. mistakes: every
     kind that occurs, the most frequent first. label_issues: how many labels confident learning flags, by split.
     galleries: None if the run has none. other_openings: how often the model was tested on other labelled data.
+    explanations: of a few test images, None if the run has none.
     """
 
     run: Run
@@ -56,6 +59,7 @@ class RunPage:
     galleries: tuple[Gallery, ...] | None
     openings: tuple[Opening, ...]
     other_openings: int
+    explanations: Explanations | None = None
 
     @property
     def best(self) -> Epoch:
@@ -110,6 +114,7 @@ def gather(folder: Path) -> RunPage:
         galleries=None if galleries is None else tuple(galleries),
         openings=openings,
         other_openings=others,
+        explanations=read_explanations(folder),
     )
 
 

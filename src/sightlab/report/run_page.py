@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,10 +13,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 
 from sightlab.charts.learning_curves import metric_names
+from sightlab.lens.saliency.overlay import side_by_side
 from sightlab.pictures import shown_size
 from sightlab.records import ClassScore, duration
+from sightlab.records.explained import Explained, Explanations
 from sightlab.records.identity import what_differs
 from sightlab.report import run_text
 from sightlab.report.figures import Drawing
@@ -39,12 +43,18 @@ SECTIONS = {
     "classes": "Classes",
     "confidence": "Calibration",
     "pictures": "Images",
+    "looks": "What it looks at",
     "cost": "Cost",
     "recipe": "Recipe",
     "seal": "Sealed test split",
     "environment": "Environment",
     "repeating": "Reproduction",
     "numbers": "Methods",
+}
+LOOKS = {
+    "mistake": "The most confident mistakes",
+    "uncertain": "The least confident hits",
+    "typical": "The surest hit of a class",
 }
 HEADINGS = {
     "errors": "Most confident mistakes",
@@ -78,6 +88,17 @@ class Cell:
     predicted: str
     probability: float
     row: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """An explained image beside its map on the page. source: a data URI. width, height: CSS pixels."""
+
+    source: str
+    width: int
+    height: int
+    alt: str
+    image: Explained
 
 
 @dataclass(frozen=True)
@@ -130,6 +151,7 @@ def run_html(page: RunPage, drawings: Mapping[str, Drawing]) -> str:
             classes=class_rows(page.card.classes),
             few_classes=FEW_CLASSES,
             galleries=[(one, HEADINGS[one.kind], cells(one)) for one in page.galleries or ()],
+            looks=looks(page.explanations),
             mistakes=page.mistakes[:MOST_MISTAKES],
             shape=" x ".join(f"{side:,}" for side in page.shape) + " (height x width x channels)",
             environment=environment_rows(page),
@@ -213,6 +235,20 @@ def cells(gallery: Gallery) -> list[Cell]:
         facts = (image.label, image.predicted, image.probability, image.row)
         found.append(Cell(source, width, height, exact, alt, *facts))
     return found
+
+
+def looks(found: Explanations | None) -> list[tuple[str, list[Look]]]:
+    """The explained images by group, ready for the page; empty where the run has none."""
+    groups: dict[str, list[Look]] = {}
+    for one in found.images if found else ():
+        pair = side_by_side(one.pixels, one.values, CELL)
+        content = io.BytesIO()
+        Image.fromarray(pair).save(content, "PNG")
+        about = f"labelled {one.label}, predicted {one.predicted}" if one.label else f"predicted {one.predicted}"
+        alt = f"{one.name} and where its answer comes from: {about}"
+        source = f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+        groups.setdefault(one.group, []).append(Look(source, pair.shape[1], pair.shape[0], alt, one))
+    return [(LOOKS[group], shown) for group, shown in groups.items()]
 
 
 def reproduction(page: RunPage) -> tuple[str, str]:

@@ -16,9 +16,12 @@ from sightlab.data.imageset import ImageSet
 from sightlab.data.splits import fingerprints
 from sightlab.errors import RunError
 from sightlab.inference import WithMirror
+from sightlab.models.classifier import Classifier
 from sightlab.records import Epoch, Predictions, Run, Score
+from sightlab.report.explanations import save_explanations
 from sightlab.report.galleries import galleries_of, save_galleries
 from sightlab.report.writer import write_report
+from sightlab.runs.explain_run import explain_run
 from sightlab.runs.recorder import RunRecorder, now
 from sightlab.store.bundle import OPENINGS, record_opening, save_bundle
 from sightlab.store.predictions import save_predictions
@@ -59,6 +62,10 @@ def finalize(recorder: RunRecorder) -> Run:
     if not prepared.recipe.report:
         return recorder.write("finished", scores)
     drawn = draw(folder, training.history, test, test_images)
+    assert isinstance(training.classifier, Classifier)
+    explanations = explain_run(training.classifier, test, test_images, splits.validation, folder.name)
+    if explanations is not None:
+        save_explanations(folder, explanations)
     run = recorder.write("finished", scores)
     try:
         write_report(run, drawn=drawn)
