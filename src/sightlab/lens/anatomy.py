@@ -21,6 +21,7 @@ from sightlab.lens.tracer import ModuleOutput, Trace, tensors_in, trace
 
 Layout = Literal["maps", "maps-last", "tokens", "tokens-first"]
 Pair = tuple[int, int]
+Move = tuple[float, float]
 Family = Literal["cnn", "transformer", "hybrid", "mixer", "none"]
 LAYOUTS: dict[tuple[bool, ...], Layout] = {
     (False, False, True, True): "maps",
@@ -30,7 +31,7 @@ LAYOUTS: dict[tuple[bool, ...], Layout] = {
 }
 LENGTH_AXIS: dict[Layout, int] = {"tokens": 1, "tokens-first": 0}
 COMBINING = ("sum", "concatenation")
-FURTHER = 1.1  # times as much as elsewhere, a quarter of the output changes with the same quarter of the image
+MOVED, SEEN = 0.0125, 0.003  # of the sides of a map: a quarter changes 1.1, or 1.02, times as much as the others
 
 
 @dataclass(frozen=True)
@@ -126,48 +127,64 @@ def stages_in(found: Trace, image: Pair) -> Iterator[tuple[Stage, bool]]:
 
 
 def confirmed(net: nn.Module, shape: Shape, stages: Iterable[tuple[Stage, bool]]) -> list[Stage]:
-    """The stages without those whose places were guessed wrong, such as tokens in another order than the image's.
+    """The stages without those that hold the image's places in another order, such as tokens sorted by windows.
 
-    A guess is right where noise in the image's top right quarter, and in its bottom left, changes that quarter of the
-    output the most.
+    Noise in the image's top right quarter must change the output further to the right, and further up, than noise in
+    its bottom left does. A guess must show it; places known from the trace must not show otherwise.
     """
     found = list(stages)
-    guesses = [stage.module for stage, known in found if not known]
-    if not guesses:
-        return [stage for stage, _ in found]
     parameter = next(net.parameters(), torch.zeros(0))
     images = torch.zeros(3, *shape)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    for row, (rows, columns) in enumerate(((0, 1), (1, 0)), start=1):
-        quarter(images[row], rows, columns).copy_(quarter(noise, rows, columns))
+    height, width = shape[1] // 2, shape[2] // 2
+    images[1, :, :height, -width:] = noise[:, :height, -width:]
+    images[2, :, -height:, :width] = noise[:, -height:, :width]
+    moves: dict[str, Move] = {}
     modes = {module: module.training for module in net.modules()}
+    named = dict(net.named_modules())
+    hooks = [named[stage.module].register_forward_hook(moved_hook(stage, moves)) for stage, _ in found]
     net.eval()
     try:
-        with torch.no_grad(), activations(net, guesses) as kept:
+        with torch.no_grad():
             net(images.to(parameter.device))
     finally:
+        for hook in hooks:
+            hook.remove()
         for module, training in modes.items():
             module.training = training
-    return [stage for stage, known in found if known or changes_in_place(stage.as_maps(kept[stage.module]))]
+    return [stage for stage, known in found if in_order(moves[stage.module], known=known)]
 
 
-def changes_in_place(maps: Tensor) -> bool:
-    """Whether the second map differs from the first in its top right quarter the most, the third in its bottom left."""
-    if len(maps) != 3:
-        return False
+def moved_hook(stage: Stage, moves: dict[str, Move]) -> Callable[[nn.Module, object, object], None]:
+    """A forward hook that notes how far the change of a stage moves with that of the image (`moved`)."""
+
+    def hook(_module: nn.Module, _inputs: object, output: object) -> None:
+        tensor = tensors_in([output])[0]
+        batch = 1 if stage.layout == "tokens-first" else 0
+        fits = tensor.ndim == (4 if stage.layout.startswith("maps") else 3) and tensor.shape[batch] == 3
+        moves[stage.module] = moved(stage.as_maps(tensor)) if fits else (0.0, 0.0)
+
+    return hook
+
+
+def moved(maps: Tensor) -> Move:
+    """(to the right, up): how far the second map's difference from the first lies from the third's.
+
+    In shares of the map's sides, between the centres of mass. maps: float [3, C, h, w].
+    """
     change = (maps[1:] - maps[0]).abs().mean(1)
-    for one, (rows, columns) in zip(change, ((0, 1), (1, 0)), strict=True):
-        others = [quarter(one, r, c).mean() for r in (0, 1) for c in (0, 1) if (r, c) != (rows, columns)]
-        if quarter(one, rows, columns).mean() <= FURTHER * max(others):
-            return False
-    return True
+    change = change / change.sum((1, 2), keepdim=True).clamp_min(torch.finfo(change.dtype).tiny)
+    rows, columns = (torch.linspace(0.5 / n, 1 - 0.5 / n, n, device=maps.device) for n in maps.shape[2:])
+    across, down = (change.sum(1) * columns).sum(1), (change.sum(2) * rows).sum(1)
+    return float(across[0] - across[1]), float(down[1] - down[0])
 
 
-def quarter(image: Tensor, rows: int, columns: int) -> Tensor:
-    """A quarter of an image [..., H, W]: rows 0 is its top, columns 0 its left; a middle row belongs to neither."""
-    height, width = image.shape[-2] // 2, image.shape[-1] // 2
-    top, left = rows * (image.shape[-2] - height), columns * (image.shape[-1] - width)
-    return image[..., top : top + height, left : left + width]
+def in_order(move: Move, *, known: bool) -> bool:
+    """Whether positions are in the image's order, by how far a change `moved`."""
+    least, most = min(move), max(move, key=abs)
+    if abs(most) < (MOVED if known else SEEN):  # what sees all of the image alike tells nothing
+        return known
+    return least > 0.3 * abs(most)
 
 
 def placed(output: ModuleOutput) -> tuple[Layout, Pair] | None:
@@ -258,23 +275,31 @@ def family_of(found: Trace, stages: Sequence[Stage], attention: Sequence[str]) -
     return "transformer" if convolutions <= 1 else "hybrid"
 
 
+def unchanged(output: Tensor) -> tuple[Tensor, Tensor]:
+    """Keep an output, and pass on a copy, which the network may change in place."""
+    return output, output.clone()
+
+
 @contextmanager
-def activations(net: nn.Module, modules: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+def activations(
+    net: nn.Module, modules: Sequence[str], keep: Callable[[Tensor], tuple[Tensor, Tensor]] = unchanged
+) -> Iterator[dict[str, Tensor]]:
     """Within the context, what each named module gave when it last ran, by name; gradients flow through it.
 
-    Of several tensors it is the first. What the network does in place to a module's output later does not show.
+    Of several tensors it is the first. What the network does in place to a module's output later does not show. keep:
+    output -> (what is kept, what the network goes on with).
     """
     kept: dict[str, Tensor] = {}
     named = dict(net.named_modules())
 
-    def keep(name: str) -> Callable[[nn.Module, object, object], object]:
+    def keeper(name: str) -> Callable[[nn.Module, object, object], object]:
         def hook(_module: nn.Module, _inputs: object, output: object) -> object:
-            kept[name] = tensors_in([output])[0]
-            return replaced(output, kept[name].clone())
+            kept[name], passed = keep(tensors_in([output])[0])
+            return replaced(output, passed)
 
         return hook
 
-    hooks = [named[name].register_forward_hook(keep(name)) for name in modules]
+    hooks = [named[name].register_forward_hook(keeper(name)) for name in modules]
     try:
         yield kept
     finally:

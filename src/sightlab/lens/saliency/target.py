@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sightlab.lens.anatomy import Anatomy, Stage
+from sightlab.lens.subject import Tick
 from sightlab.models.classifier import Classifier
 
 
@@ -45,3 +47,27 @@ def predicted(classifier: Classifier, images: Tensor) -> Tensor:
     with torch.inference_mode():
         classes: Tensor = classifier(images).argmax(1)
     return classes.clone()
+
+
+def in_parts(target: Target, images: int, method: Method, tick: Tick | None = None) -> Tensor:
+    """A method's maps, float32 [N, H, W], made from so many images at a time. tick: called with images done, in all."""
+    maps: list[Tensor] = []
+    count = len(target.images)
+    for start in range(0, count, images):
+        maps.append(method(target.part(slice(start, start + images))).float())
+        if tick:
+            tick(min(start + images, count), count)
+    return torch.cat(maps) if maps else torch.zeros(target.images.shape[:3], device=target.images.device)
+
+
+@contextmanager
+def frozen(net: nn.Module) -> Iterator[None]:
+    """Within the context, no parameter of the network takes a gradient."""
+    learned = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    for parameter in learned:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in learned:
+            parameter.requires_grad_(True)
