@@ -16,14 +16,17 @@ from sightlab.data.pictures.decode import Decoding
 from sightlab.data.read_options import shape_of
 from sightlab.data.unlabelled.given_images import Given, given_pictures
 from sightlab.data.unlabelled.picture_input import Picture, Wanted, silent
-from sightlab.errors import DataError
+from sightlab.errors import DataError, RunError, suggestion
 from sightlab.evaluation import bundle_of, check_logits, recipe_words
 from sightlab.metrics import probabilities
+from sightlab.metrics.conformal import SETS, ConformalSets, calibrated_sets, least_count
 from sightlab.records import Answer, Run
 from sightlab.store.bundle import Bundle, Metadata, open_model
+from sightlab.store.predictions import read_predictions
 from sightlab.training.device import choose_device, own_process
 
 BATCH = 256
+VALIDATION_PREDICTIONS = "predictions-validation.safetensors"
 
 
 def predict(
@@ -39,6 +42,8 @@ def predict(
     shape: str | Sequence[int] | None = None,
     encoding: str | None = None,
     device: str = "auto",
+    coverage: float | None = None,
+    sets: str | None = None,
 ) -> list[Answer]:
     """What a run's model takes pictures for.
 
@@ -48,8 +53,13 @@ def predict(
     on without pictures that cannot be decoded; on_broken is told of each. on_note: told what was left aside, changed
     or decided about the pictures, a line each. bit_depth: of 16-bit pictures, 8 to 16; None takes the run's own, else
     what their values need. shape: of flattened pictures in an array, as in `28x28`. encoding: of texts, and of names in
-    old zips. Raises SightlabError: no such file, no pictures, a table of another size, a type that no picture can be
-    had from, a bundle that cannot be opened.
+    old zips. coverage: such as 0.95: each answer also has a set of classes that holds the true one with this
+    probability, for pictures that are drawn as the run's validation images were (`metrics.conformal`); on_note is told.
+    sets: how they are made, lac (the smallest on average, the default), aps or raps; nothing in them is drawn at
+    random, so that a picture always gets the same set.
+
+    Raises SightlabError: no such file, no pictures, a table of another size, a type that no picture can be had from, a
+    bundle that cannot be opened; a coverage asked of a bundle without its run, or with too few validation images.
 
     >>> import sightlab, tempfile
     >>> from PIL import Image
@@ -65,6 +75,7 @@ def predict(
     facts = bundle.facts
     chosen = choose_device(device)
     tell = on_note or silent
+    rule = validation_sets(bundle, coverage, sets)
     fitting = Fitting((facts.height, facts.width, facts.channels))
     decoding = Decoding(skip_broken=skip_broken, bit_depth=bit_depth or recipe_words(bundle).get("bit_depth"))
     wanted = Wanted(fitting.shape, decoding, on_broken, tell, shape_of(shape or ()), encoding)
@@ -74,11 +85,59 @@ def predict(
         answers = [
             answer
             for batch in batched(pictures, BATCH)
-            for answer in answers_of(batch, logits_of(classifier, batch, chosen, bundle), facts.classes, top)
+            for answer in answers_of(batch, logits_of(classifier, batch, chosen, bundle), facts.classes, top, rule)
         ]
-    for note in fitting.notes():
+    for note in [*fitting.notes(), *([guarantee(rule)] if rule else [])]:
         tell(note)
     return answers
+
+
+def validation_sets(bundle: Bundle, coverage: float | None, method: str | None) -> ConformalSets | None:
+    """How sets of classes are made, calibrated on the predictions of the run's validation split; None without coverage.
+
+    Raises RunError for a bundle without its run, a coverage that is none, an unknown method and too few images.
+    """
+    if coverage is None:
+        if method is not None:
+            raise RunError(f"--sets {method}: sets are made for a coverage; give --coverage 0.95 too")
+        return None
+    kind = method or "lac"
+    try:
+        if kind not in SETS:
+            raise RunError(f"--sets {kind}: unknown; {suggestion(kind, SETS)}")
+        least = least_count(kind, coverage)
+    except ValueError as error:
+        raise RunError(f"--{error}") from error
+    file = bundle.folder.parent / VALIDATION_PREDICTIONS
+    if not file.is_file():
+        raise RunError(
+            f"{bundle.folder}: --coverage needs {VALIDATION_PREDICTIONS} of the run, which is not beside this bundle; "
+            "name the run by its id or its folder"
+        )
+    found = read_predictions(file)
+    if found.classes != bundle.facts.classes:
+        raise RunError(f"{file}: its classes are not the model's, so no sets can be made from it")
+    if len(found) < least:
+        raise RunError(
+            f"{bundle.folder.parent.name}: --coverage {coverage:g} with {kind} needs {least:,} validation images, and "
+            f"the run has {len(found):,}; {highest_coverage(kind, len(found))}"
+        )
+    check_logits(found.logits, bundle)
+    return calibrated_sets(kind, probabilities(found.logits.astype(np.float64)), found.labels, coverage)
+
+
+def highest_coverage(method: str, count: int) -> str:
+    """The coverage that would work with so many validation images, in words."""
+    works = [share / 100 for share in range(1, 100) if least_count(method, share / 100) <= count]
+    return f"--coverage {works[-1]:g} or less works" if works else "train it with more"
+
+
+def guarantee(rule: ConformalSets) -> str:
+    """What the sets promise, and from how many images."""
+    return (
+        f"sets ({rule.method}) hold the true class with a probability of at least {100 * rule.coverage:g} %, for "
+        f"pictures drawn as the run's validation images were; calibrated on {rule.count:,} of those"
+    )
 
 
 def first_picture(file: Path, facts: Metadata) -> NDArray[np.uint8]:
@@ -107,10 +166,16 @@ def logits_of(classifier: nn.Module, batch: list[Picture], device: torch.device,
 
 
 def answers_of(
-    batch: list[Picture], logits: NDArray[np.float32], classes: tuple[str, ...], top: int
+    batch: list[Picture],
+    logits: NDArray[np.float32],
+    classes: tuple[str, ...],
+    top: int,
+    rule: ConformalSets | None = None,
 ) -> Iterator[Answer]:
-    """Each picture's answer from its row of logits."""
-    for one, shares in zip(batch, probabilities(logits), strict=True):
-        order = np.argsort(-shares, kind="stable")[: max(1, top)]
-        best = tuple((classes[place], round(float(shares[place]), 6)) for place in order)
-        yield Answer(one.name, best[0][0], best[0][1], best, one.id, one.own_id)
+    """Each picture's answer from its row of logits, with a set of classes where there is a rule for it."""
+    members = rule.members(probabilities(logits.astype(np.float64))) if rule else [None] * len(batch)
+    for one, shares, inside in zip(batch, probabilities(logits), members, strict=True):
+        order = np.argsort(-shares, kind="stable")
+        best = tuple((classes[place], round(float(shares[place]), 6)) for place in order[: max(1, top)])
+        several = None if inside is None else tuple(classes[place] for place in order if inside[place])
+        yield Answer(one.name, best[0][0], best[0][1], best, one.id, one.own_id, several)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,10 +23,19 @@ EXAMPLES = """\b
 Examples:
   sightlab predict last photo.jpg
   sightlab predict 3fa2 inbox/ --format csv > answers.csv
+  sightlab predict last inbox/ --coverage 0.95
   sightlab predict last test/ --format submission -o submission.csv
   sightlab predict runs/3fa2c1-demo pixels.csv --json
 """
 FILES = "Images; folders, archives or lists of them; tables or arrays of pixels."
+
+
+class Sets(StrEnum):
+    """How sets of classes are made."""
+
+    lac = "lac"
+    aps = "aps"
+    raps = "raps"
 
 
 class Format(StrEnum):
@@ -58,6 +68,13 @@ def predict(
         str | None,
         typer.Option(metavar="FILE.py:NAME", help="Your own model code, for a run that was trained with it."),
     ] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Also give a set of classes that holds the true one with this probability."),
+    ] = None,
+    sets: Annotated[
+        Sets | None, typer.Option(help="How sets are made: lac, aps or raps. [default: lac]", show_default=False)
+    ] = None,
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
@@ -65,9 +82,14 @@ def predict(
 
     FILE is an image, a folder or an archive of images, a text file that lists images, Parquet, or unlabelled pixels as
     CSV, npy, npz or idx. A submission has two columns, id and label, with the headings of a sample_submission.csv
-    beside FILE where there is one.
+    beside FILE where there is one. With --coverage 0.95 each image also gets a set of classes that holds the true one
+    with that probability, for images drawn as the run's validation images were.
     """
     from sightlab import evaluation, prediction
+    from sightlab.errors import RunError
+
+    if coverage is not None and form is Format.submission and not json:
+        raise RunError("--coverage: a submission has no place for sets of classes; use --format csv or json")
 
     bundle = evaluation.bundle_of(run, home)
     answers = prediction.predict(
@@ -82,6 +104,8 @@ def predict(
         shape=shape,
         encoding=encoding,
         device=device,
+        coverage=coverage,
+        sets=None if sets is None else sets.value,
     )
     if json or form is Format.json:
         write(json_bytes(json_line(facts_of(answers))), output)
@@ -124,10 +148,12 @@ def show(answers: list[Answer]) -> None:
     """The answers, for a person."""
     own = any(answer.own_id for answer in answers)
     rows = []
+    several = any(answer.set is not None for answer in answers)
     for a in answers:
         cells = [a.file, *([a.id] if own else []), a.predicted, f"{a.probability:.2%}", runners_up(a)]
-        rows.append([printable(cell) for cell in cells])
-    table(["file", *(["id"] if own else []), "class", "probability", "then"], rows, right=(2 + own,))
+        rows.append([printable(cell) for cell in (*cells, *([members(a)] if several else []))])
+    header = ["file", *(["id"] if own else []), "class", "probability", "then", *(["set"] if several else [])]
+    table(header, rows, right=(2 + own,))
 
 
 def runners_up(answer: Answer) -> str:
@@ -135,8 +161,17 @@ def runners_up(answer: Answer) -> str:
     return ", ".join(f"{name} {share:.2%}" for name, share in answer.top[1:])
 
 
+def members(answer: Answer, most: int = 5) -> str:
+    """The classes of the set, at most this many of them named."""
+    several = answer.set or ()
+    more = f" and {len(several) - most} more" if len(several) > most else ""
+    return ", ".join(several[:most]) + more
+
+
 def as_csv(answers: list[Answer]) -> str:
     """A row an answer: file, its id in a table or list that has ids, class, probability, then the other classes named.
+
+    Where answers have sets of classes, two more columns: set_size, and set, its names as a JSON list.
 
     Cells that a spreadsheet would run as formulas have an apostrophe before them.
     """
@@ -147,8 +182,11 @@ def as_csv(answers: list[Answer]) -> str:
     own = any(answer.own_id for answer in answers)
     others = max((len(a.top) for a in answers), default=1)
     more = [name for n in range(2, others + 1) for name in (f"class_{n}", f"probability_{n}")]
-    rows.writerow(["file", *(["id"] if own else []), "class", "probability", *more])
+    sets = ["set_size", "set"] if any(answer.set is not None for answer in answers) else []
+    rows.writerow(["file", *(["id"] if own else []), "class", "probability", *more, *sets])
     for a in answers:
         cells = [a.file, *([a.id] if own else []), *(cell for name, share in a.top for cell in (name, f"{share:.6f}"))]
+        if a.set is not None:
+            cells += [str(len(a.set)), json.dumps(a.set, ensure_ascii=False)]
         rows.writerow([plain_cell(cell) for cell in cells])
     return text.getvalue()

@@ -4,7 +4,7 @@ Everything is exact over the rows it is given. Ties between logits go to the low
 this package. Logits must be finite: a NaN would otherwise count as a wrong or even a correct prediction.
 """
 
-from sightlab.metrics.calibration import calibration_error, reliability
+from sightlab.metrics.calibration import calibration_error, calibration_interval, reliability
 from sightlab.metrics.checks import check_logits, check_matrix
 from sightlab.metrics.diagnostics import constant_outputs, last_batch_accuracy
 from sightlab.metrics.intervals import wilson_interval
@@ -26,6 +26,7 @@ __all__ = [
     "balanced_accuracy",
     "brier_score",
     "calibration_error",
+    "calibration_interval",
     "check_logits",
     "check_matrix",
     "class_scores",

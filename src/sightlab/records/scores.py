@@ -159,7 +159,8 @@ class Answer:
     file: the picture's file, or the table and its row (from 1) as `x.csv:3`. probability: of the predicted class, in
     [0, 1]. top: the most probable classes with their probabilities, the predicted one first. id: what a submission
     calls the picture: its own id in a table or a list, a row's number, or the file's name without its suffix.
-    own_id: whether the id is the table's or the list's own.
+    own_id: whether the id is the table's or the list's own. set: where a coverage was asked for, classes that hold the
+    true one with that probability, the most probable first.
 
     >>> Answer("a.png", "cat", 0.9, (("cat", 0.9), ("dog", 0.1))).to_json()["class"]
     'cat'
@@ -171,9 +172,12 @@ class Answer:
     top: tuple[tuple[str, float], ...]
     id: str = ""
     own_id: bool = False
+    set: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, ready for JSON; the id where it is the source's own."""
+        """Plain values, ready for JSON; the id where it is the source's own, the set where there is one."""
         top = [{"class": name, "probability": share} for name, share in self.top]
         own = {"id": self.id} if self.own_id else {}
-        return {"file": self.file, **own, "class": self.predicted, "probability": self.probability, "top": top}
+        several = {} if self.set is None else {"set": list(self.set)}
+        answer = {"file": self.file, **own, "class": self.predicted, "probability": self.probability, "top": top}
+        return answer | several

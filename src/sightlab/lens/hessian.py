@@ -1,0 +1,133 @@
+"""The curvature of a network's loss: Hessian-vector products, and the Hessian's largest eigenvalues by Lanczos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Product = Callable[[Tensor], Tensor]
+Loss = Callable[[], Tensor]
+BREAKDOWN = 1e-12  # of the largest eigenvalue: what is left of a vector that lies in the space of those before it
+
+
+class Spectrum(NamedTuple):
+    """Eigenvalues of a symmetric matrix. values: the largest, falling, float64 [k]. least: the smallest one found.
+
+    residuals: float64 [k]; an eigenvalue of the matrix lies within this distance of each value, up to rounding. steps:
+    products with the matrix.
+    """
+
+    values: NDArray[np.float64]
+    residuals: NDArray[np.float64]
+    least: float
+    least_residual: float
+    steps: int
+
+
+@contextmanager
+def differentiable(parameters: Sequence[Tensor]) -> Iterator[None]:
+    """Within the context, the parameters require gradients; afterwards those do that did before."""
+    before = [one.requires_grad for one in parameters]
+    try:
+        for one in parameters:
+            one.requires_grad_()
+        yield
+    finally:
+        for one, required in zip(parameters, before, strict=True):
+            one.requires_grad_(required)
+
+
+def hessian_product(parts: Sequence[Loss], parameters: Sequence[Tensor]) -> Product:
+    """The function v -> H v for the Hessian H of the sum of some losses, by differentiating twice.
+
+    Pearlmutter 1994, "Fast exact multiplication by the Hessian": H v is the gradient of the gradient's product with v.
+    parts: each gives a scalar, such as one batch's share of a mean; one at a time is held in memory. parameters: they
+    require gradients; v and H v are [P], their values one after another. Attention is computed by plain products, since
+    its fused kernels can be differentiated only once. No parameter's `grad` is touched.
+    """
+    # Imported here: it loads torch's compiler, which takes seconds.
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    sizes = [one.numel() for one in parameters]
+
+    def product(vector: Tensor) -> Tensor:
+        pieces = [
+            piece.view(one.shape) for piece, one in zip(torch.split(vector.detach(), sizes), parameters, strict=True)
+        ]
+        total = torch.zeros_like(vector)
+        for part in parts:
+            with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+                slopes = torch.autograd.grad(part(), parameters, create_graph=True, materialize_grads=True)
+                along = torch.stack([(slope * piece).sum() for slope, piece in zip(slopes, pieces, strict=True)]).sum()
+                if not along.requires_grad:  # the loss is linear
+                    continue
+                curved = torch.autograd.grad(along, parameters, materialize_grads=True)
+            total += torch.cat([one.detach().reshape(-1) for one in curved])
+        return total
+
+    return product
+
+
+def largest_eigenvalues(
+    product: Product,
+    start: Tensor,
+    *,
+    count: int = 5,
+    steps: int = 40,
+    tolerance: float = 1e-3,
+    tick: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Spectrum:
+    """The largest eigenvalues of a symmetric matrix that is known by its products, by Lanczos' method.
+
+    With full reorthogonalisation, twice at each step (Parlett 1998, "The symmetric eigenvalue problem", sections 13.1
+    to 13.7; residuals: equation 13.9). Ends when the residuals of the `count` largest are within `tolerance` of the
+    largest by magnitude, after `steps` products, or when the vectors span all that the products of `start` reach.
+    start: [P], any vector but 0; memory is steps x P. Raises ValueError for a start of 0.
+
+    >>> matrix = torch.diag(torch.tensor([5.0, -3.0, 1.0, 0.5], dtype=torch.float64))
+    >>> found = largest_eigenvalues(lambda v: matrix @ v, torch.ones(4, dtype=torch.float64), count=2, tolerance=1e-9)
+    >>> found.values.round(6).tolist(), round(found.least, 6)
+    ([5.0, 1.0], -3.0)
+    """
+    length = float(start.norm())
+    if not length:
+        raise ValueError("Lanczos' method cannot start from 0")
+    most = min(steps, len(start))
+    basis = torch.empty((most, len(start)), dtype=start.dtype, device=start.device)
+    basis[0] = start / length
+    diagonal: list[float] = []
+    beside: list[float] = []
+    while True:
+        step = len(diagonal)
+        found = product(basis[step])
+        diagonal.append(float(found @ basis[step]))
+        for _ in range(2):
+            found = found - basis[: step + 1].T @ (basis[: step + 1] @ found)
+        left = float(found.norm())
+        spectrum = ritz_values(diagonal, beside, left, count)
+        scale = max(abs(spectrum.least), abs(float(spectrum.values[0])))
+        settled = len(spectrum.values) == min(count, most) and spectrum.residuals.max() <= tolerance * scale
+        if settled or step + 1 == most or left <= BREAKDOWN * scale:
+            tick(most, most)
+            return spectrum
+        tick(step + 1, most)
+        beside.append(left)
+        basis[step + 1] = found / left
+
+
+def ritz_values(diagonal: Sequence[float], beside: Sequence[float], left: float, count: int) -> Spectrum:
+    """Eigenvalues of the tridiagonal matrix of Lanczos' method, with residuals.
+
+    diagonal: [m]. beside: [m - 1]. left: the norm of what the last product has beyond the m vectors.
+    """
+    matrix = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
+    values, vectors = np.linalg.eigh(matrix)
+    residuals = np.abs(left * vectors[-1])
+    top = slice(None, -count - 1, -1)
+    return Spectrum(values[top], residuals[top], float(values[0]), float(residuals[0]), len(diagonal))
