@@ -17,18 +17,24 @@ import pytest
 import sightlab
 from sightlab.cli.train import STOPPED
 from sightlab.recipes.loader import read_recipe
+from sightlab.records import Epoch
+from sightlab.runs.tasks import Message, Result, Task, TaskEvent
 from sightlab.runs.worker_pool import WorkerPool
 from sightlab.store.run_folder import read_facts, read_run, run_folders, status_of
 from sightlab.training.callbacks import Paused
-from sightlab.tune.budget import parse_budget
+from sightlab.tune.budget import Budget, parse_budget
 from sightlab.tune.finalize_winner import finalize
 from sightlab.tune.progress import SearchCallback
 from sightlab.tune.run_search import SearchOptions, plan_resumed, plan_search, search
 from sightlab.tune.tuner import Tuner
 from tests.conftest import ROOT, Cli, refused_with, workers_of
+from tests.forked import exit_status, forked
 
-TINY = ("model=lenet", "limit_per_class=20", "compile=off", "report=off")
-GRID = (*TINY, "lr=0.03,0.1", "batch_size=32,64", "epochs=2")
+
+@pytest.fixture(scope="module")
+def tiny(small_data: str) -> tuple[str, ...]:
+    """Words of a recipe whose epoch takes no time."""
+    return (f"data={small_data}", "model=lenet", "limit_per_class=20", "compile=off", "report=off")
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +74,11 @@ def states_of(tuner: Tuner) -> list[tuple[str, int]]:
     return [(trial.state, trial.epochs) for trial in tuner.state.trials]
 
 
-def test_a_grid_is_trained_whole_tested_once_and_not_trained_again(cli: Cli, tmp_path: Path, pool: WorkerPool) -> None:
-    found, err = tuned(cli, *GRID, "--jobs", 2, "--out", "page.md")
+def test_a_grid_is_trained_whole_tested_once_and_not_trained_again(
+    cli: Cli, tmp_path: Path, pool: WorkerPool, tiny: tuple[str, ...]
+) -> None:
+    grid = (*tiny, "lr=0.03,0.1", "batch_size=32,64", "epochs=2")
+    found, err = tuned(cli, *grid, "--jobs", 2, "--out", "page.md")
     assert [one["values"] for one in found["trials"]] == [
         {"optimizer.lr": lr, "batch_size": batch} for lr in (0.03, 0.1) for batch in (32, 64)
     ]
@@ -111,13 +120,13 @@ def test_a_grid_is_trained_whole_tested_once_and_not_trained_again(cli: Cli, tmp
     # The winner's recipe is the run's, and what exists already is not trained again.
     recipe = read_recipe(found["written"][0])
     assert recipe.hash == folders[best["runs"][0]]["recipe_hash"]
-    tuner, said = searched(pool, home, *GRID)
+    tuner, said = searched(pool, home, *grid)
     assert str(tuner.cost_log) == "nothing to train: every run exists already"
     assert [trial.value for trial in tuner.state.trials] == [one["value"] for one in found["trials"]]
     assert len(run_folders(home)) == 4
 
     # A larger grid takes the cells of the smaller one, under the old name of a metric too.
-    words = (*TINY, "lr=0.03,0.1", "batch_size=32,64,100", "epochs=2")
+    words = (*tiny, "lr=0.03,0.1", "batch_size=32,64,100", "epochs=2")
     large, said = searched(pool, home, *words, metric="val_loss", study="large")
     assert "4 of 6 trials exist already" in said
     assert large.cost_log.epochs == 4
@@ -132,8 +141,95 @@ def test_a_grid_is_trained_whole_tested_once_and_not_trained_again(cli: Cli, tmp
     assert large.state.trials[2].value == best_epoch.validation_loss
 
 
-def test_a_killed_driver_and_a_killed_worker_lose_at_most_the_epoch_under_way(cli: Cli, tmp_path: Path) -> None:
-    words = (*TINY, "lr=0.03,0.1", "epochs=12", "--jobs", "1", "--study", "killed", "--no-test")
+def test_a_killed_worker_loses_at_most_the_epoch_under_way(
+    tmp_path: Path, pool: WorkerPool, tiny: tuple[str, ...]
+) -> None:
+    killed: list[int] = []
+
+    def kill_one() -> bool:
+        if not killed and list(tmp_path.glob("tune/*")) and len(events(tmp_path, "epoch")) >= 2:
+            killed.append(next(worker.process.pid or 0 for worker in pool.started if worker.number is not None))
+            os.kill(killed[0], signal.SIGKILL)
+        return False
+
+    words = (*tiny, "lr=0.03,0.1", "epochs=6")
+    tuner, _ = searched(pool, tmp_path, *words, callback=SearchCallback(should_pause=kill_one))
+    assert killed
+    assert states_of(tuner) == [("complete", 6)] * 2
+    heard = [(event["run"], event["epoch"]) for event in events(tmp_path, "epoch")]
+    assert len(heard) - len(set(heard)) <= 1
+    have_the_figures_of_what_was_not_killed(tmp_path)
+
+
+class ThisProcess:
+    """An executor in the driver's own process, whose kill is that of both. It comes in the sixth epoch."""
+
+    workers = 1
+    sent = 0
+
+    def __init__(self) -> None:
+        self.tasks: list[tuple[int, Task]] = []
+        self.messages: list[Any] = []
+
+    @property
+    def busy(self) -> list[int]:
+        return [number for number, _ in self.tasks]
+
+    @property
+    def idle(self) -> int:
+        return 1 - len(self.tasks)
+
+    def submit(self, number: int, task: Task) -> None:
+        self.tasks.append((number, task))
+
+    def send(self, message: Any) -> None:
+        self.messages.append(message)
+        self.sent += isinstance(message, Epoch)
+        if self.sent == 6:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def should_stop(self) -> bool:
+        return False
+
+    def stop(self) -> None:
+        pass
+
+    def events(self, seconds: float) -> list[TaskEvent]:
+        number, task = self.tasks.pop()
+        result = Result(number, task(self))
+        messages, self.messages = self.messages, []
+        return [*(Message(number, one) for one in messages), result]
+
+
+def test_a_killed_driver_loses_at_most_the_epoch_under_way(
+    tmp_path: Path, pool: WorkerPool, tiny: tuple[str, ...]
+) -> None:
+    options = SearchOptions((*tiny, "lr=0.03,0.1", "epochs=4"), study="killed")
+
+    def drive() -> None:
+        search(plan_search(options, tmp_path, Budget()), tmp_path, ThisProcess(), Budget(), SearchCallback())
+
+    assert exit_status(forked(drive)) == -signal.SIGKILL
+    plan = plan_resumed("last", SearchOptions(), tmp_path, Budget())
+    tuner = search(plan, tmp_path, pool, Budget(), SearchCallback())
+    assert plan.name == "killed"
+    assert states_of(tuner) == [("complete", 4)] * 2
+    assert 2 <= tuner.cost_log.epochs <= 3  # the second trial's last two, and the one that was under way
+    have_the_figures_of_what_was_not_killed(tmp_path)
+
+
+def have_the_figures_of_what_was_not_killed(home: Path) -> None:
+    first, second = run_folders(home)
+    for folder in (first, second):
+        plain = [one.validation_loss for one in sightlab.epochs(read_recipe(str(folder / "recipe.yaml")))]
+        assert [one.validation_loss for one in read_run(folder).epochs] == plain
+
+
+@pytest.mark.slow
+def test_a_killed_driver_and_a_killed_worker_lose_at_most_the_epoch_under_way(
+    cli: Cli, tmp_path: Path, tiny: tuple[str, ...]
+) -> None:
+    words = (*tiny, "lr=0.03,0.1", "epochs=12", "--jobs", "1", "--study", "killed", "--no-test")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     tuner = subprocess.Popen([sys.executable, "-m", "sightlab", "tune", *words], cwd=tmp_path, env=environment)
     file = tmp_path / "runs" / "tune" / "killed" / "events.jsonl"
@@ -193,8 +289,10 @@ def test_a_trial_that_diverges_is_a_result_and_not_the_end(tmp_path: Path, pool:
     assert [one.state for one in again.state.trials] == ["failed", "complete"]
 
 
-def test_a_budget_of_epochs_is_kept_to_the_epoch_and_a_larger_one_continues(tmp_path: Path, pool: WorkerPool) -> None:
-    words = (*TINY, "lr=0.03,0.1", "epochs=4")
+def test_a_budget_of_epochs_is_kept_to_the_epoch_and_a_larger_one_continues(
+    tmp_path: Path, pool: WorkerPool, tiny: tuple[str, ...]
+) -> None:
+    words = (*tiny, "lr=0.03,0.1", "epochs=4")
     first, said = searched(pool, tmp_path, *words, study="counted", budget="5epochs")
     assert first.state.used_epochs == 5
     assert states_of(first) == [("complete", 4), ("open", 0)]
@@ -207,9 +305,9 @@ def test_a_budget_of_epochs_is_kept_to_the_epoch_and_a_larger_one_continues(tmp_
 
 
 @pytest.mark.slow
-def test_a_budget_of_time_is_kept_within_a_tenth(cli: Cli, tmp_path: Path) -> None:
+def test_a_budget_of_time_is_kept_within_a_tenth(cli: Cli, tmp_path: Path, tiny: tuple[str, ...]) -> None:
     seconds = 40
-    words = (*TINY, "lr=0.03,0.1", "epochs=100000", "--jobs", 1, "--study", "timed", "--budget", f"{seconds}s")
+    words = (*tiny, "lr=0.03,0.1", "epochs=100000", "--jobs", 1, "--study", "timed", "--budget", f"{seconds}s")
     status, _, err = cli("tune", *words)
     assert status == 2  # no trial has come to its end, and none has a value
     assert "study timed: no trial has a value (1 trial, 1 cut off by the budget); give a larger --budget" in err
@@ -220,8 +318,10 @@ def test_a_budget_of_time_is_kept_within_a_tenth(cli: Cli, tmp_path: Path) -> No
     assert status_of(read_facts(folder)) == "interrupted"
 
 
-def test_rungs_of_a_prefix_are_one_run_and_of_a_cycle_runs_of_their_own(tmp_path: Path, pool: WorkerPool) -> None:
-    words = (*TINY, "epochs=3", "lr=0.001..0.3:log")
+def test_rungs_of_a_prefix_are_one_run_and_of_a_cycle_runs_of_their_own(
+    tmp_path: Path, pool: WorkerPool, tiny: tuple[str, ...]
+) -> None:
+    words = (*tiny, "epochs=3", "lr=0.001..0.3:log")
     tuner, _ = searched(pool, tmp_path / "steady", *words, "schedule=constant", method="asha", trials=4)
     assert sorted(states_of(tuner)) == [("complete", 3)] * 2 + [("pruned", 1)] * 2
     assert len(run_folders(tmp_path / "steady")) == 4
@@ -235,8 +335,10 @@ def test_rungs_of_a_prefix_are_one_run_and_of_a_cycle_runs_of_their_own(tmp_path
     assert planned == [1] * 4 + [3] * 2
 
 
-def test_a_budget_reserves_the_epochs_that_the_best_trials_of_asha_need(tmp_path: Path, pool: WorkerPool) -> None:
-    words = (*TINY, "epochs=9", "schedule=constant", "lr=0.0003..0.3:log")
+def test_a_budget_reserves_the_epochs_that_the_best_trials_of_asha_need(
+    tmp_path: Path, pool: WorkerPool, tiny: tuple[str, ...]
+) -> None:
+    words = (*tiny, "epochs=9", "schedule=constant", "lr=0.0003..0.3:log")
     tuner, said = searched(pool, tmp_path / "more", *words, method="asha", budget="30epochs")
     assert tuner.state.used_epochs <= 30
     states = [trial.state for trial in tuner.state.trials]
@@ -249,8 +351,10 @@ def test_a_budget_reserves_the_epochs_that_the_best_trials_of_asha_need(tmp_path
     assert len(tuner.state.trials) >= 3
 
 
-def test_brackets_of_hyperband_end_trials_at_their_rungs_alone(tmp_path: Path, pool: WorkerPool) -> None:
-    words = (*TINY, "epochs=3", "schedule=constant", "lr=0.0001..1:log")
+def test_brackets_of_hyperband_end_trials_at_their_rungs_alone(
+    tmp_path: Path, pool: WorkerPool, tiny: tuple[str, ...]
+) -> None:
+    words = (*tiny, "epochs=3", "schedule=constant", "lr=0.0001..1:log")
     tuner, _ = searched(pool, tmp_path, *words, method="hyperband", trials=8)
     assert set(states_of(tuner)) == {("complete", 3), ("pruned", 1)}
     assert tuner.state.used_epochs == sum(trial.epochs for trial in tuner.state.trials)
@@ -258,8 +362,8 @@ def test_brackets_of_hyperband_end_trials_at_their_rungs_alone(tmp_path: Path, p
     assert sum(trial.state == "complete" for trial in tuner.state.trials) >= 3
 
 
-def test_any_metric_of_the_recipe_can_be_the_objective(tmp_path: Path, pool: WorkerPool) -> None:
-    words = (*TINY, "epochs=1", "metrics=balanced_accuracy,brier", "lr=0.0001,0.1")
+def test_any_metric_of_the_recipe_can_be_the_objective(tmp_path: Path, pool: WorkerPool, tiny: tuple[str, ...]) -> None:
+    words = (*tiny, "epochs=1", "metrics=balanced_accuracy,brier", "lr=0.0001,0.1")
     tuner, said = searched(pool, tmp_path, *words, metric="brier")
     values = [trial.value or 0.0 for trial in tuner.state.trials]
     for trial, value in zip(tuner.state.trials, values, strict=True):
@@ -270,7 +374,9 @@ def test_any_metric_of_the_recipe_can_be_the_objective(tmp_path: Path, pool: Wor
     assert said[-1].endswith(f"; best brier {min(values):.4f} (trial {best})")
 
 
-def test_a_callback_that_stops_a_trial_leaves_its_test_split_sealed(tmp_path: Path, pool: WorkerPool) -> None:
+def test_a_callback_that_stops_a_trial_leaves_its_test_split_sealed(
+    tmp_path: Path, pool: WorkerPool, tiny: tuple[str, ...]
+) -> None:
     (tmp_path / "stop.py").write_text(
         "from sightlab.training.callbacks import Callback\n"
         "class AfterTwo(Callback):\n"
@@ -278,7 +384,7 @@ def test_a_callback_that_stops_a_trial_leaves_its_test_split_sealed(tmp_path: Pa
         "        if context.epoch == 2:\n"
         "            context.stop('two are enough')\n"
     )
-    words = (*TINY, "epochs=6", f"callbacks={tmp_path}/stop.py:AfterTwo", "lr=0.03,0.1")
+    words = (*tiny, "epochs=6", f"callbacks={tmp_path}/stop.py:AfterTwo", "lr=0.03,0.1")
     tuner, _ = searched(pool, tmp_path / "runs", *words)
     assert [(trial.state, trial.reason) for trial in tuner.state.trials] == [("complete", "")] * 2
     assert tuner.state.used_epochs == 4
@@ -287,7 +393,9 @@ def test_a_callback_that_stops_a_trial_leaves_its_test_split_sealed(tmp_path: Pa
         assert not read_facts(folder)["openings"]
 
 
-def test_ctrl_c_while_the_winner_is_tested_tests_nothing_by_halves(tmp_path: Path, pool: WorkerPool) -> None:
+def test_ctrl_c_while_the_winner_is_tested_tests_nothing_by_halves(
+    tmp_path: Path, pool: WorkerPool, tiny: tuple[str, ...]
+) -> None:
     """All tasks are in flight when it comes: each returns, and some return a run that is not finalized."""
     said: list[str] = []
     interrupts: list[bool] = []
@@ -298,7 +406,7 @@ def test_ctrl_c_while_the_winner_is_tested_tests_nothing_by_halves(tmp_path: Pat
         return bool(interrupts)
 
     callback = SearchCallback(said.append, should_pause=should_pause)
-    tuner, _ = searched(pool, tmp_path, *TINY, "epochs=2", "lr=0.03,0.1", "batch_size=8", callback=callback)
+    tuner, _ = searched(pool, tmp_path, *tiny, "epochs=2", "lr=0.03,0.1", "batch_size=8", callback=callback)
     winner = tuner.state.trials[0]
     with pytest.raises(Paused):
         finalize(tuner, winner, retrain=1)
@@ -314,8 +422,8 @@ def test_ctrl_c_while_the_winner_is_tested_tests_nothing_by_halves(tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_every_run_and_says_how_to_resume(tmp_path: Path) -> None:
-    words = (*TINY, "lr=0.03,0.1", "epochs=500", "--jobs", "2", "--study", "stopped", "--budget", "9h")
+def test_ctrl_c_keeps_every_run_and_says_how_to_resume(tmp_path: Path, tiny: tuple[str, ...]) -> None:
+    words = (*tiny, "lr=0.03,0.1", "epochs=500", "--jobs", "2", "--study", "stopped", "--budget", "9h")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (tmp_path / "err").open("w") as err:
         tuner = subprocess.Popen(
@@ -337,9 +445,9 @@ def test_ctrl_c_keeps_every_run_and_says_how_to_resume(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_winner_is_trained_again_with_further_seeds(cli: Cli, tmp_path: Path) -> None:
+def test_a_winner_is_trained_again_with_further_seeds(cli: Cli, tmp_path: Path, tiny: tuple[str, ...]) -> None:
     found, _ = tuned(
-        cli, *TINY, "epochs=1", "lr=0.01..0.3:log", "--method", "tpe", "--trials", 2, "--seeds", 2, "--retrain", 1,
+        cli, *tiny, "epochs=1", "lr=0.01..0.3:log", "--method", "tpe", "--trials", 2, "--seeds", 2, "--retrain", 1,
         "--jobs", 2,
     )  # fmt: skip
     assert len(found["tested"]) == 2

@@ -21,7 +21,7 @@ from tests.conftest import Cli, refused_with
 from tests.database.postgres import Server
 
 pytestmark = pytest.mark.xdist_group("postgres")
-TINY = ("model=lenet", "limit_per_class=20", "compile=off", "schedule=constant")
+TINY = ("model=lenet", "limit_per_class=20", "compile=off", "report=off", "schedule=constant")
 PATIENCE = 120.0
 
 
