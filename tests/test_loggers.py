@@ -111,10 +111,10 @@ def exported(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy.parent
 
 
-def mlflow_runs(home: Path) -> list[Any]:
+def mlflow_runs(home: Path, name: str = "mlflow.db") -> list[Any]:
     from mlflow.tracking import MlflowClient
 
-    client = MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
+    client = MlflowClient(tracking_uri=f"sqlite:///{home / name}")
     experiment = client.get_experiment_by_name("sightlab")
     assert experiment is not None
     return list(client.search_runs([experiment.experiment_id]))
@@ -135,6 +135,24 @@ def test_mlflow_reads_back_recipe_epochs_scores_and_pictures(exported: Path) -> 
     history = client.get_metric_history(found.info.run_id, "validation_loss")
     assert {(point.step, point.value) for point in history} == {(e.epoch, e.validation_loss) for e in run.epochs}
     assert {"recipe.yaml", "confusion.png"} <= {file.path for file in client.list_artifacts(found.info.run_id)}
+
+
+def test_mlflow_writes_where_the_environment_says(
+    exported: Path, small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is a database in use there, with an experiment of others."""
+    from mlflow.tracking import MlflowClient
+
+    uri = f"sqlite:///{shutil.copy(exported / 'mlflow.db', tmp_path / 'elsewhere.db')}"
+    client = MlflowClient(tracking_uri=uri)
+    client.rename_experiment(mlflow_runs(exported)[0].info.experiment_id, "of others")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    copy = shutil.copytree(small_run, tmp_path / "home" / small_run.name)
+    callbacks.export(read_run(copy), "finished", "mlflow")
+    (found,) = mlflow_runs(tmp_path, "elsewhere.db")
+    assert (found.info.run_name, found.info.status) == (small_run.name, "FINISHED")
+    assert {"recipe.yaml", "confusion.png"} <= {file.path for file in client.list_artifacts(found.info.run_id)}
+    assert list(copy.parent.iterdir()) == [copy]
 
 
 def test_wandb_reads_back_recipe_epochs_scores_and_pictures_and_sends_nothing(
