@@ -1,27 +1,39 @@
 """The benchmarks' table in the docs is the one that the figures kept give."""
 
-import subprocess
+import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
 
-def bench(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "bench" / "run.py"), *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """bench/run.py with such words, in this process."""
+
+    def run(*words: str) -> None:
+        monkeypatch.syspath_prepend(str(ROOT / "bench"))
+        monkeypatch.setattr(sys, "argv", ["run.py", *words])
+        runpy.run_path(str(ROOT / "bench" / "run.py"), run_name="__main__")
+
+    return run
 
 
-def test_the_docs_show_the_figures_that_are_kept() -> None:
-    done = bench("--show")
-    assert done.returncode == 0, done.stderr
-    shown = [line.rstrip() for line in done.stdout.strip("\n").splitlines()]
+def test_the_docs_show_the_figures_that_are_kept(
+    bench: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench("--show")
+    shown = [line.rstrip() for line in capsys.readouterr().out.strip("\n").splitlines()]
     documented = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8").splitlines()
     start = documented.index("```") + 1
     assert documented[start : documented.index("```", start)] == shown
 
 
-def test_a_section_that_is_none_is_refused() -> None:
-    done = bench("speed")
-    assert done.returncode == 2
-    assert "unknown section 'speed'; known: training, step, data-path" in done.stderr
+def test_a_section_that_is_none_is_refused(bench: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        bench("speed")
+    assert ended.value.code == 2
+    assert "unknown section 'speed'; known: training, step, data-path" in capsys.readouterr().err

@@ -1,17 +1,21 @@
 """The command line: help with examples everywhere, JSON alone on stdout, one line for every mistake."""
 
 import json
+import os
+import pty
 import resource
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import typer.main
 
+from sightlab.cli import main
 from sightlab.cli.app import app
-from sightlab.models import MODELS
 from tests.conftest import Cli, refused_with
+from tests.forked import exit_status, forked
 
 TINY = ["cnn", "model=lenet", "data=fashion-mini", "limit_per_class=20", "epochs=1", "report=off"]
 
@@ -141,14 +145,13 @@ def test_data_list_names_every_known_set(cli: Cli) -> None:
     }  # fmt: skip
 
 
-def test_recipes_and_models_are_listed_and_shown(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recipes_and_models_are_listed_and_shown(cli: Cli) -> None:
     assert "mini-resnet-v4" in cli("recipes")[1]
     assert "one-cycle" in cli("recipes", "demo")[1]
     assert json.loads(cli("recipes", "demo", "--json")[1])["recipe"]["name"] == "demo"
     # The whole list is for the tests of docs/models.md.
-    monkeypatch.setattr("sightlab.models.MODELS", {name: MODELS[name] for name in ("cnn", "mini-resnet-v4")})
-    models = json.loads(cli("models", "--json")[1])["models"]
-    assert ("mini-resnet-v4", 356_938) in [(model["name"], model["parameters"]) for model in models]
+    (model,) = json.loads(cli("models", "mini-resnet-v4", "--json")[1])["models"]
+    assert (model["name"], model["parameters"]) == ("mini-resnet-v4", 356_938)
 
 
 def test_runs_are_listed_with_their_scores(cli: Cli, small_run: Path) -> None:
@@ -205,26 +208,24 @@ def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
     assert done.stderr == ""
 
 
-def test_a_person_at_a_terminal_sees_a_bar_and_then_the_result_alone(tmp_path: Path) -> None:
+def test_a_person_at_a_terminal_sees_a_bar_and_then_the_result_alone() -> None:
     """The command in a terminal of its own: escape codes while it works, every line of the result at the end."""
-    import os
-    import pty
-
     own, theirs = pty.openpty()
-    command = [sys.executable, "-m", "sightlab", "train", *TINY, "seed=3"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=theirs, stderr=theirs, close_fds=True) as process:
-        os.close(theirs)
-        seen = b""
-        while True:
-            try:
-                part = os.read(own, 65536)
-            except OSError:  # the other end is closed
-                break
-            if not part:
-                break
+
+    def in_terminal() -> int:
+        os.close(own)
+        with open(theirs, "w", closefd=False) as out, open(theirs, "w", closefd=False) as err:
+            sys.stdout, sys.stderr = out, err
+            return main(["train", *TINY, "seed=3"])
+
+    process = forked(in_terminal)
+    os.close(theirs)
+    seen = b""
+    with suppress(OSError):  # the other end is closed
+        while part := os.read(own, 65536):
             seen += part
     os.close(own)
-    assert process.returncode == 0
+    assert exit_status(process) == 0
     text = seen.decode()
     assert "images/s" in text
     assert "left" in text
