@@ -5,7 +5,7 @@
 
 Every row is a pair measured in turn in one run, a median of 5 rounds unless the table says otherwise. Sections that are
 not asked for keep the figures they had. All take about an hour on two cores; nothing else should run meanwhile.
-The section `tune` (see bench/tune.py) is measured only when it is asked for.
+The sections `tune` and `analyze` (bench/tune.py, bench/analyze.py) are measured only when they are asked for.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from measure import keep, show
 
 from sightlab.training.device import cpu_name, physical_cores
 
-SECTIONS = ("training", "step", "data-path", "inventory", "start-up", "memory", "scaling", "beside", "accuracy")
-BY_NAME = ("tune",)
+SECTIONS = (
+    *("training", "step", "data-path", "inventory", "start-up", "memory", "scaling", "beside", "accuracy"),
+    *("explain", "frequency", "corruptions"),
+)
+BY_NAME = ("tune", "analyze")
 
 
 def machine() -> dict[str, object]:
