@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import poisson
+from scipy.special import pdtr
 from torch import Generator, Tensor
 
 from sightlab.lens.corruptions.severities import Published, constants, to_bytes
@@ -74,6 +74,6 @@ def _quantiles(photons: int) -> NDArray[np.uint8]:
     counts = np.arange(photons + 1)
     levels = np.append(np.floor(counts * (255 / photons) + 1e-6), 255).astype(np.uint8)  # the last: more than white
     means = np.arange(256)[:, None] * (photons / 255)
-    ends = np.rint(poisson.cdf(counts, means) * LEVELS).astype(np.int64)
+    ends = np.rint(pdtr(counts, means) * LEVELS).astype(np.int64)
     shares = np.diff(ends, prepend=0, append=LEVELS, axis=1)
     return np.concatenate([np.repeat(levels, share) for share in shares])

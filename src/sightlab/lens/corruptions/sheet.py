@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from sightlab.charts.corruptions import label_of
 from sightlab.lens.corruptions.table import CORRUPTIONS, SEVERITIES, corrupt
 from sightlab.pictures import contact_sheet
 
@@ -22,5 +23,5 @@ def corruption_sheet(image: NDArray[np.uint8], cell: int | None = None) -> Image
     found, captions = [], []
     for severity in SEVERITIES:
         found += [single, *(corrupt(single, name, severity, generator) for name in CORRUPTIONS)]
-        captions += [f"severity {severity}", *(name.replace("_", " ") for name in CORRUPTIONS)]
+        captions += [f"severity {severity}:\nunchanged", *(label_of(name).replace(" ", "\n") for name in CORRUPTIONS)]
     return contact_sheet(torch.cat(found).numpy(), captions, columns=1 + len(CORRUPTIONS), cell=cell)
