@@ -68,7 +68,7 @@ def _bits(images: Tensor, generator: Generator) -> NDArray[np.uint16]:
 def _quantiles(photons: int) -> NDArray[np.uint8]:
     """The grey level of every quantile of the Poisson distribution of every grey level, uint8 [256 * LEVELS].
 
-    An image has 256 levels only, so that a look into a table stands for a draw, at a tenth of its cost. Probabilities
+    An image has 256 levels only, so that a look into a table stands for a draw, at a fraction of its cost. Probabilities
     are right to 1 / LEVELS.
     """
     counts = np.arange(photons + 1)
