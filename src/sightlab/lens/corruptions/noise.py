@@ -68,8 +68,8 @@ def _bits(images: Tensor, generator: Generator) -> NDArray[np.uint16]:
 def _quantiles(photons: int) -> NDArray[np.uint8]:
     """The grey level of every quantile of the Poisson distribution of every grey level, uint8 [256 * LEVELS].
 
-    An image has 256 levels only, so that a look into a table stands for a draw, at a fraction of its cost. Probabilities
-    are right to 1 / LEVELS.
+    An image has 256 levels only, so that a look into a table stands for a draw, at a fraction of its cost.
+    Probabilities are right to 1 / LEVELS.
     """
     counts = np.arange(photons + 1)
     levels = np.append(np.floor(counts * (255 / photons) + 1e-6), 255).astype(np.uint8)  # the last: more than white
