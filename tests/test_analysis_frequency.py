@@ -201,6 +201,14 @@ def test_figures_are_means_of_single_images() -> None:
     assert low.max() > high.max() == 0
 
 
+def test_a_map_of_nothing_but_errors_says_so() -> None:
+    subject = detecting(12, 3)
+    wrong = ImageSet(subject.images.images, 1 - subject.images.labels, subject.classes)
+    result = frequency(Subject("wrong", subject.classifier, wrong, CPU, "gratings", subject.classes), norm=0.5)
+    assert result.notes[-1].startswith("Waves this strong upset nearly every answer: a norm below 0.5")
+    assert not any("upset" in note for note in frequency(subject).notes)
+
+
 def test_rows_without_numbers_have_no_mean() -> None:
     found = mean_known(np.array([[1.0, np.nan], [np.nan, np.nan]]))
     np.testing.assert_array_equal(found, [1, np.nan])

@@ -18,7 +18,7 @@ EDGES = (("left", "right"), ("low", "high"))
 
 # Light to dark: the more answers are wrong, the darker.
 WRONG = ("#fff5eb", "#f6a05c", "#8a3000", "#2d0f00")
-CELLS = 230  # pixels of a heat map's side
+CELLS = 230  # pixels of a heat map's side, about: cells have whole ones, so that no seams show between them
 HEADINGS = {
     "low-pass": "low-pass filter: frequencies up to the radius are left",
     "high-pass": "high-pass filter: frequencies above the radius are left",
@@ -89,6 +89,15 @@ def fourier_rows(result: AnalysisResult) -> list[Row]:
     ]
 
 
+def whole_cells(count: int) -> int:
+    """Pixels for so many cells of a whole number of pixels each.
+
+    >>> whole_cells(28), whole_cells(400)
+    (224, 400)
+    """
+    return count * max(1, round(CELLS / count))
+
+
 def _map(result: AnalysisResult, name: str, span: Sequence[float]) -> alt.Chart:
     import altair as alt
 
@@ -98,25 +107,22 @@ def _map(result: AnalysisResult, name: str, span: Sequence[float]) -> alt.Chart:
     legend = alt.Legend(
         type="gradient", title=["wrong", "answers (%)"], gradientLength=CELLS * 0.7, tickCount=5, format=".0f"
     )
-    colour = alt.Fill("wrong:Q", scale=alt.Scale(domain=list(span), range=list(WRONG)), legend=legend)
+    colour = alt.Color("wrong:Q", scale=alt.Scale(domain=list(span), range=list(WRONG)), legend=legend)
     ends = {side: [min(c[side[0]] for c in cells), max(c[side[1]] for c in cells)] for side in EDGES}
     across, down = (alt.Scale(domain=ends[side], nice=False) for side in EDGES)
     axis = alt.Axis(grid=False, tickCount=7)
     base = alt.Chart(
         {"values": cells},
-        width=CELLS,
-        height=CELLS,
+        width=whole_cells(len(result.arrays["fourier_columns"])),
+        height=whole_cells(len(result.arrays["fourier_rows"])),
         title=alt.TitleParams(printable(name), subtitle=f"without a wave: {plain:.1%} wrong", fontSize=12, offset=8),
     )
-    # The stroke covers the seams that a picture has between cells of one colour.
-    stroke = alt.Stroke("wrong:Q", scale=alt.Scale(domain=list(span), range=list(WRONG)), legend=None)
-    chart: alt.Chart = base.mark_rect(strokeWidth=0.6).encode(
+    chart: alt.Chart = base.mark_rect(strokeWidth=0).encode(
         x=alt.X("left:Q", title="across (cycles per width)", scale=across, axis=axis),
         x2=alt.X2(field="right"),
         y=alt.Y("low:Q", title="down (cycles per height)", scale=down, axis=axis),
         y2=alt.Y2(field="high"),
-        fill=colour,
-        stroke=stroke,
+        color=colour,
         tooltip=tips,
     )
     return chart

@@ -16,7 +16,7 @@ from sightlab.lens.saliency.target import predicted
 from sightlab.lens.subject import Subject
 from sightlab.models.classifier import Classifier
 
-BATCH_PIXELS = 2**20  # of a batch, all its images together: what a network holds of 256 images of 64 x 64
+BATCH_PIXELS = 2**19  # of a batch, all its images together: what a network holds of 128 images of 64 x 64
 
 
 def unanswered(subject: Subject) -> str:
@@ -32,7 +32,7 @@ def batch_size(height: int, width: int) -> int:
     """How many images of this size a batch holds: 256, fewer of large ones.
 
     >>> batch_size(28, 28), batch_size(224, 224)
-    (256, 20)
+    (256, 10)
     """
     return max(1, min(EVALUATION_BATCH, BATCH_PIXELS // (height * width)))
 

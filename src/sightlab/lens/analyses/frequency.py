@@ -38,6 +38,7 @@ from sightlab.models.classifier import Classifier
 from sightlab.records.analyses import AnalysisResult, Estimate
 from sightlab.records.phrases import counted
 
+SATURATED = 0.9  # share of wrong answers that every wave causes, from which on a map shows nothing
 SMALLEST = 4  # pixels of a side, below which there are hardly any frequencies
 
 
@@ -188,4 +189,6 @@ def remarks(made: FourierMap, filtered: Filtered, norm: float) -> tuple[str, ...
     if (grid_step(height), grid_step(width)) != (1, 1):
         steps = f"{grid_step(height)} along the height and {grid_step(width)} along the width"
         notes.append(f"The map of {height} x {width} pixels has a frequency in every {steps}.")
+    if made.plane.min() > SATURATED:
+        notes.append(f"Waves this strong upset nearly every answer: a norm below {norm:g} tells frequencies apart.")
     return tuple(notes)
