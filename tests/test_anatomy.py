@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import timm
@@ -15,6 +15,7 @@ from sightlab.lens.anatomy import Anatomy, activations, anatomy_of
 from sightlab.models import MODELS, build
 
 LARGE = ("resnet101", "resnet152", "seresnet101", "vit-base", "alexnet", "study1-alexnet")  # slow, or above 32 pixels
+DEEP = ("resnet34", "resnet50", "preact-resnet18", "cifar-resnet56", "mobilenet-v3-large", "efficientnet-b0")
 # Model of the table -> blocks, as its paper or torchvision's code counts them.
 BLOCKS = {
     "resnet18": 8,
@@ -44,7 +45,9 @@ def modules_of(anatomy: Anatomy) -> list[str]:
     return [block.module for block in anatomy.blocks]
 
 
-@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name for name in BLOCKS]
+)
 def test_blocks_follow_the_depth_that_the_paper_counts(name: str) -> None:
     anatomy = anatomy_of(network(name), (1, 32, 32))
     assert len(anatomy.blocks) == BLOCKS[name]
@@ -70,21 +73,27 @@ def test_every_stage_of_every_model_turns_into_maps(name: str, side: int) -> Non
 @pytest.mark.parametrize(
     ("name", "options", "family", "blocks", "prefix"),
     [
-        ("vit_tiny_patch16_224", {}, "transformer", 12, 1),
-        ("deit_tiny_distilled_patch16_224", {}, "transformer", 12, 2),
+        ("vit_tiny_patch16_224", {"img_size": 64}, "transformer", 12, 1),
+        ("deit_tiny_distilled_patch16_224", {"img_size": 64}, "transformer", 12, 2),
         ("vit_small_patch14_reg4_dinov2", {"img_size": 56}, "transformer", 12, 5),
         ("mixer_s32_224", {}, "mixer", 8, 0),
-        ("swin_tiny_patch4_window7_224", {}, "transformer", 12, 0),
+        ("swin_tiny_patch4_window7_224", {"embed_dim": 24, "num_heads": (1, 2, 4, 8)}, "transformer", 12, 0),
         ("convnext_atto", {}, "cnn", 12, 0),
         ("tf_efficientnet_lite0", {}, "cnn", 15, 0),
-        ("mobilevit_xxs", {}, "hybrid", 10, 0),
     ],
 )
-def test_networks_of_timm(name: str, options: dict[str, int], family: str, blocks: int, prefix: int) -> None:
+def test_networks_of_timm(name: str, options: dict[str, Any], family: str, blocks: int, prefix: int) -> None:
     net = timm.create_model(name, pretrained=False, **options).eval()
     side = options.get("img_size", 224)
     anatomy = anatomy_of(net, (3, side, side))
     assert (anatomy.family, len(anatomy.blocks), anatomy.blocks[-1].prefix) == (family, blocks, prefix)
+
+
+def test_a_network_that_sorts_its_tokens_by_windows_has_only_the_stages_before() -> None:
+    net = timm.create_model("hiera_tiny_224", pretrained=False, embed_dim=16, num_heads=1).eval()
+    stages = [stage.module for stage in anatomy_of(net, (3, 224, 224)).stages]
+    assert "patch_embed" in stages
+    assert not any(module.startswith("blocks") for module in stages)
 
 
 class Padded(nn.Module):
