@@ -243,6 +243,7 @@ def test_a_trained_run_is_analysed_and_drawn(small_run: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_efficientnet_lite0_goes_by_texture(real_data: Path) -> None:
     """Measured on the 1,200 conflicting images, and found the same by a script without sightlab: 190 of 828 by shape.
 
@@ -252,6 +253,7 @@ def test_efficientnet_lite0_goes_by_texture(real_data: Path) -> None:
 
     classifier, known = packaged_model("pretrained/efficientnet-lite0")
     images = ImageSet(np.zeros((1, known.size, known.size, 3), np.uint8), np.array([0]), ("none",))
+    classifier.to(memory_format=torch.channels_last)
     subject = Subject("lite0", classifier, images, CPU, "none", imagenet_classes())
     result = shape(subject, data=real_data / "cue-conflict.tar")
     bias = result.per_image["shape_bias"]
