@@ -367,8 +367,15 @@ def test_a_method_without_faults_is_believed_with_its_figures() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"gains": {**GOOD.gains, AT_RANDOM: Estimate(0.1, -0.01, 0.2, 24)}}, "a random order of the pixels"),
-        ({"gains": {**GOOD.gains, FROM_CENTRE: Estimate(0.1, 0.0, 0.2, 24)}}, "distance from the centre (gain +0.10"),
+        (
+            {"gains": {**GOOD.gains, AT_RANDOM: Estimate(0.1, -0.01, 0.2, 24)}},
+            "it is not shown to explain better than a random order of the pixels (gain +0.10, 95 % interval -0.01 to "
+            "+0.20; more images may tell)",
+        ),
+        (
+            {"gains": {**GOOD.gains, FROM_CENTRE: Estimate(0.01, 0.0, 0.02, 24)}},
+            "it explains no better than distance from the centre (gain +0.01, 95 % interval +0.00 to +0.02)",
+        ),
         (
             {"gains": {**GOOD.gains, FROM_CENTRE: Estimate(0.0, None, None, 24)}},
             "distance from the centre (gain +0.00)",

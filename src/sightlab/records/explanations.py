@@ -12,11 +12,12 @@ from sightlab.records.phrases import counted
 # The orders that pixels are taken out in.
 BY_MAP, AT_RANDOM, FROM_CENTRE = "by the map", "at random", "by distance from the centre"
 
-# Where doubts begin. Each is a rank correlation but the last, which is a share of the logit's change.
+# Where doubts begin: rank correlations, but for the last two.
 SAME_WITHOUT_WEIGHTS = 0.5  # all weights drawn anew: above, more than a quarter of the ranks' variance is the image's
 SAME_WITHOUT_HEAD = 0.95  # the last layer drawn anew: above, the map is the same whatever the class is
 STABLE = 0.5  # noise that no one sees: below, most of the map is the noise's
-INCOMPLETE = 0.05  # Sundararajan et al. 2017, section 5
+MATTERS = 0.05  # a gain in area; an interval that includes 0 and reaches this far leaves the question open
+INCOMPLETE = 0.05  # of the logit's change: Sundararajan et al. 2017, section 5
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,14 @@ class Check:
         for order, words in ((AT_RANDOM, "a random order of the pixels"), (FROM_CENTRE, "distance from the centre")):
             gain = self.gains[order]
             if self.images > 1 and not above_zero(gain):
-                doubts.append(f"explains no better than {words} (gain {with_interval(gain)})")
+                top = gain.value if gain.high is None else gain.high
+                if top < MATTERS:
+                    doubts.append(f"explains no better than {words} (gain {with_interval(gain)})")
+                else:
+                    doubts.append(
+                        f"is not shown to explain better than {words} "
+                        f"(gain {with_interval(gain)}; more images may tell)"
+                    )
                 break
         if self.levels and abs(self.randomised.y[-1]) >= SAME_WITHOUT_WEIGHTS:
             doubts.append(
