@@ -75,7 +75,7 @@ def scaled_dot_product(
     key: Tensor,
     value: Tensor,
     attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
+    dropout_p: float = 0.0,  # noqa: ARG001 - as torch has it
     is_causal: bool = False,
     scale: float | None = None,
     enable_gqa: bool = False,
@@ -117,7 +117,7 @@ def multi_head(*args: Any, **keywords: Any) -> tuple[tuple[Tensor, Tensor | None
         size, bias = given["embed_dim_to_check"], given["in_proj_bias"]
         matrix = given["v_proj_weight"] if given["use_separate_proj_weight"] else given["in_proj_weight"][-size:]
         values = F.linear(given["value"], matrix, None if bias is None else bias[-size:])  # [keys, N, features]
-        heads = values.unflatten(2, (given["num_heads"], -1)).permute(1, 2, 0, 3)
+        heads = values.view(*values.shape[:2], given["num_heads"], -1).permute(1, 2, 0, 3)
         summed = (weights @ heads).permute(2, 0, 1, 3).flatten(2)
         output = F.linear(summed, given["out_proj_weight"], given["out_proj_bias"])
     told = (weights.mean(1) if wanted[1] else weights) if wanted[0] else None
