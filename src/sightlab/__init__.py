@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sightlab.data.splits import Splits
     from sightlab.errors import SightlabError
     from sightlab.evaluation import Evaluation, evaluate
+    from sightlab.lens.analyze import analyze
     from sightlab.lens.saliency.explain import explain
     from sightlab.lens.structure import Structure, structure
     from sightlab.models.classifier import Classifier
@@ -63,6 +64,7 @@ HOMES = {
     "Structure": "lens.structure",
     "TrainingContext": "training.callbacks",
     "Watch": "training.callbacks",
+    "analyze": "lens.analyze",
     "compare": "comparison.compare_runs",
     "diff": "runs.diff",
     "epochs": "runs.lifecycle",
@@ -106,6 +108,7 @@ __all__ = [
     "Structure",
     "TrainingContext",
     "__version__",
+    "analyze",
     "compare",
     "diff",
     "epochs",

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from sightlab.cli import (
+    analyze,
     check,
     compare,
     data,
@@ -54,6 +55,7 @@ app.command("lr", epilog=lr.EXAMPLES)(lr.lr)
 app.command("recipes", epilog=recipes.RECIPE_EXAMPLES)(recipes.recipes)
 app.command("models", epilog=recipes.MODEL_EXAMPLES)(recipes.models)
 app.command("check", epilog=check.EXAMPLES)(check.check)
+app.command("analyze", epilog=analyze.EXAMPLES)(analyze.analyze)
 app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("structure", epilog=structure.EXAMPLES)(structure.structure)
 app.add_typer(study.app, name="study")

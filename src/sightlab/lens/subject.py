@@ -38,8 +38,8 @@ class Subject:
 
     name: what to call it, a run's id or a model's name. classifier: in eval mode, on the device; takes uint8 or float
     [N, H, W, C] with values from 0 to 255. images: labelled with places in `classes`. source: what the images are, in
-    words. outputs: the names of what the network tells apart; () where it gives features and not logits. notes: what
-    was left out or changed, a line each.
+    words; data: the source that was named, None for the validation split. outputs: the names of what the network tells
+    apart; () where it gives features and not logits. notes: what was left out or changed, a line each.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Subject:
     device: torch.device
     source: str
     outputs: tuple[str, ...]
+    data: str | Path | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -106,7 +107,7 @@ def subject_of(
     images = limited(images, limit, source, notes)
     classifier = open_model(bundle, model).to(chosen).to(memory_format=torch.channels_last)
     name = bundle.folder.parent.name if bundle.folder.name == "bundle" else bundle.folder.name
-    return Subject(name, classifier, images, chosen, source, bundle.facts.classes, tuple(notes))
+    return Subject(name, classifier, images, chosen, source, bundle.facts.classes, data, tuple(notes))
 
 
 def pretrained_subject(
@@ -136,7 +137,7 @@ def pretrained_subject(
         notes.append(f"{data}: its classes are not the network's, so no answer is right or wrong")
     images = limited(images, limit, str(data), notes)
     classifier = network.classifier.to(chosen).to(memory_format=torch.channels_last)
-    return Subject(name, classifier, images, chosen, str(data), network.outputs, tuple(notes))
+    return Subject(name, classifier, images, chosen, str(data), network.outputs, data, tuple(notes))
 
 
 def limited(images: ImageSet, limit: int | None, source: str, notes: list[str]) -> ImageSet:

@@ -8,6 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sightlab import charts
+from sightlab.charts.attention import attention_charts
+from sightlab.charts.calibration import calibration_charts
+from sightlab.charts.corruptions import corruptions_charts
+from sightlab.charts.embedding import embedding_charts
+from sightlab.charts.frequency import frequency_charts
+from sightlab.charts.landscape import landscape_charts
+from sightlab.charts.patches import patches_charts
+from sightlab.charts.shape import shape_charts
+from sightlab.charts.spectrum import spectrum_charts
 from sightlab.comparison.paired_values import paired_difference
 from sightlab.records import duration
 from sightlab.records.analyses import AnalysisResult, Estimate
@@ -15,6 +24,18 @@ from sightlab.report.article import Article, Block, Bullets, Picture, Section, T
 from sightlab.report.phrases import counted, listed
 
 Charts = Callable[[Sequence[AnalysisResult]], Mapping[str, Any]]
+# The charts of each analysis, by its name; altair is imported when one is drawn.
+CHARTS: dict[str, Charts] = {
+    "spectrum": spectrum_charts,
+    "frequency": frequency_charts,
+    "shape": shape_charts,
+    "patches": patches_charts,
+    "corruptions": corruptions_charts,
+    "landscape": landscape_charts,
+    "embedding": embedding_charts,
+    "calibration": calibration_charts,
+    "attention": attention_charts,
+}
 
 
 def analysis_article(

@@ -1,0 +1,208 @@
+"""Runs analyses over networks: which fit, on which images, and what they found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sightlab.data.content_hash import content_of
+from sightlab.data.imageset import Progress
+from sightlab.errors import ModelError, RunError, suggestion
+from sightlab.evaluation import bundle_of
+from sightlab.lens.analyses.table import ANALYSES, Analysis
+from sightlab.lens.subject import IMAGES, Subject, Tick, subject_of
+from sightlab.models import build
+from sightlab.models.pretrained_networks import is_pretrained
+from sightlab.records import Run
+from sightlab.records.analyses import AnalysisResult
+from sightlab.store.analyses import save_analyses
+from sightlab.store.database.upsert import record
+from sightlab.store.run_folder import home_folder
+from sightlab.training.device import own_process
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What analyses found.
+
+    results: by analysis, one for each network that it fits, in the order of the networks. table: the analyses that were
+    asked for. source: the images, in words. left_out: analyses that fit none of the networks, and why. folder: of the
+    run where there is one, else the current folder. notes: of the images.
+    """
+
+    results: Mapping[str, tuple[AnalysisResult, ...]]
+    table: Mapping[str, Analysis]
+    source: str
+    left_out: Mapping[str, str]
+    folder: Path
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {
+            "source": self.source,
+            "notes": list(self.notes),
+            "left_out": dict(self.left_out),
+            "analyses": {name: [one.to_json() for one in results] for name, results in self.results.items()},
+        }
+
+
+def analyze(
+    runs: Sequence[Run | str | Path] | Run | str | Path,
+    *,
+    only: Sequence[str] | None = None,
+    data: str | Path | None = None,
+    limit: int | None = IMAGES,
+    code: str | None = None,
+    device: str = "auto",
+    home: Path | None = None,
+    progress: Progress | None = None,
+    tick: Tick | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Found:
+    """Find out how trained networks see, and keep the figures with each run.
+
+    runs: one or several; also `pretrained/NAME` and `timm/NAME`, which need `data`. only: names of ANALYSES; None takes
+    all that fit the network, and the expensive ones (landscape) only where they are asked for. data: labelled images
+    instead of the validation split; the test split stays sealed. limit: the most images. code: FILE.py:NAME of a
+    network of the user's own.
+
+    Raises SightlabError: an unknown analysis, one that fits none of the networks, networks whose images differ.
+
+    >>> import sightlab, tempfile
+    >>> tiny = sightlab.recipe("lenet", data="fashion-mini", limit_per_class=20, epochs=1, report=False)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = sightlab.analyze(sightlab.train(tiny, home=folder), only=["calibration"])
+    >>> list(found.results), found.results["calibration"][0].analysis
+    (['calibration'], 'calibration')
+    """
+    table = chosen_analyses(only)
+    several = [runs] if isinstance(runs, Run | str | Path) else list(runs)
+    results: dict[str, list[AnalysisResult]] = {name: [] for name in table}
+    reasons: dict[str, str] = {}
+    first: Subject | None = None
+    with own_process():
+        for word in several:
+            subject = opened(word, data, limit, code, device, home, progress)
+            check_same_images(first, subject)
+            first = first or subject
+            own = analyzed(subject, table, reasons, say, tick)
+            keep(word, home, own, subject, say)
+            for result in own:
+                results[result.analysis].append(result)
+    assert first is not None
+    left_out = {name: reasons[name] for name, found in results.items() if not found and name in reasons}
+    if only is not None and left_out:
+        name, reason = next(iter(left_out.items()))
+        raise ModelError(f"analysis {name}: {reason}")
+    folder = run_folder(several[0], home) if len(several) == 1 else None
+    made = {name: tuple(found) for name, found in results.items() if found}
+    return Found(made, table, first.source, left_out, folder or Path(), first.notes)
+
+
+def chosen_analyses(only: Sequence[str] | None) -> dict[str, Analysis]:
+    """The analyses of these names, or those that are made unless they are asked for by name. Raises ModelError."""
+    if only is None:
+        return {name: one for name, one in ANALYSES.items() if one.by_default}
+    for name in only:
+        if name not in ANALYSES:
+            raise ModelError(f"unknown analysis {name!r}; {suggestion(name, ANALYSES)}")
+    if not only:
+        raise ModelError(f"no analysis is named; there are {', '.join(ANALYSES)}")
+    return {name: one for name, one in ANALYSES.items() if name in only}
+
+
+def opened(
+    word: Run | str | Path,
+    data: str | Path | None,
+    limit: int | None,
+    code: str | None,
+    device: str,
+    home: Path | None,
+    progress: Progress | None,
+) -> Subject:
+    """The network that a word names, and its images."""
+    own = None
+    if code is not None and not (isinstance(word, str) and is_pretrained(word)):
+        facts = bundle_of(word, home).facts
+        own = build(
+            code,
+            channels=facts.channels,
+            height=facts.height,
+            width=facts.width,
+            classes=len(facts.classes),
+            options=facts.options,
+        )
+    return subject_of(word, data, limit=limit, model=own, device=device, home=home, progress=progress)
+
+
+def check_same_images(first: Subject | None, second: Subject) -> None:
+    """Raises RunError where two networks are looked at with different images."""
+    if first is None or (len(first.images) == len(second.images) and same_pictures(first, second)):
+        return
+    raise RunError(
+        f"{first.name} and {second.name} are looked at with different images ({first.source}; {second.source}); "
+        "name the same for all with --data SOURCE"
+    )
+
+
+def same_pictures(first: Subject, second: Subject) -> bool:
+    """Whether the images are the same; those of other sizes count as the same where their labels are, in order."""
+    if first.images.shape == second.images.shape:
+        return content_of(first.images) == content_of(second.images)
+    return bool((first.images.labels == second.images.labels).all())
+
+
+def analyzed(
+    subject: Subject,
+    table: Mapping[str, Analysis],
+    reasons: dict[str, str],
+    say: Callable[[str], None],
+    tick: Tick | None,
+) -> list[AnalysisResult]:
+    """What the analyses that fit a network found of it. reasons: told why others do not."""
+    found = []
+    for name, one in table.items():
+        reason = one.unfit(subject)
+        if reason:
+            reasons[name] = f"{subject.name}: {reason}"
+            continue
+        say(f"{subject.name}: {name}")
+        started = time.perf_counter()
+        with torch.random.fork_rng(devices=[]):
+            result = one.run(subject, tick or (lambda _done, _total: None))
+        found.append(replace(result, seconds=time.perf_counter() - started))
+    return found
+
+
+def keep(
+    word: Run | str | Path,
+    home: Path | None,
+    results: Sequence[AnalysisResult],
+    subject: Subject,
+    say: Callable[[str], None],
+) -> None:
+    """Keep what was found with the run, where there is one that may be written to."""
+    folder = run_folder(word, home)
+    if folder is None or not results:
+        return
+    try:
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        save_analyses(folder, results, subject.source, at, content_of(subject.images))
+        record(folder)
+    except OSError as error:
+        say(f"{folder}: cannot be written ({error.strerror}), so the figures are not kept with the run")
+
+
+def run_folder(word: Run | str | Path, home: Path | None) -> Path | None:
+    """The run folder that a word names; None for a bundle alone and for networks that others trained."""
+    if isinstance(word, str) and is_pretrained(word):
+        return None
+    folder = bundle_of(word, home or home_folder()).folder.parent
+    return folder if (folder / "run.json").is_file() else None
