@@ -120,8 +120,8 @@ def contour_levels(low: float, high: float, *, log: bool) -> list[float]:
         return found[:: math.ceil(len(found) / LINES)]
     ten = 10.0 ** math.floor(math.log10((high - low) / LINES))
     step = next(times * ten for times in (1, 2, 5, 10) if (high - low) / (times * ten) <= LINES)
-    first = math.floor(low / step) + 1
-    return [float(f"{n * step:.6g}") for n in range(first, math.ceil(high / step))]
+    marks = (float(f"{n * step:.6g}") for n in range(math.floor(low / step), math.ceil(high / step) + 1))
+    return [mark for mark in marks if low < mark < high]
 
 
 def listed_levels(levels: Sequence[float]) -> str:

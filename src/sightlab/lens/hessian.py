@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -49,12 +50,16 @@ def hessian_product(parts: Sequence[Loss], parameters: Sequence[Tensor]) -> Prod
     Pearlmutter 1994, "Fast exact multiplication by the Hessian": H v is the gradient of the gradient's product with v.
     parts: each gives a scalar, such as one batch's share of a mean; one at a time is held in memory. parameters: they
     require gradients; v and H v are [P], their values one after another. Attention is computed by plain products, since
-    its fused kernels can be differentiated only once. No parameter's `grad` is touched.
+    its fused kernels can be differentiated only once. No parameter's `grad` is touched. Raises RuntimeError, here or in
+    the function that it gives, where an operation has no second derivative.
     """
     # Imported here: it loads torch's compiler, which takes seconds.
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     sizes = [one.numel() for one in parameters]
+    for part in parts[:1]:
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+            check_second_derivatives(torch.autograd.grad(part(), parameters, create_graph=True, materialize_grads=True))
 
     def product(vector: Tensor) -> Tensor:
         pieces = [
@@ -74,6 +79,22 @@ def hessian_product(parts: Sequence[Loss], parameters: Sequence[Tensor]) -> Prod
     return product
 
 
+def check_second_derivatives(slopes: Sequence[Tensor]) -> None:
+    """Raises RuntimeError where a gradient passes through an operation that is marked as once differentiable.
+
+    torch would take such a gradient for a constant, and its Hessian would lack terms without a word.
+    """
+    nodes = [slope.grad_fn for slope in slopes if slope.grad_fn is not None]
+    seen = set(nodes)
+    while nodes:
+        node = nodes.pop()
+        if node.name().endswith("::Error"):
+            raise RuntimeError("an operation of its own can be differentiated only once")
+        following = {one for one, _ in node.next_functions if one is not None} - seen
+        seen |= following
+        nodes += following
+
+
 def largest_eigenvalues(
     product: Product,
     start: Tensor,
@@ -88,7 +109,8 @@ def largest_eigenvalues(
     With full reorthogonalisation, twice at each step (Parlett 1998, "The symmetric eigenvalue problem", sections 13.1
     to 13.7; residuals: equation 13.9). Ends when the residuals of the `count` largest are within `tolerance` of the
     largest by magnitude, after `steps` products, or when the vectors span all that the products of `start` reach.
-    start: [P], any vector but 0; memory is steps x P. Raises ValueError for a start of 0.
+    start: [P], any vector but 0; memory is steps x P. Raises ValueError for a start of 0, and for products that are not
+    finite.
 
     >>> matrix = torch.diag(torch.tensor([5.0, -3.0, 1.0, 0.5], dtype=torch.float64))
     >>> found = largest_eigenvalues(lambda v: matrix @ v, torch.ones(4, dtype=torch.float64), count=2, tolerance=1e-9)
@@ -110,6 +132,8 @@ def largest_eigenvalues(
         for _ in range(2):
             found = found - basis[: step + 1].T @ (basis[: step + 1] @ found)
         left = float(found.norm())
+        if not math.isfinite(left):
+            raise ValueError("its products are not finite")
         spectrum = ritz_values(diagonal, beside, left, count)
         scale = max(abs(spectrum.least), abs(float(spectrum.values[0])))
         settled = len(spectrum.values) == min(count, most) and spectrum.residuals.max() <= tolerance * scale

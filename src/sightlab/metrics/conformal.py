@@ -186,10 +186,12 @@ def tuned(probabilities: Floats, labels: NDArray[np.int64], coverage: float) -> 
     if not count:
         return 1, PENALTIES[0]
     place = min(count, math.ceil((count + 1) * exact(coverage))) - 1
-    free = int(np.sort(own(ranks(probabilities).astype(np.float64), labels))[place])
+    places, plain = ranks(probabilities), aps_scores(probabilities)
+    free = int(np.sort(places[np.arange(count), labels])[place])
+    over = np.maximum(0, places - free)
 
     def mean_size(penalty: float) -> float:
-        scores = raps_scores(probabilities, penalty, free)
+        scores = plain + penalty * over
         return float((scores <= np.sort(own(scores, labels))[place]).sum(axis=1).mean())
 
     return free, min(PENALTIES, key=mean_size)

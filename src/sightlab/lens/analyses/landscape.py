@@ -172,7 +172,7 @@ def curvature(subject: Subject, weights: Sequence[Tensor], steps: int, seed: int
             return largest_eigenvalues(
                 hessian_product(parts, weights), start, count=EIGENVALUES, steps=steps, tick=tick
             )
-        except (RuntimeError, NotImplementedError) as error:
+        except (RuntimeError, ValueError) as error:
             raise ModelError(
                 f"{subject.name}: the Hessian of its loss cannot be computed ({one_line(error)}); leave landscape out"
             ) from error
