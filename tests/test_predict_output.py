@@ -182,3 +182,29 @@ def test_a_zip_without_pictures_names_what_it_holds(cli: Cli, small_run: Path, t
     refused_with(
         cli("predict", small_run, archive), "2 tables or arrays (test.csv, train.csv); unpack it, and name the one"
     )
+
+
+def test_sets_of_classes_come_in_every_form(cli: Cli, small_run: Path, pixels: Path) -> None:
+    words = ("predict", small_run, pixels, "--coverage", "0.9")
+    status, out, err = cli(*words, "--json")
+    assert status == 0
+    sets = [one["set"] for one in json.loads(out)["predictions"]]
+    assert err.count("hold the true class with a probability of at least 90 %") == 1
+    _, out, _ = cli(*words, "--format", "csv")
+    assert [json.loads(row["set"]) for row in rows(out)] == sets
+    assert [int(row["set_size"]) for row in rows(out)] == [len(one) for one in sets]
+    _, out, err = cli(*words, "--sets", "raps")
+    assert out.splitlines()[0].split()[-1] == "set"
+    assert "sets (raps)" in err
+    _, out, _ = cli("predict", small_run, pixels, "--format", "csv")
+    assert "set" not in rows(out)[0]
+
+
+def test_a_submission_takes_no_sets(cli: Cli, small_run: Path, pixels: Path) -> None:
+    words = ("predict", small_run, pixels, "--format", "submission", "--coverage", "0.9")
+    refused_with(cli(*words), "a submission has no place for sets of classes; use --format csv or json")
+
+
+def test_a_coverage_that_is_none_is_refused_by_the_command(cli: Cli, small_run: Path, pixels: Path) -> None:
+    refused_with(cli("predict", small_run, pixels, "--coverage", "95"), "must lie between 0 and 1, such as 0.95")
+    refused_with(cli("predict", small_run, pixels, "--sets", "aps"), "give --coverage 0.95 too")

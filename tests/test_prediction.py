@@ -8,8 +8,12 @@ from PIL import Image
 
 import sightlab
 from sightlab.data.load import load_parts
-from sightlab.errors import DataError
-from sightlab.store.predictions import read_predictions
+from sightlab.errors import DataError, RunError
+from sightlab.metrics import probabilities
+from sightlab.prediction import validation_sets
+from sightlab.records import Predictions
+from sightlab.store.bundle import read_bundle
+from sightlab.store.predictions import read_predictions, save_predictions
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +98,79 @@ def test_what_cannot_be_answered_is_one_line(
         sightlab.predict(small_run, [tmp_path / name])
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_without_a_coverage_there_is_no_set(small_run: Path, pictures: Path) -> None:
+    (answer,) = sightlab.predict(small_run, pictures / "a" / "00.png")
+    assert answer.set is None
+    assert "set" not in answer.to_json()
+
+
+@pytest.mark.parametrize("method", ["lac", "aps", "raps"])
+def test_sets_hold_the_answer_and_are_the_same_for_each_picture_alone(
+    small_run: Path, pictures: Path, method: str
+) -> None:
+    told: list[str] = []
+    answers = sightlab.predict(small_run, pictures / "a", coverage=0.9, sets=method, on_note=told.append)
+    assert all(answer.set is not None and answer.set[0] == answer.predicted for answer in answers)
+    assert any(len(answer.set or ()) > 1 for answer in answers)
+    (alone,) = sightlab.predict(small_run, pictures / "a" / "07.png", coverage=0.9, sets=method)
+    assert alone.set == answers[7].set
+    assert alone.set is not None and alone.to_json()["set"] == list(alone.set)
+    assert len([line for line in told if "hold the true class with a probability of at least 90 %" in line]) == 1
+
+
+@pytest.mark.parametrize("method", ["lac", "aps", "raps"])
+def test_sets_hold_the_true_class_of_the_test_split_as_often_as_asked(small_run: Path, method: str) -> None:
+    rule = validation_sets(read_bundle(small_run), 0.9, method)
+    assert rule is not None
+    test = read_predictions(small_run / "predictions-test.safetensors")
+    members = rule.members(probabilities(test.logits.astype(np.float64)))
+    held = members[np.arange(len(test)), test.labels].mean()
+    spread = (0.9 * 0.1 / (rule.count + 2) + 0.9 * 0.1 / len(test)) ** 0.5  # of the calibration and of the test images
+    assert held == pytest.approx(0.9, abs=4 * spread)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ({"coverage": 95}, "--coverage is 95; must lie between 0 and 1, such as 0.95"),
+        ({"coverage": 0.0}, "must lie between 0 and 1"),
+        ({"coverage": float("nan")}, "must lie between 0 and 1"),
+        ({"coverage": 0.9999}, "needs 9,999 validation images"),
+        ({"coverage": 0.9, "sets": "lca"}, "--sets lca: unknown; did you mean lac?"),
+        ({"sets": "aps"}, "give --coverage 0.95 too"),
+    ],
+)
+def test_sets_that_cannot_be_made_are_one_line(
+    small_run: Path, pictures: Path, words: dict[str, object], says: str
+) -> None:
+    with pytest.raises(RunError) as caught:
+        sightlab.predict(small_run, pictures / "a", **words)  # type: ignore[arg-type]
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_coverage_that_a_refusal_names_works(own_run: Path, pictures: Path) -> None:
+    file = own_run / "predictions-validation.safetensors"
+    kept = read_predictions(file)
+    save_predictions(file, Predictions(kept.logits[:18], kept.labels[:18], kept.index[:18], kept.classes))
+    with pytest.raises(RunError, match=r"needs 19 validation images, and the run has 18; --coverage 0\.94 or less"):
+        sightlab.predict(own_run, pictures / "a", coverage=0.95)
+    assert len(sightlab.predict(own_run, pictures / "a", coverage=0.94)) == 15
+
+
+def test_a_bundle_alone_gives_no_sets(own_run: Path, pictures: Path, tmp_path: Path) -> None:
+    alone = (own_run / "bundle").rename(tmp_path / "alone")
+    assert len(sightlab.predict(alone, pictures / "a")) == 15
+    with pytest.raises(RunError, match=r"predictions-validation\.safetensors .* not beside this bundle; name the run"):
+        sightlab.predict(alone, pictures / "a", coverage=0.9)
+
+
+def test_predictions_of_other_classes_are_refused(own_run: Path, pictures: Path) -> None:
+    file = own_run / "predictions-validation.safetensors"
+    kept = read_predictions(file)
+    others = tuple(f"class {n}" for n in range(10))
+    save_predictions(file, Predictions(kept.logits, kept.labels, kept.index, others))
+    with pytest.raises(RunError, match="its classes are not the model's"):
+        sightlab.predict(own_run, pictures / "a", coverage=0.9)
