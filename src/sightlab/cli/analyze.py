@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -80,5 +80,4 @@ def write_pages(found: Found, target: Path | None) -> list[Path]:
     from sightlab.report.article import page_file, write_article
 
     file = page_file(target or found.folder / "analysis.html")
-    titles: dict[str, Any] = {name: one.title for name, one in found.table.items()}
-    return write_article(analysis_article(found.results, titles, CHARTS, found.source, found.left_out), file)
+    return write_article(analysis_article(found.results, found.titles, CHARTS, found.source, found.left_out), file)

@@ -15,7 +15,7 @@ from sightlab.data.content_hash import content_of
 from sightlab.data.imageset import Progress
 from sightlab.errors import ModelError, RunError, suggestion
 from sightlab.evaluation import bundle_of
-from sightlab.lens.analyses.table import ANALYSES, Analysis
+from sightlab.lens.analyses.table import ANALYSES, PAIRS, Analysis
 from sightlab.lens.subject import IMAGES, Subject, Tick, subject_of
 from sightlab.models import build
 from sightlab.models.pretrained_networks import is_pretrained
@@ -31,13 +31,14 @@ from sightlab.training.device import own_process
 class Found:
     """What analyses found.
 
-    results: by analysis, one for each network that it fits, in the order of the networks. table: the analyses that were
-    asked for. source: the images, in words. left_out: analyses that fit none of the networks, and why. folder: of the
-    run where there is one, else the current folder. notes: of the images.
+    results: by analysis, one for each network that it fits, in the order of the networks; of analyses of pairs, one for
+    the first network with each other. titles: of the analyses that were asked for. source: the images, in words.
+    left_out: analyses that fit none of the networks, and why. folder: of the run where there is one, else the current
+    folder. notes: of the images.
     """
 
     results: Mapping[str, tuple[AnalysisResult, ...]]
-    table: Mapping[str, Analysis]
+    titles: Mapping[str, str]
     source: str
     left_out: Mapping[str, str]
     folder: Path
@@ -82,40 +83,62 @@ def analyze(
     >>> list(found.results), found.results["calibration"][0].analysis
     (['calibration'], 'calibration')
     """
-    table = chosen_analyses(only)
+    table, pairs = chosen_analyses(only)
     several = [runs] if isinstance(runs, Run | str | Path) else list(runs)
     results: dict[str, list[AnalysisResult]] = {name: [] for name in table}
     reasons: dict[str, str] = {}
-    first: Subject | None = None
+    subjects: list[Subject] = []
     with own_process():
         for word in several:
             subject = opened(word, data, limit, code, device, home, progress)
-            check_same_images(first, subject)
-            first = first or subject
+            check_same_images(subjects[0] if subjects else None, subject)
+            subjects.append(subject)
             own = analyzed(subject, table, reasons, say, tick)
             keep(word, home, own, subject, say)
             for result in own:
                 results[result.analysis].append(result)
-    assert first is not None
+        for name in pairs:
+            results[name] = compared(subjects, name, reasons, say, tick)
     left_out = {name: reasons[name] for name, found in results.items() if not found and name in reasons}
     if only is not None and left_out:
         name, reason = next(iter(left_out.items()))
         raise ModelError(f"analysis {name}: {reason}")
     folder = run_folder(several[0], home) if len(several) == 1 else None
+    titles = {name: ANALYSES[name].title for name in table} | {name: PAIRS[name].title for name in pairs}
     made = {name: tuple(found) for name, found in results.items() if found}
-    return Found(made, table, first.source, left_out, folder or Path(), first.notes)
+    return Found(made, titles, subjects[0].source, left_out, folder or Path(), subjects[0].notes)
 
 
-def chosen_analyses(only: Sequence[str] | None) -> dict[str, Analysis]:
-    """The analyses of these names, or those that are made unless they are asked for by name. Raises ModelError."""
+def compared(
+    subjects: Sequence[Subject], name: str, reasons: dict[str, str], say: Callable[[str], None], tick: Tick | None
+) -> list[AnalysisResult]:
+    """What an analysis of pairs finds of the first network with each other."""
+    if len(subjects) < 2:
+        reasons[name] = "it compares two networks; name another run"
+        return []
+    found = []
+    for other in subjects[1:]:
+        say(f"{subjects[0].name} and {other.name}: {name}")
+        try:
+            found.append(PAIRS[name].run(subjects[0], other, tick or (lambda _done, _total: None)))
+        except (ModelError, RunError) as error:
+            reasons[name] = str(error)
+    return found
+
+
+def chosen_analyses(only: Sequence[str] | None) -> tuple[dict[str, Analysis], list[str]]:
+    """The analyses of these names, of single networks and of pairs; without names, those that are made by default.
+
+    Raises ModelError for an unknown name, or none.
+    """
     if only is None:
-        return {name: one for name, one in ANALYSES.items() if one.by_default}
+        return {name: one for name, one in ANALYSES.items() if one.by_default}, list(PAIRS)
     for name in only:
-        if name not in ANALYSES:
-            raise ModelError(f"unknown analysis {name!r}; {suggestion(name, ANALYSES)}")
+        if name not in ANALYSES and name not in PAIRS:
+            raise ModelError(f"unknown analysis {name!r}; {suggestion(name, [*ANALYSES, *PAIRS])}")
     if not only:
-        raise ModelError(f"no analysis is named; there are {', '.join(ANALYSES)}")
-    return {name: one for name, one in ANALYSES.items() if name in only}
+        raise ModelError(f"no analysis is named; there are {', '.join([*ANALYSES, *PAIRS])}")
+    return {name: one for name, one in ANALYSES.items() if name in only}, [name for name in PAIRS if name in only]
 
 
 def opened(
@@ -142,7 +165,7 @@ def opened(
     return subject_of(word, data, limit=limit, model=own, device=device, home=home, progress=progress)
 
 
-def check_same_images(first: Subject | None, second: Subject) -> None:
+def check_same_images(first: Subject, second: Subject) -> None:
     """Raises RunError where two networks are looked at with different images."""
     if first is None or (len(first.images) == len(second.images) and same_pictures(first, second)):
         return

@@ -11,7 +11,7 @@ from sightlab import charts
 from sightlab.charts.attention import attention_charts
 from sightlab.charts.calibration import calibration_charts
 from sightlab.charts.corruptions import corruptions_charts
-from sightlab.charts.embedding import embedding_charts
+from sightlab.charts.embedding import cka_charts, embedding_charts
 from sightlab.charts.frequency import frequency_charts
 from sightlab.charts.landscape import landscape_charts
 from sightlab.charts.patches import patches_charts
@@ -24,6 +24,7 @@ from sightlab.report.article import Article, Block, Bullets, Picture, Section, T
 from sightlab.report.phrases import counted, listed
 
 Charts = Callable[[Sequence[AnalysisResult]], Mapping[str, Any]]
+MOST_FIGURES = 10  # that a table shows unfolded
 # The charts of each analysis, by its name; altair is imported when one is drawn.
 CHARTS: dict[str, Charts] = {
     "spectrum": spectrum_charts,
@@ -35,6 +36,7 @@ CHARTS: dict[str, Charts] = {
     "embedding": embedding_charts,
     "calibration": calibration_charts,
     "attention": attention_charts,
+    "cka": cka_charts,
 }
 
 
@@ -90,7 +92,7 @@ def figures(results: Sequence[AnalysisResult]) -> Table:
         (words(name), *(str(one.estimates[name]) if name in one.estimates else "" for one in results)) for name in names
     ]
     header = ("figure", *(one.subject for one in results)) if len(results) > 1 else ("figure", "value")
-    return Table(header, rows_of(lines))
+    return Table(header, rows_of(lines), folded="All figures" if len(lines) > MOST_FIGURES else "")
 
 
 def differences(results: Sequence[AnalysisResult]) -> list[Block]:

@@ -17,6 +17,7 @@ from sightlab.lens.analyses import (
     shape,
     spectrum,
 )
+from sightlab.lens.cka import layer_cka
 from sightlab.lens.cue_conflict import is_imagenet
 from sightlab.lens.subject import Subject, Tick
 from sightlab.records.analyses import AnalysisResult
@@ -61,3 +62,14 @@ ANALYSES: dict[str, Analysis] = {
     "calibration": Analysis("Calibration and sets of answers", calibration.calibration, calibration.unfit),
     "attention": Analysis("How far heads attend", attention.attention, attention.unfit),
 }
+
+
+@dataclass(frozen=True)
+class PairAnalysis:
+    """An analysis of two networks together. run: what it finds of the first and another, on the same images."""
+
+    title: str
+    run: Callable[[Subject, Subject, Tick], AnalysisResult]
+
+
+PAIRS: dict[str, PairAnalysis] = {"cka": PairAnalysis("Which layers of two networks are alike", layer_cka)}
