@@ -1,5 +1,6 @@
 """Unlabelled pictures in, answers out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -167,10 +168,15 @@ def test_a_bundle_alone_gives_no_sets(own_run: Path, pictures: Path, tmp_path: P
         sightlab.predict(alone, pictures / "a", coverage=0.9)
 
 
-def test_predictions_of_other_classes_are_refused(own_run: Path, pictures: Path) -> None:
+def test_predictions_that_are_not_the_runs_are_refused(own_run: Path, pictures: Path) -> None:
     file = own_run / "predictions-validation.safetensors"
     kept = read_predictions(file)
     others = tuple(f"class {n}" for n in range(10))
-    save_predictions(file, Predictions(kept.logits, kept.labels, kept.index, others))
-    with pytest.raises(RunError, match="its classes are not the model's"):
-        sightlab.predict(own_run, pictures / "a", coverage=0.9)
+    for changed, says in (
+        (replace(kept, classes=others), "its classes are not the model's"),
+        (replace(kept, logits=kept.logits * np.float32(np.nan)), "damaged: logits of row 0"),
+        (replace(kept, labels=kept.labels + 5), "damaged: labels run from 5 to 14"),
+    ):
+        save_predictions(file, changed)
+        with pytest.raises(RunError, match=says):
+            sightlab.predict(own_run, pictures / "a", coverage=0.9)

@@ -18,6 +18,7 @@ from sightlab.data.unlabelled.given_images import Given, given_pictures
 from sightlab.data.unlabelled.picture_input import Picture, Wanted, silent
 from sightlab.errors import DataError, RunError, suggestion
 from sightlab.evaluation import bundle_of, check_logits, recipe_words
+from sightlab.metrics import check_logits as check_predictions
 from sightlab.metrics import probabilities
 from sightlab.metrics.conformal import SETS, ConformalSets, calibrated_sets, least_count
 from sightlab.records import Answer, Run
@@ -122,7 +123,10 @@ def validation_sets(bundle: Bundle, coverage: float | None, method: str | None) 
             f"{bundle.folder.parent.name}: --coverage {coverage:g} with {kind} needs {least:,} validation images, and "
             f"the run has {len(found):,}; {highest_coverage(kind, len(found))}"
         )
-    check_logits(found.logits, bundle)
+    try:
+        check_predictions(found.logits, found.labels)
+    except ValueError as error:
+        raise RunError(f"{file}: damaged: {error}") from error
     return calibrated_sets(kind, probabilities(found.logits.astype(np.float64)), found.labels, coverage)
 
 
