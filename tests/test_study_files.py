@@ -24,6 +24,7 @@ SIX = [
     "cifar100-timm",
 ]
 TWINS = ["cifar100-senet-scaled", "cifar100-timm-scaled"]
+ALL = [*SIX, *TWINS, "cnn-vit"]
 # What the studies published, typed from their tables: top-1, in per cent.
 PUBLISHED = {
     "kmnist-mini-resnet": {"best-published": 97.0},
@@ -51,11 +52,11 @@ def rows_of(study: Study) -> dict[str, Row]:
     return {row.id: row for row in study.rows}
 
 
-def test_the_six_studies_ship_in_the_order_of_the_projects() -> None:
-    assert shipped_studies() == [*SIX, *TWINS]
+def test_the_studies_ship_in_the_order_of_the_projects() -> None:
+    assert shipped_studies() == ALL
 
 
-@pytest.mark.parametrize("name", [*SIX, *TWINS])
+@pytest.mark.parametrize("name", ALL)
 def test_a_study_has_its_three_scales_and_names_what_is_there(name: str) -> None:
     study = read_study(name)
     assert study.name == name
@@ -65,7 +66,7 @@ def test_a_study_has_its_three_scales_and_names_what_is_there(name: str) -> None
     assert {row.form for row in study.rows} >= {"published" if name in SIX else "scaled"}
 
 
-@pytest.mark.parametrize("name", [*SIX, *TWINS])
+@pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "full"])
 def test_every_scale_of_every_study_is_a_plan_of_recipes(name: str, scale: str) -> None:
     plan = plan_study(read_study(name), scale, HOME)
@@ -156,7 +157,7 @@ SMALL = {
         ({"scales": {"huge": {"says": "much"}}}, "scales.huge"),
         ({"rows": [SMALL["rows"][1]]}, "row two: its twin 'one' is no row; the rows are two"),  # type: ignore[index]
         ({"rows": [SMALL["rows"][0]] * 2}, "two rows or grids have the id 'one'"),  # type: ignore[index]
-        ({"scales": {"smoke": {"says": "x", "leave_out": ["three"]}}}, "scale smoke: 'three' is no row and no grid"),
+        ({"scales": {"smoke": {"says": "x", "leave_out": ["three"]}}}, "scale smoke: 'three' is no row, grid, subject or group"),
         (
             {"grids": [{"id": "g", "name": "g", "form": "fast", "x": {"key": "lr", "values": [1, 2]},
                         "y": {"key": "batch_size", "values": [8]}, "published": [[1]]}]},
@@ -219,7 +220,7 @@ def test_list_and_show_tell_what_there_is(cli: Cli) -> None:
 
     status, out, _ = cli("study", "list", "--json")
     assert status == 0
-    assert [one["name"] for one in json.loads(out)["studies"]] == [*SIX, *TWINS]
+    assert [one["name"] for one in json.loads(out)["studies"]] == ALL
     status, out, _ = cli("study", "show", "cifar10-resnet34", "--scale", "full", "--json")
     assert status == 0
     assert json.loads(out)["rows"][0]["published"]["accuracy"] == 0.4341

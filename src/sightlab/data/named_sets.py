@@ -123,5 +123,8 @@ NAMED = {
         ("https://www.cs.toronto.edu/~kriz/",),
         ("cifar100", "cifar-100", "cifar_100"),
     ),
+    # Geirhos et al. 2019: pictures with the shape of one category and the texture of another, in their names. They are
+    # read as pictures of one class; the analysis of shape reads both categories.
+    "cue-conflict": NamedSet(("cue-conflict",), {}, {}, (), ("cue-conflict", "cue_conflict")),
 }
 EMBEDDED = "fashion-mini"

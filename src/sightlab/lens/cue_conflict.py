@@ -18,8 +18,10 @@ from sightlab.data.containers.base import Container
 from sightlab.data.containers.open import open_container
 from sightlab.data.fit_shape import Fitting
 from sightlab.data.imageset import natural_key
+from sightlab.data.named_sets import NAMED as NAMED_SETS
 from sightlab.data.pictures.decode import decode
 from sightlab.data.pictures.suffixes import is_picture_name
+from sightlab.data.sources import find
 from sightlab.errors import DataError
 from sightlab.records.phrases import counted
 
@@ -90,9 +92,10 @@ class CueConflict:
 def read_cue_conflict(source: str | Path) -> CueConflict:
     """The cue-conflict pictures in a folder or an archive: `<shape><number>-<texture><number>.jpg`, in any folder.
 
-    Those whose shape and texture agree are left out. Raises DataError where there is nothing of that kind.
+    source: a path, or `cue-conflict` for the set of that name (`sources.find`). Those whose shape and texture agree are
+    left out. Raises DataError where there is nothing of that kind.
     """
-    path = Path(source).expanduser()
+    path = find(str(source)).path if str(source) in NAMED_SETS else Path(source).expanduser()
     if not path.exists():
         raise DataError(f"{source}: no such folder or archive; name one that holds pictures such as cat1-dog2.jpg")
     container = open_container(path)

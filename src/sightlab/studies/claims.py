@@ -11,6 +11,7 @@ from sightlab.comparison.crossed_values import ValueDifference, difference_of
 from sightlab.comparison.power import MOST_SEEDS, detectable, noise_of, seeds_needed
 from sightlab.records.analyses import AnalysisResult, Estimate
 from sightlab.studies.seeds_together import estimate_of, figure_difference
+from sightlab.studies.study_analyses import Looked
 from sightlab.studies.study_results import Results, RowResult
 from sightlab.studies.study_schema import Claim
 
@@ -23,7 +24,7 @@ class Verdict:
 
     found: the difference of the two rows, on the same images; None where one of them has no runs. verdict: one of
     HOLDS, FAILS, OPEN. cost: seconds of one training of the row divided by its twin's. needed: what it would take to
-    tell, "" where it is told. sides: the values of row and twin, of a claim of a figure.
+    tell, "" where it is told.
     """
 
     claim: Claim
@@ -31,7 +32,6 @@ class Verdict:
     verdict: str
     cost: float = math.nan
     needed: str = ""
-    sides: tuple[float, ...] = ()
 
 
 def verdicts_on(results: Results) -> list[Verdict]:
@@ -57,9 +57,12 @@ def verdict_on(claim: Claim, results: Results) -> Verdict:
 def verdict_on_figure(claim: Claim, results: Results) -> Verdict:
     """The verdict on a claim of a figure of an analysis. Raises StudyError for a figure that there is not."""
     figure = (claim.figure or "").partition(".")[2]
-    ours = analyses_of(results, claim, claim.row)
     twin = results.plan.study.twin_of(claim)
-    theirs = analyses_of(results, claim, twin) if twin is not None else (claim.published or 0.0)
+    looked = group_of(results, claim)
+    if looked is None:
+        return Verdict(claim, None, OPEN, needed="what this scale leaves out")
+    ours = analyses_of(looked, claim, claim.row)
+    theirs = analyses_of(looked, claim, twin) if twin is not None else (claim.against or 0.0)
     if not ours or theirs == ():
         return Verdict(claim, None, OPEN, needed="the analysis of both" if twin is not None else "the analysis")
     first = estimate_of(ours[0], figure)
@@ -71,13 +74,18 @@ def verdict_on_figure(claim: Claim, results: Results) -> Verdict:
     return Verdict(claim, estimate, verdict, needed=figure_needed(found, ours, theirs) if verdict == OPEN else "")
 
 
-def analyses_of(results: Results, claim: Claim, id_: str) -> tuple[AnalysisResult, ...]:
-    """What the claim's analysis found of a row or a subject, a result for each seed; () where it was not made."""
+def group_of(results: Results, claim: Claim) -> Looked | None:
+    """The group of analyses that has the claim's figure of both its sides; None where the scale leaves it out."""
     both = {claim.row, results.plan.study.twin_of(claim)} - {None}
     for looked in results.analyses:
-        if both <= set(looked.planned.looks.of) and claim.analysis in looked.planned.looks.only:
-            return next((one.results.get(claim.analysis, ()) for one in looked.networks if one.id == id_), ())
-    return ()
+        if both <= {one.id for one in looked.networks} and claim.analysis in looked.planned.looks.only:
+            return looked
+    return None
+
+
+def analyses_of(looked: Looked, claim: Claim, id_: str) -> tuple[AnalysisResult, ...]:
+    """What the claim's analysis found of a row or a subject, a result for each seed; () where it was not made."""
+    return next(one.results.get(claim.analysis, ()) for one in looked.networks if one.id == id_)
 
 
 def judged(claim: Claim, low: float, high: float) -> str:

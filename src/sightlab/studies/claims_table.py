@@ -78,8 +78,7 @@ def compared(claim: Claim, results: Results) -> str:
     study = results.plan.study
     names = {row.id: row.name for row in study.rows} | {one.id: one.name for one in study.subjects}
     twin = study.twin_of(claim)
-    other = f"{claim.published:g}, published" if twin is None else names[twin]
-    return f"{names[claim.row]} less {other}"
+    return f"{names[claim.row]} against {claim.against:g}" if twin is None else f"{names[claim.row]} less {names[twin]}"
 
 
 def shown(found: Estimate | None) -> tuple[str, str]:

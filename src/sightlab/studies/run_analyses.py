@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sightlab.data.content_hash import content_of
-from sightlab.data.sources import find
 from sightlab.errors import StudyError
 from sightlab.files import write_text
-from sightlab.lens.analyses import shape
-from sightlab.lens.analyses.table import ANALYSES, Analysis
+from sightlab.lens.analyses.table import ANALYSES
 from sightlab.lens.analyze import analyzed, check_same_images
-from sightlab.lens.cue_conflict import is_imagenet
 from sightlab.lens.subject import Subject, Tick, subject_of
 from sightlab.store.analyses import kept_result, save_analyses
 from sightlab.store.database.upsert import record
 from sightlab.studies.study_analyses import FORMAT, Network, index_file, networks_of
-from sightlab.studies.study_plan import Plan, PlannedLooks, id_of
+from sightlab.studies.study_plan import Plan, id_of
 from sightlab.training.callbacks import Paused
 from sightlab.training.device import own_process
 
@@ -57,7 +52,7 @@ def run_analyses(
                         if should_pause():
                             raise Paused
                         if kept_result(network.folder, name, images) is None:
-                            made += look(network, subject, planned, name, images, unfit, say, tick)
+                            made += look(network, subject, name, images, unfit, say, tick)
                     entry = {"id": id_of(one), "network": network.key, "images": images, "unfit": unfit}
                     looked.setdefault(planned.looks.id, []).append(entry | {"source": subject.source})
     write_text(index_file(plan, home), json.dumps({"format": FORMAT, "groups": looked}, ensure_ascii=False, indent=1))
@@ -67,7 +62,6 @@ def run_analyses(
 def look(
     network: Network,
     subject: Subject,
-    planned: PlannedLooks,
     name: str,
     images: str,
     unfit: dict[str, str],
@@ -76,8 +70,7 @@ def look(
 ) -> int:
     """Make one analysis and keep it; gives whether there was one to make. unfit: told why not."""
     reasons: dict[str, str] = {}
-    table = {name: analysis_of(name, subject, planned.looks.data)}
-    results = analyzed(subject, table, reasons, lambda _: say(f"{network.name}: {name}"), tick)
+    results = analyzed(subject, {name: ANALYSES[name]}, reasons, lambda _: say(f"{network.name}: {name}"), tick)
     unfit |= {key: reason.removeprefix(f"{subject.name}: ") for key, reason in reasons.items()}
     if not results:
         return 0
@@ -89,15 +82,3 @@ def look(
     if isinstance(network.word, Path):
         record(network.folder)
     return len(results)
-
-
-def analysis_of(name: str, subject: Subject, data: str | None) -> Analysis:
-    """The analysis of this name; that of shape on the cue-conflict images themselves, where a network can answer them.
-
-    data: the images of the group.
-    """
-    one = ANALYSES[name]
-    if name != "shape" or data is None or subject.labelled or not is_imagenet(subject.outputs):
-        return one
-    place = find(data).path
-    return replace(one, run=partial(shape.shape, data=place), unfit=partial(shape.unfit, data=place))

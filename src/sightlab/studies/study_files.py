@@ -28,6 +28,7 @@ ORDER = (
     "cifar100-timm",
     "cifar100-senet-scaled",
     "cifar100-timm-scaled",
+    "cnn-vit",
 )
 
 

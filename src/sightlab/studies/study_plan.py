@@ -12,6 +12,7 @@ from sightlab.models.names import check_name
 from sightlab.recipes.keys import full_key
 from sightlab.recipes.overrides import changed
 from sightlab.recipes.schema import Recipe
+from sightlab.report.analysis_page import CHARTS
 from sightlab.studies.study_files import scale_of
 from sightlab.studies.study_schema import Grid, Looks, Named, Row, RowAt, Scale, Study, Subject, slug
 
@@ -129,15 +130,14 @@ def id_of(one: PlannedRow | Subject) -> str:
 
 def planned_looks(study: Study, scale: Scale, looks: Looks, rows: Sequence[PlannedRow]) -> PlannedLooks | None:
     """A group of analyses at a scale; None where nothing of it is left. Raises StudyError for an unknown analysis."""
-    from sightlab.lens.analyses.table import ANALYSES  # loads torch, which most studies are listed without
-
     for name in looks.only:
-        if name not in ANALYSES:
-            raise StudyError(f"study {study.name}, {looks.id}: unknown analysis {name!r}; {suggestion(name, ANALYSES)}")
+        if name not in CHARTS:
+            raise StudyError(f"study {study.name}, {looks.id}: unknown analysis {name!r}; {suggestion(name, CHARTS)}")
     all_of_them: tuple[PlannedRow | Subject, ...] = (*rows, *study.subjects)
     there = {id_of(one): one for one in all_of_them if id_of(one) not in scale.leave_out}
     of = tuple(there[id_] for id_ in looks.of if id_ in there)
-    return None if looks.id in scale.leave_out or not of else PlannedLooks(looks, of, scale.images or looks.images)
+    most = min(looks.images, scale.images or looks.images)
+    return None if looks.id in scale.leave_out or not of else PlannedLooks(looks, of, most)
 
 
 def csv_files(source: str, rows: int | None, home: Path) -> CsvFiles:

@@ -155,8 +155,8 @@ class Claim(Part):
     says: in words. least, most: the claimed difference, row less twin; at least one of them. It is of test accuracies,
     in points, or of a `figure` of an analysis, ANALYSIS.NAME, in points where it is a share and else in its own unit.
     Of a figure, row and twin may be subjects too. change_from: another figure of that analysis, whose value is taken
-    from the figure's first: `change_from: accuracy` compares what each network loses. published: a figure of others
-    that the row is held against, in place of a twin.
+    from the figure's first: `change_from: accuracy` compares what each network loses. against: a number that the row is
+    held against in place of a twin, such as a published figure.
 
     >>> Claim(says="SE adds 1 to 2 points", row="senet", least=1, most=2).least
     1.0
@@ -167,7 +167,7 @@ class Claim(Part):
     twin: Slug | None = None
     figure: Annotated[str, Field(pattern=r"^[a-z_]+\.[A-Za-z0-9_]+$")] | None = None
     change_from: str | None = None
-    published: float | None = None
+    against: float | None = None
     least: Annotated[float, Field(ge=-100, le=100)] | None = None
     most: Annotated[float, Field(ge=-100, le=100)] | None = None
 
@@ -186,10 +186,10 @@ class Claim(Part):
 
     @model_validator(mode="after")
     def _of_a_figure(self) -> Claim:
-        if self.figure is None and (self.change_from is not None or self.published is not None):
-            raise ValueError("change_from and published are of a claim with a figure, such as `figure: spectrum.high`")
-        if self.published is not None and self.twin is not None:
-            raise ValueError("a claim has a twin or a published figure, not both")
+        if self.figure is None and (self.change_from is not None or self.against is not None):
+            raise ValueError("change_from and against are of a claim with a figure, such as `figure: spectrum.high`")
+        if self.against is not None and self.twin is not None:
+            raise ValueError("a claim has a twin or a number to be held against, not both")
         return self
 
 
@@ -255,12 +255,14 @@ class Study(Part):
         for name, scale in self.scales.items():
             for one in (*scale.rows, *scale.leave_out):
                 if one not in ids:
-                    raise ValueError(f"scale {name}: {one!r} is no row and no grid; there are {', '.join(ids)}")
+                    raise ValueError(
+                        f"scale {name}: {one!r} is no row, grid, subject or group; there are {', '.join(ids)}"
+                    )
         return self
 
     def twin_of(self, claim: Claim) -> str | None:
-        """The id that a claim compares its row with; None for a published figure."""
-        if claim.published is not None:
+        """The id that a claim compares its row with; None where that is a number."""
+        if claim.against is not None:
             return None
         return claim.twin or next((row.twin for row in self.rows if row.id == claim.row), None)
 
@@ -282,9 +284,9 @@ class Study(Part):
             if claim.row not in ids or twin not in ids:
                 raise ValueError(f"claim {claim.says!r}: compares {claim.row} with {twin}; rows are {', '.join(ids)}")
             return
-        sides = {claim.row} if claim.published is not None else {claim.row, twin}
+        sides = {claim.row} if claim.against is not None else {claim.row, twin}
         if not any(sides <= set(group.of) and claim.analysis in group.only for group in self.analyses):
-            what = claim.row if claim.published is not None else f"{claim.row} and {twin} together"
+            what = claim.row if claim.against is not None else f"{claim.row} and {twin} together"
             raise ValueError(f"claim {claim.says!r}: no group of analyses has {claim.analysis} of {what}")
 
 
