@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -122,13 +123,14 @@ def cka_charts(results: Sequence[AnalysisResult]) -> dict[str, alt.TopLevelMixin
 
 
 def cka_rows(result: AnalysisResult) -> list[dict[str, Any]]:
-    """A row a cell: {first, second: layers, column, row: their places from 1, cka}."""
+    """A row a cell that has a value: {first, second: blocks, row, column: their places from 1, cka}."""
     matrix = result.arrays["cka"]
     first, second = (result.tables[axis][1] for axis in ("Rows", "Columns"))
     return [
         {"first": one[0], "second": other[0], "row": i + 1, "column": j + 1, "cka": round(float(matrix[i, j]), 4)}
         for i, one in enumerate(first)
         for j, other in enumerate(second)
+        if not math.isnan(matrix[i, j])
     ]
 
 

@@ -41,9 +41,11 @@ def feature_layer(subject: Subject) -> str:
     return name
 
 
-def penultimate_features(subject: Subject, tick: Tick) -> NDArray[np.float32]:
-    """The penultimate features of all images, float32 [N, D]; maps and tokens are averaged over their places."""
-    name = feature_layer(subject)
+def penultimate_features(subject: Subject, name: str, tick: Tick) -> NDArray[np.float32]:
+    """The penultimate features of all images, float32 [N, D]; maps and tokens are averaged over their places.
+
+    name: as `feature_layer` gives it.
+    """
     kept: list[Tensor] = []
     parts: list[NDArray[np.float32]] = []
     with ExitStack() as stack, torch.inference_mode():

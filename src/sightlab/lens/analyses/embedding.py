@@ -51,8 +51,8 @@ def embedding(subject: Subject, tick: Tick = silent, *, method: str = "pca", see
     started = time.perf_counter()
     if method not in MAPS:
         raise ModelError(f"unknown method {method!r}; {suggestion(method, MAPS)}")
-    make = MAPS[method]
-    features = penultimate_features(subject, tick)
+    make, layer = MAPS[method], feature_layer(subject)
+    features = penultimate_features(subject, layer, tick)
     labels = subject.images.labels
     positions, variance = make(features, seed)
     order, silhouettes = neighbours_and_silhouettes(features, labels)
@@ -63,6 +63,7 @@ def embedding(subject: Subject, tick: Tick = silent, *, method: str = "pca", see
     if len(present) > 1:
         estimates["silhouette"] = mean_of(silhouettes)
     shown = spread_out(positions, labels)
+    where = f"the input of {layer}" if layer else "the network's outputs"
     classes = tuple(
         Curve(subject.classes[label], *(tuple(axis.tolist()) for axis in positions[labels == label].T))
         for label in present
@@ -84,18 +85,12 @@ def embedding(subject: Subject, tick: Tick = silent, *, method: str = "pca", see
             f"the features of {subject.name}.",
         ),
         notes=(
-            f"Features: {where(subject)}, {features.shape[1]:,} numbers an image. The figures are of the features, not "
+            f"Features: {where}, {features.shape[1]:,} numbers an image. The figures are of the features, not "
             "of the map.",
             *(() if variance.size else ("t-SNE keeps neighbours together; distances between groups mean little.",)),
         ),
         seconds=time.perf_counter() - started,
     )
-
-
-def where(subject: Subject) -> str:
-    """Where the features are taken, in words."""
-    name = feature_layer(subject)
-    return f"the input of {name}" if name else "the network's outputs"
 
 
 def pca(features: NDArray[np.float32], _seed: int = 0) -> Map:
