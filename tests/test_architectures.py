@@ -9,20 +9,20 @@ from torch import Tensor, nn
 
 from sightlab.errors import ModelError
 from sightlab.models import MODELS, build, parameter_count
-from sightlab.models.cost import forward_flops
+from sightlab.models.cost import NoFirstWeights, forward_flops
 from sightlab.models.study_networks import SharedResNet20
 from sightlab.models.vit import choose_patch
 
 
 def on_meta(name: str, size: int, *, channels: int = 3, classes: int = 10, **options: object) -> nn.Module:
     """The network without memory for its weights: shapes and counts are all that matters."""
-    with torch.device("meta"):
+    with torch.device("meta"), NoFirstWeights():
         return build(name, channels=channels, classes=classes, height=size, width=size, options=options)
 
 
 def told(name: str, size: int, **options: object) -> list[str]:
     lines: list[str] = []
-    with torch.device("meta"):
+    with torch.device("meta"), NoFirstWeights():
         build(name, channels=3, classes=10, height=size, width=size, options=options, say=lines.append)
     return lines
 

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from sightlab.errors import ModelError
 from sightlab.models import build, parameter_count
 from sightlab.models.attention import CBAM, SqueezeExcitation
+from sightlab.models.cost import NoFirstWeights
 from sightlab.models.regularise import StochasticDepth, depth_rates
 from sightlab.models.residual_blocks import ZeroPadding
 
@@ -154,7 +155,7 @@ def test_cbam_is_timms() -> None:
 
 @pytest.mark.parametrize("block", ["resnet18", "preact-resnet18", "cifar-resnet20"])
 def test_attention_scales_the_end_of_every_branch(block: str) -> None:
-    with torch.device("meta"):
+    with torch.device("meta"), NoFirstWeights():
         for attention, kind in (("se", SqueezeExcitation), ("cbam", CBAM), ("none", nn.Identity)):
             net = build(block, channels=1, classes=2, height=28, width=28, options={"attention": attention})
             scaled = [m.attention for m in net.modules() if hasattr(m, "attention")]
@@ -167,7 +168,7 @@ def test_cbam_adds_what_its_layers_have() -> None:
         return 2 * channels * (channels // 16) + 2 * 7 * 7 + 2
 
     shape = {"channels": 3, "classes": 1000, "height": 224, "width": 224}
-    with torch.device("meta"):
+    with torch.device("meta"), NoFirstWeights():
         plain = parameter_count(build("resnet50", **shape))
         found = parameter_count(build("resnet50", **shape, options={"attention": "cbam"}))
     assert found - plain == 3 * extra(256) + 4 * extra(512) + 6 * extra(1024) + 3 * extra(2048)
@@ -191,7 +192,7 @@ def test_one_hidden_size_may_be_given_as_a_number() -> None:
 @pytest.mark.parametrize("layers", [20, 32, 44, 56, 110])
 def test_a_cifar_resnet_has_the_published_parameters(layers: int) -> None:
     published = {20: 0.27, 32: 0.46, 44: 0.66, 56: 0.85, 110: 1.7}[layers]  # He et al. 2016, table 6
-    with torch.device("meta"):
+    with torch.device("meta"), NoFirstWeights():
         net = build(f"cifar-resnet{layers}", channels=3, classes=10, height=32, width=32)
     millions = parameter_count(net) / 1e6
     assert round(millions, 1 if layers == 110 else 2) == published
@@ -201,7 +202,7 @@ def test_a_cifar_resnet_has_the_published_parameters(layers: int) -> None:
 
 def test_option_b_adds_two_projections() -> None:
     shape = {"channels": 3, "classes": 10, "height": 32, "width": 32}
-    with torch.device("meta"):
+    with torch.device("meta"), NoFirstWeights():
         plain = parameter_count(build("cifar-resnet20", **shape))
         found = parameter_count(build("cifar-resnet20", **shape, options={"shortcut": "b"}))
     assert found - plain == (16 * 32 + 2 * 32) + (32 * 64 + 2 * 64)

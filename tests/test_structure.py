@@ -21,6 +21,7 @@ from sightlab.lens.receptive_field import Field, Span, groups
 from sightlab.lens.structure import Structure, read_shape, structure
 from sightlab.lens.tracer import trace
 from sightlab.models import MODELS, build
+from sightlab.models.cost import NoFirstWeights
 
 Window = tuple[int, int, int, int]
 windows = st.tuples(st.integers(1, 7), st.integers(1, 3), st.integers(0, 3), st.integers(1, 2))
@@ -29,7 +30,7 @@ windows = st.tuples(st.integers(1, 7), st.integers(1, 3), st.integers(0, 3), st.
 @cache
 def on_paper(name: str, channels: int, size: int, classes: int = 10) -> nn.Module:
     """A network without numbers: shapes and counts are all it is asked for."""
-    with torch.device("meta"):
+    with torch.device("meta"), NoFirstWeights():
         return build(name, channels=channels, classes=classes, height=size, width=size).eval()
 
 

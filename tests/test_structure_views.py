@@ -19,6 +19,7 @@ from sightlab.lens.design_rules import compare_rules, design_rules
 from sightlab.lens.diagram import PARAMETERS, diagram, side_by_side
 from sightlab.lens.feature_maps import filter_images, map_images, stages
 from sightlab.lens.structure import Structure, structure
+from sightlab.models.cost import NoFirstWeights
 from tests import drawings
 from tests.conftest import ROOT, Cli, refused_with
 from tests.test_structure import Again, There
@@ -50,7 +51,7 @@ def torch_resnet() -> nn.Module:
     """torchvision's own, in which blocks are other classes than ours."""
     from torchvision.models import resnet18
 
-    with torch.device("meta"):
+    with torch.device("meta"), NoFirstWeights():
         net: nn.Module = resnet18()
     return net
 
@@ -58,7 +59,7 @@ def torch_resnet() -> nn.Module:
 def test_a_dense_network_is_four_dense_blocks() -> None:
     from torchvision.models import densenet121
 
-    with torch.device("meta"):
+    with torch.device("meta"), NoFirstWeights():
         found = structure(densenet121(), (3, 64, 64))
     dense = [part for part in blocks_of(found) if part.kind == "dense"]
     assert [sum(repeat.count for repeat in part.rows) for part in dense] == [6, 12, 24, 16]
