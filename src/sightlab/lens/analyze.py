@@ -165,8 +165,8 @@ def opened(
     return subject_of(word, data, limit=limit, model=own, device=device, home=home, progress=progress)
 
 
-def check_same_images(first: Subject, second: Subject) -> None:
-    """Raises RunError where two networks are looked at with different images."""
+def check_same_images(first: Subject | None, second: Subject) -> None:
+    """Raises RunError where two networks are looked at with different images; of the first there is nothing to say."""
     if first is None or (len(first.images) == len(second.images) and same_pictures(first, second)):
         return
     raise RunError(
