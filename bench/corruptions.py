@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from data_path import pictures
 from measure import ROUNDS, Row, in_turn, seconds_of
 from numpy.typing import NDArray
+from pictures import pictures
 
 from sightlab.lens.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from sightlab.training.device import own_process, physical_cores

@@ -7,7 +7,6 @@ for a core that another process is using would be measured instead.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -20,18 +19,17 @@ import pandas as pd
 import peers
 import torch
 from measure import ROUNDS, Row, faster, in_turn, seconds_of, with_threads
+from pictures import pictures
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from sightlab.augment.counter_rng import CounterRNG
 from sightlab.augment.pipeline import augmentation
 from sightlab.data.batches import Batches, images_at
-from sightlab.data.containers.base import DataFile
-from sightlab.data.formats.csv import read_csv
-from sightlab.data.imageset import ImageSet
-from sightlab.data.load import load_data
+from sightlab.data.imageset import ImageSet, in_memory
+from sightlab.data.load import examined
 
-BATCH, IMAGES = 128, 5120
+BATCH = 128
 CROP = {"crop_padding": 4, "flip": 0.5}
 CIFAR10 = transforms.AutoAugmentPolicy.CIFAR10
 # what is measured, ours, theirs (after the crop and the flip), how many times as fast the project wants to be
@@ -70,16 +68,6 @@ def our_epoch(images: ImageSet, asked: dict[str, Any]) -> Callable[[], float]:
     return lambda: batches.steps / seconds_of(run)
 
 
-def pictures() -> tuple[ImageSet, str]:
-    """The images to measure with, and what they are: CIFAR-10 where SIGHTLAB_DATA has it, else noise."""
-    local = Path(os.environ.get("SIGHTLAB_DATA", "../shared/data")) / "cifar10-jpeg.tar"
-    if local.exists():
-        train = load_data(local).train
-        return train.take(np.arange(min(IMAGES, len(train)))), "CIFAR-10"
-    noise = np.random.default_rng(0).integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)
-    return ImageSet(noise, np.zeros(IMAGES, np.int64), ("noise",)), "noise"
-
-
 def write_csv(path: Path) -> None:
     """As many digits as Fashion-MNIST: half of the pixels are 0, the others even over 1 to 255."""
     generator = np.random.default_rng(0)
@@ -91,12 +79,17 @@ def write_csv(path: Path) -> None:
             stream.writelines(",".join(map(str, row)) + "\n" for row in np.hstack([labels, pixels]).tolist())
 
 
+def read_whole(path: Path) -> None:
+    """Look at a file, decide how to read it, and read it into memory; nothing is kept in the cache."""
+    examined(path).decision.claim().read(in_memory, None)
+
+
 def csv_row() -> Row:
     """Reading a CSV of 60,000 pictures."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sample.csv"
         write_csv(path)
-        sides = {"sightlab": partial(read_csv, DataFile.at(path)), "pandas": partial(pd.read_csv, path)}
+        sides = {"sightlab": partial(read_whole, path), "pandas": partial(pd.read_csv, path)}
         in_turn({name: partial(seconds_of, side) for name, side in sides.items()}, rounds=1)
         found = in_turn({name: partial(seconds_of, side) for name, side in sides.items()})
     mine, other = median(found["sightlab"]), median(found["pandas"])
