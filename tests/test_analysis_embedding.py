@@ -236,6 +236,9 @@ def test_networks_with_other_images_or_without_maps_are_not_compared() -> None:
     first = subject_with(SmallTransformer(16), 16, count=12, name="a")
     with pytest.raises(RunError, match=r"a and b are looked at with different images .* --data SOURCE"):
         layer_cka(first, subject_with(SmallTransformer(16), 16, count=10, name="b"))
+    few = subject_with(SmallTransformer(16), 16, count=2)
+    with pytest.raises(RunError, match=r"2 images; CKA takes 3 to 1,000 \(--images\)"):
+        layer_cka(few, few)
     flat = subject_with(nn.Sequential(nn.Flatten(), nn.Linear(256, 2)), 16, count=12, name="flat")
     with pytest.raises(ModelError, match="flat: no layer of it gives maps"):
         layer_cka(first, flat)

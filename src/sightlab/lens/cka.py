@@ -78,7 +78,7 @@ def check_comparable(first: Subject, second: Subject) -> None:
             "name the same for both with --data SOURCE"
         )
     if not FEWEST <= count <= MOST:
-        raise RunError(f"{first.source}: {count:,} images; CKA takes {FEWEST} to {MOST:,}")
+        raise RunError(f"{first.source}: {count:,} images; CKA takes {FEWEST} to {MOST:,} (--images)")
 
 
 def block_similarities(subject: Subject, tick: Tick) -> NDArray[np.float32]:
