@@ -157,7 +157,7 @@ SMALL = {
         ({"scales": {"huge": {"says": "much"}}}, "scales.huge"),
         ({"rows": [SMALL["rows"][1]]}, "row two: its twin 'one' is no row; the rows are two"),  # type: ignore[index]
         ({"rows": [SMALL["rows"][0]] * 2}, "two rows or grids have the id 'one'"),  # type: ignore[index]
-        ({"scales": {"smoke": {"says": "x", "leave_out": ["three"]}}}, "smoke: 'three' is no row, grid, subject or group"),
+        ({"scales": {"smoke": {"says": "x", "leave_out": ["three"]}}}, "'three' is no row, grid, subject or group"),
         (
             {"grids": [{"id": "g", "name": "g", "form": "fast", "x": {"key": "lr", "values": [1, 2]},
                         "y": {"key": "batch_size", "values": [8]}, "published": [[1]]}]},

@@ -10,7 +10,7 @@ from sightlab.comparison import difference
 from sightlab.comparison.crossed_values import ValueDifference, difference_of
 from sightlab.comparison.power import MOST_SEEDS, detectable, noise_of, seeds_needed
 from sightlab.records.analyses import AnalysisResult, Estimate
-from sightlab.studies.seeds_together import estimate_of, figure_difference
+from sightlab.studies.seeds_together import figure_difference
 from sightlab.studies.study_analyses import Looked
 from sightlab.studies.study_results import Results, RowResult
 from sightlab.studies.study_schema import Claim
@@ -55,7 +55,7 @@ def verdict_on(claim: Claim, results: Results) -> Verdict:
 
 
 def verdict_on_figure(claim: Claim, results: Results) -> Verdict:
-    """The verdict on a claim of a figure of an analysis. Raises StudyError for a figure that there is not."""
+    """The verdict on a claim of a figure of an analysis."""
     figure = (claim.figure or "").partition(".")[2]
     twin = results.plan.study.twin_of(claim)
     looked = group_of(results, claim)
@@ -65,13 +65,25 @@ def verdict_on_figure(claim: Claim, results: Results) -> Verdict:
     theirs = analyses_of(looked, claim, twin) if twin is not None else (claim.against or 0.0)
     if not ours or theirs == ():
         return Verdict(claim, None, OPEN, needed="the analysis of both" if twin is not None else "the analysis")
-    first = estimate_of(ours[0], figure)
+    lacking = missing_figure(claim, figure, ours if isinstance(theirs, float) else (*ours, *theirs))
+    if lacking:
+        return Verdict(claim, None, OPEN, needed=lacking)
+    first = ours[0].estimates[figure]
     found = figure_difference(figure, claim.change_from, ours, theirs)
     unit = 100 if first.share else 1
     low, high = found.interval or (None, None)
     estimate = Estimate(found.difference, low, high, first.count, first.share)
     verdict = OPEN if low is None or high is None else judged(claim, unit * low, unit * high)
     return Verdict(claim, estimate, verdict, needed=figure_needed(found, ours, theirs) if verdict == OPEN else "")
+
+
+def missing_figure(claim: Claim, figure: str, results: Sequence[AnalysisResult]) -> str:
+    """What is said where an analysis did not give a claim's figures, as where no answer counts; "" where it did."""
+    for result in results:
+        for name in filter(None, (figure, claim.change_from)):
+            if name not in result.estimates:
+                return f"a figure {name!r} of {result.subject}, which has {', '.join(result.estimates) or 'none'}"
+    return ""
 
 
 def group_of(results: Results, claim: Claim) -> Looked | None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from sightlab.comparison import spread
 from sightlab.comparison.crossed_values import ValueDifference, crossed_values, linearised, seed_difference
-from sightlab.errors import StudyError, suggestion
 from sightlab.records.analyses import AnalysisResult, Curve, Estimate
 
 # Analyses whose curves and arrays mean the same in every seed. Heads and features are others in each.
@@ -100,7 +99,7 @@ def figure_difference(
 
     Over seeds and images together where the figure is a mean over images (`crossed_values`), else over seeds alone.
     What a published figure varies by is not known, and not counted. change_from: another figure of the same analysis
-    that is taken from it first. Raises StudyError for a figure that the analysis does not have.
+    that is taken from it first. Raises KeyError for a figure that the analysis does not have.
     """
     ours = [per_image(one, figure, change_from) for one in a]
     if isinstance(b, float | int):
@@ -117,16 +116,8 @@ def figure_difference(
 
 def value_of(result: AnalysisResult, figure: str, change_from: str | None) -> float:
     """A figure of an analysis, less another where there is one to take from it."""
-    taken = 0.0 if change_from is None else estimate_of(result, change_from).value
-    return estimate_of(result, figure).value - taken
-
-
-def estimate_of(result: AnalysisResult, figure: str) -> Estimate:
-    """A figure of an analysis. Raises StudyError where it does not have it."""
-    if figure not in result.estimates:
-        there = suggestion(figure, result.estimates) if result.estimates else "it has none"
-        raise StudyError(f"analysis {result.analysis} of {result.subject} has no figure {figure!r}; {there}")
-    return result.estimates[figure]
+    taken = 0.0 if change_from is None else result.estimates[change_from].value
+    return result.estimates[figure].value - taken
 
 
 def per_image(result: AnalysisResult, figure: str, change_from: str | None) -> NDArray[np.float64] | None:
