@@ -187,7 +187,7 @@ def result_of(
         per_image=per_image,
         arrays=arrays,
         tables={"Attention by layer": (header, rows)},
-        sentences=said(subject, layers, {name: one.value for name, one in estimates.items()}, even),
+        sentences=said(layers, {name: one.value for name, one in estimates.items()}, even),
         notes=remarks(subject, layers),
         seconds=seconds,
     )
@@ -201,13 +201,11 @@ def curve(name: str, depth: Sequence[float], values: Sequence[NDArray[np.float64
     return Curve(name, tuple(depth), tuple(one.value for one in found), low, high)
 
 
-def said(
-    subject: Subject, layers: Sequence[Layer], values: Mapping[str, float], even: Sequence[float]
-) -> tuple[str, ...]:
+def said(layers: Sequence[Layer], values: Mapping[str, float], even: Sequence[float]) -> tuple[str, ...]:
     """What it comes to, in words."""
     first, last = values["attention_distance_first"], values["attention_distance_last"]
-    mean = f"Heads of {subject.name} attend {values['attention_distance']:.1f} pixels far on average; attending evenly "
-    mean += f"to all patches would be {np.mean(even):.1f} pixels."
+    mean = f"Heads attend {values['attention_distance']:.1f} pixels far on average; attending evenly to all patches "
+    mean += f"would be {np.mean(even):.1f} pixels."
     if len(layers) == 1:
         return (mean,)
     return (mean, f"In the first layer it is {first:.1f} pixels, in the last {last:.1f}.")

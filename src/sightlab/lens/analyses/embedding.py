@@ -82,7 +82,7 @@ def embedding(subject: Subject, tick: Tick = silent, *, method: str = "pca", see
         },
         sentences=(
             f"{right.mean():.1%} of the images have the class of most of their {NEIGHBOURS} nearest neighbours among "
-            f"the features of {subject.name}.",
+            "its features.",
         ),
         notes=(
             f"Features: {where}, {features.shape[1]:,} numbers an image. The figures are of the features, not "

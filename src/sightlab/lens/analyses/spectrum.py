@@ -141,7 +141,7 @@ def result_of(
             "nyquist": np.array([stage.grid[0] / subject.images.shape[0] for stage in drawn]),
         },
         tables={"Highest frequency by block": (("block", "depth", "map", "relative log amplitude"), rows)},
-        sentences=said(subject, {name: one.value for name, one in estimates.items()}, blocks),
+        sentences=said({name: one.value for name, one in estimates.items()}, blocks),
         notes=remarks(blocks),
         seconds=seconds,
     )
@@ -169,11 +169,11 @@ def evenly_spaced(count: int, most: int) -> list[int]:
     return [round(place) for place in np.linspace(0, count - 1, min(count, most))]
 
 
-def said(subject: Subject, values: Mapping[str, float], blocks: Sequence[Stage]) -> tuple[str, ...]:
+def said(values: Mapping[str, float], blocks: Sequence[Stage]) -> tuple[str, ...]:
     """What it comes to, in words."""
-    name = subject.name
-    mean = f"At their highest frequency the maps of {name} have {np.exp(values['high_frequency']):.2g} times the "
-    mean += f"amplitude that they have at frequency 0 (geometric mean over {counted(len(blocks), 'block')})."
+    times = np.exp(values["high_frequency"])
+    mean = f"At their highest frequency the feature maps have {times:.2g} times the amplitude that they have at "
+    mean += f"frequency 0 (geometric mean over {counted(len(blocks), 'block')})."
     if len(blocks) == 1:
         return (mean,)
     first, last = values["high_frequency_first"], values["high_frequency_last"]
