@@ -85,7 +85,7 @@ def embedding(subject: Subject, tick: Tick = silent, *, method: str = "pca", see
             "its features.",
         ),
         notes=(
-            f"Features: {where}, {features.shape[1]:,} numbers an image. The figures are of the features, not "
+            f"Features of {subject.name}: {where}, {features.shape[1]:,} numbers an image. The figures are of them, not "
             "of the map.",
             *(() if variance.size else ("t-SNE keeps neighbours together; distances between groups mean little.",)),
         ),
