@@ -85,8 +85,8 @@ def embedding(subject: Subject, tick: Tick = silent, *, method: str = "pca", see
             "its features.",
         ),
         notes=(
-            f"Features of {subject.name}: {where}, {features.shape[1]:,} numbers an image. The figures are of them, not "
-            "of the map.",
+            f"Features of {subject.name}: {where}, {features.shape[1]:,} numbers an image. The figures are of them, "
+            "not of the map.",
             *(() if variance.size else ("t-SNE keeps neighbours together; distances between groups mean little.",)),
         ),
         seconds=time.perf_counter() - started,
