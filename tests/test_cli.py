@@ -141,7 +141,7 @@ def test_data_list_names_every_known_set(cli: Cli) -> None:
     status, out, _ = cli("data", "list", "--json")
     assert status == 0
     assert {one["name"] for one in json.loads(out)["sets"]} == {
-        "fashion-mini", "fashion-mnist", "kmnist", "mnist", "mnist-m", "cifar10", "cifar100"
+        "fashion-mini", "fashion-mnist", "kmnist", "mnist", "mnist-m", "cifar10", "cifar100", "cue-conflict"
     }  # fmt: skip
 
 

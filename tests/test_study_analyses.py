@@ -142,6 +142,7 @@ def test_seeds_are_averaged_with_the_interval_over_them_under_the_rows_name() ->
     found = together("CNN", [result([mean - 0.1, mean + 0.1], subject=f"run-{mean}") for mean in means])
     half = stats.t.ppf(0.975, 2) * np.std(means, ddof=1) / 3**0.5
     one = found.estimates["kept"]
+    assert not found.sentences  # they are of one seed
     assert (one.value, one.low, one.high) == pytest.approx((0.6, 0.6 - half, 0.6 + half))
     assert found.estimates["plain"].low is None  # equal in all seeds
     (line,) = found.curves["drop"]

@@ -31,7 +31,9 @@ def sections_of(looked: Looked) -> list[Section]:
         found = [together(one.name, one.results[name]) for one in looked.networks if one.results.get(name)]
         if not found:
             continue
-        blocks = [*differences(looked, name)]
+        if len(found) == 1 and len(looked.networks) > 1:  # `blocks_of` names the networks only where there are several
+            found = [replace(found[0], sentences=(f"{found[0].subject}:", *found[0].sentences))]
+        blocks = differences(looked, name)
         blocks += [prefixed(block, group.id) for block in blocks_of(name, found, CHARTS[name])]
         unfit = tuple(f"{one.name}: {one.unfit[name]}." for one in looked.networks if name in one.unfit)
         blocks += [Bullets(unfit)] if unfit else []
@@ -43,7 +45,7 @@ def sections_of(looked: Looked) -> list[Section]:
 def introduction(looked: Looked) -> tuple[Block, ...]:
     """Which networks a group looks at, and with which images."""
     several = any(seeds_of(one) > 1 for one in looked.networks)
-    words = f"Looked at with {looked.source}, {looked.planned.images:,} images at most."
+    words = f"Images: {looked.source}, {looked.planned.images:,} at most."
     if several:
         counts = ", ".join(f"{one.name} {counted(seeds_of(one), 'seed')}" for one in looked.networks)
         words += f" Figures are means over seeds ({counts}), with Student's 95 % intervals over them."

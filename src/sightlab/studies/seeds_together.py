@@ -45,7 +45,6 @@ def together(name: str, results: Sequence[AnalysisResult]) -> AnalysisResult:
             for key, values in first.arrays.items()
             if all(key in one.arrays and one.arrays[key].shape == values.shape for one in results)
         },
-        sentences=(f"the mean of {len(results)} seeds, with Student's 95 % intervals over them.",),
         notes=tuple(dict.fromkeys(note for one in results for note in one.notes)),
         seconds=sum(one.seconds for one in results),
     )
