@@ -40,11 +40,12 @@ def analyze(
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Find out how trained networks see: frequencies, shape, patches, corruptions, loss landscape, calibration.
+    """Find out how trained networks see, and why they differ.
 
-    Images are those of the validation split; the test split stays sealed. Several runs are compared on the same images.
-    The page is analysis.html in the run's folder, or in the current one for several; figures are kept with each run, so
-    that `sightlab runs --sort analysis.NAME.FIGURE` finds them.
+    Frequencies, shape, patches, corruptions, loss landscape, calibration and others: `--only` takes their names.
+    Images are those of the validation split; the test split stays sealed. Several runs are compared on the same
+    images. The page is analysis.html in the run's folder, or in the current one for several; figures are kept with
+    each run, so that `sightlab runs --sort analysis.NAME.FIGURE` finds them.
     """
     from sightlab.lens.analyze import analyze as analyzed
 

@@ -51,11 +51,11 @@ def explain(
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Show which parts of images a run's answers come from, and whether that may be believed.
+    """Show which parts of images a run's answers come from.
 
-    Without pictures: the most confident mistakes, the least confident hits and the surest hit of each class, from the
-    validation split; the test split stays sealed. The page is explanations.html in the run's folder, or in the current
-    one for pictures and bundles.
+    Each method is checked for whether it may be believed. Without pictures: the most confident mistakes, the least
+    confident hits and the surest hit of each class, from the validation split; the test split stays sealed. The
+    page is explanations.html in the run's folder, or in the current one for pictures and bundles.
     """
     from sightlab import evaluation
     from sightlab.lens.saliency.explain import explain as explained

@@ -183,7 +183,7 @@ def plan(
     home: Home = None,
     json: bool = JSON_OPTION,
 ) -> None:
-    """Plan how many seeds a study needs, and the hours it takes, before it is trained.
+    """Plan how many seeds a study needs, and its hours.
 
     The spread is that of finished runs on the same data, two seeds of one training at least. The plan is kept beside
     the runs, for the study's page.
@@ -381,4 +381,5 @@ def show_results(results: Any) -> None:
     for one in results.differences.values():
         out(f"{sentence(one)}.")
     for verdict in verdicts_on(results):
-        out(f"{verdict.claim.says}: {verdict.verdict}")
+        needed = f" (needed: {verdict.needed})" if verdict.needed else ""
+        out(printable(f"{verdict.claim.says}: {verdict.verdict}{needed}"))

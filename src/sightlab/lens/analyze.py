@@ -77,7 +77,7 @@ def analyze(
     Raises SightlabError: an unknown analysis, one that fits none of the networks, networks whose images differ.
 
     >>> import sightlab, tempfile
-    >>> tiny = sightlab.recipe("lenet", data="fashion-mini", limit_per_class=20, epochs=1, report=False)
+    >>> tiny = sightlab.recipe("cnn", model="lenet", limit_per_class=20, epochs=1, report=False)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     found = sightlab.analyze(sightlab.train(tiny, home=folder), only=["calibration"])
     >>> list(found.results), found.results["calibration"][0].analysis

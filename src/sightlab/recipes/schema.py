@@ -203,14 +203,14 @@ class Recipe(Group):
     """A frozen description of one training.
 
     clip_norm: the gradients' largest global norm; None does not clip. early_stop: epochs without a better validation
-    score after which training ends; None never does. device: auto, cpu, cuda, cuda:N or mps. processes: how many share
-    each batch on a CPU. compile: torch.compile, on, off or auto, which measures whether it pays. precision: on GPUs;
-    CPUs work in float32. deterministic: use deterministic kernels only. test_flips: also report the score of each image
-    averaged with its mirror image. report: draw charts and write report.html at the end; without it
-    `sightlab report RUN` does so later. metrics: measured after every epoch and in the test, each a name or `file.py:Name`.
-    select_by: the metric by which the best epoch is chosen. callbacks: called while the training runs: tensorboard,
-    mlflow, wandb, another name or `file.py:Name`. notes: what the author of the recipe states: command, expected time
-    and accuracy with n.
+    score after which training ends; None never does. device: auto, cpu, cuda, cuda:N or mps. processes: how many
+    share each batch on a CPU. compile: torch.compile, on, off or auto, which measures whether it pays. precision: on
+    GPUs; CPUs work in float32. deterministic: use deterministic kernels only. test_flips: also report the score of
+    each image averaged with its mirror image. report: draw charts and write report.html at the end; without it
+    `sightlab report RUN` does so later. metrics: measured after every epoch and in the test, each a name or
+    `file.py:Name`. select_by: the metric by which the best epoch is chosen. callbacks: called while the training
+    runs: tensorboard, mlflow, wandb, another name or `file.py:Name`. notes: what the author of the recipe states:
+    command, expected time and accuracy with n.
 
     >>> Recipe(model="cnn", epochs=3).model.name
     'cnn'

@@ -52,6 +52,9 @@ class Explanations:
     subject: what the network is called. method: its name in the table of methods. layer: the module that its
     activations are from, "" for methods that take none. notes: how method and layer were chosen, what was left out.
     check: the figures of the check as plain values, None where there was none; verdict: what they say, in a sentence.
+
+    >>> Explanations("3fa2c1-resnet18", "grad-cam", "layer4", ()).to_json()["layer"]
+    'layer4'
     """
 
     subject: str

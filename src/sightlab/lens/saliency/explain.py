@@ -79,7 +79,7 @@ def explain(
     cannot be read.
 
     >>> import sightlab, tempfile
-    >>> tiny = sightlab.recipe("lenet", data="fashion-mini", limit_per_class=20, epochs=1, report=False)
+    >>> tiny = sightlab.recipe("cnn", model="lenet", limit_per_class=20, epochs=1, report=False)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     found = sightlab.explain(sightlab.train(tiny, home=folder), check=False)
     >>> found.method, found.images[0].group, found.images[0].values.shape
