@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from scipy import stats
 
+import sightlab
 from sightlab.comparison.crossed import crossed
 from sightlab.comparison.crossed_values import crossed_values, linearised, seed_difference
 from sightlab.comparison.paired_values import paired_difference
@@ -252,7 +253,9 @@ def trained(small_data: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     home = tmp_path_factory.mktemp("eyes")
     plan = plan_study(parse_study(STUDY.format(data=small_data), "test"), "laptop", home)
     list(train_all([job.recipe for job in plan.jobs], home))
-    assert analyze(plan, home) == 8  # two analyses of four networks; none has attention
+    first = gather_results(plan, home).rows[0].runs[0].folder
+    sightlab.analyze(first, only=["patches"], limit=30, home=home)
+    assert analyze(plan, home) == 7  # two analyses of four networks, one of which is there; none has attention
     yield plan, home
 
 
@@ -341,6 +344,29 @@ def test_the_page_has_a_section_for_each_analysis_and_the_claims_and_says_what_i
     index.write_text("{")
     refused_with(cli("study", "report", "eyes.yaml", "--home", home), "damaged; delete it and run sightlab study run")
     index.write_text(held)
+
+
+@pytest.mark.parametrize(
+    ("data", "model", "says"),
+    [
+        ("nowhere.tar", "pretrained/efficientnet-lite0", "nowhere.tar: no such file or folder"),
+        (
+            "{data}",
+            "pretrained/efficientnet",
+            "unknown model 'pretrained/efficientnet'; did you mean",
+        ),
+    ],
+)
+def test_what_the_analyses_lack_is_said_before_anything_is_trained(
+    data: str, model: str, says: str, small_data: str, cli: Cli, tmp_path: Path
+) -> None:
+    facts = yaml.safe_load(STUDY.format(data=small_data))
+    facts["subjects"] = [{"id": "net", "name": "n", "model": model}]
+    images = data.format(data=small_data)
+    facts["analyses"].append({"id": "more", "name": "m", "of": ["net"], "only": ["spectrum"], "data": images})
+    (tmp_path / "eyes.yaml").write_text(yaml.safe_dump(facts))
+    refused_with(cli("study", "run", "eyes.yaml", "--home", tmp_path / "runs"), says)
+    assert not (tmp_path / "runs").exists()
 
 
 # cnn-vit

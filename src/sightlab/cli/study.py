@@ -238,6 +238,8 @@ def run(
     place = home or home_folder()
     file = page_file(target or default_page(name, scale))
     plan = planned(name, scale, data, seeds, place)
+    if plan.analyses:
+        check_analyses(plan)
     with progress_bar("reading images") as decoding, asked_to_pause() as asked, contextlib.ExitStack() as shown:
         callback = StudyCallback(say, on_data_progress=decoding, should_pause=lambda: bool(asked))
         if sys.stderr.isatty():
@@ -269,6 +271,13 @@ def run(
     show_results(results)
     out(f"\npage: {written[0]}")
     return 0
+
+
+def check_analyses(plan: Plan) -> None:
+    """Find what the analyses of a study need, so that what is missing is said before anything is trained."""
+    from sightlab.studies.run_analyses import check_subjects
+
+    check_subjects(plan)
 
 
 def analyze_runs(plan: Plan, home: Path) -> bool:

@@ -13,8 +13,8 @@ from sightlab.studies.study_schema import Claim
 
 RULE = (
     "A claim holds where the claimed range and the 95 % interval meet and all of the interval is on the claimed "
-    "side of 0; it does not hold where they do not meet; else it cannot be told. Intervals are over seeds and test "
-    "images together."
+    "side of 0; it does not hold where they do not meet; else it cannot be told. Intervals are over seeds and images "
+    "together."
 )
 
 
@@ -58,7 +58,7 @@ def figure_table(found: Sequence[Verdict], results: Results) -> Table:
         for one in found
     ]
     header = ("claim", "figure", "compared", "claimed", "here", "95 % interval", "verdict", "needed to tell")
-    caption = "How the networks see. Shares are in points, other figures in their own unit."
+    caption = "How the networks see, on the images of each analysis. Shares are in points, others in their unit."
     return Table(header, rows_of(lines), right=(4, 5), caption=caption)
 
 

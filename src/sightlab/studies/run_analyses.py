@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from sightlab.data.content_hash import content_of
+from sightlab.data.sources import find
 from sightlab.errors import StudyError
 from sightlab.files import write_text
 from sightlab.lens.analyses.table import ANALYSES
 from sightlab.lens.analyze import analyzed, check_same_images
 from sightlab.lens.subject import Subject, Tick, subject_of
+from sightlab.models.pretrained_networks import pretrained_network
 from sightlab.store.analyses import kept_result, save_analyses
 from sightlab.store.database.upsert import record
 from sightlab.studies.study_analyses import FORMAT, Network, index_file, networks_of
-from sightlab.studies.study_plan import Plan, id_of
+from sightlab.studies.study_plan import Plan, PlannedRow, id_of
 from sightlab.training.callbacks import Paused
 from sightlab.training.device import own_process
 
@@ -57,6 +59,19 @@ def run_analyses(
                     looked.setdefault(planned.looks.id, []).append(entry | {"source": subject.source})
     write_text(index_file(plan, home), json.dumps({"format": FORMAT, "groups": looked}, ensure_ascii=False, indent=1))
     return made
+
+
+def check_subjects(plan: Plan) -> None:
+    """Find the images of a plan's analyses and load the networks that others trained, before hours of training.
+
+    Raises DataError, or ModelError for a package that is not installed and weights that cannot be had.
+    """
+    for planned in plan.analyses:
+        if planned.looks.data is not None:
+            find(planned.looks.data)
+        for one in planned.of:
+            if not isinstance(one, PlannedRow):
+                pretrained_network(one.model)
 
 
 def look(
