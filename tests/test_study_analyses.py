@@ -35,6 +35,7 @@ from sightlab.studies.study_page import page_of
 from sightlab.studies.study_plan import Plan, id_of, plan_study
 from sightlab.studies.study_results import folders_of, gather_results
 from sightlab.studies.study_schema import Claim
+from sightlab.training.callbacks import Paused
 from tests.conftest import Cli, refused_with
 
 AT = "2026-01-02T03:04:05+00:00"
@@ -274,6 +275,8 @@ def test_analyses_are_made_once_and_again_only_where_they_were_of_other_images(t
     save_analyses(folder, [kept], "other images", AT, "other")
     looked = gather_results(plan, home).analyses[0]
     assert looked.missing == (f"patches of LeNet, run {folder.name}",)
+    with pytest.raises(Paused):
+        run_analyses(plan, home, {"lenet": [folder]}, lambda _: None, should_pause=lambda: True)
     assert analyze(plan, home) == 1
     assert not gather_results(plan, home).analyses[0].missing
 
