@@ -14,7 +14,6 @@ from torch.nn.functional import cross_entropy
 
 from sightlab.charts.landscape import contour_levels, contours, landscape_charts
 from sightlab.data.imageset import ImageSet
-from sightlab.errors import ModelError
 from sightlab.lens.analyses.landscape import (
     fewer,
     filter_normalised,
@@ -24,7 +23,7 @@ from sightlab.lens.analyses.landscape import (
     unfit,
     weights_of,
 )
-from sightlab.lens.hessian import differentiable, hessian_product, largest_eigenvalues
+from sightlab.lens.hessian import differentiable, graph_bytes, hessian_product, largest_eigenvalues
 from sightlab.lens.subject import Subject
 from sightlab.models.classifier import Classifier
 from tests.drawings import drawing, outside, overlaps, texts
@@ -270,18 +269,44 @@ class Once(torch.autograd.Function):
         return slope
 
 
-def test_a_network_that_cannot_be_differentiated_twice_is_one_line() -> None:
-    class Net(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = nn.Linear(36, 3)
+class OnceOnly(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(36, 3)
 
-        def forward(self, images: Tensor) -> Tensor:
-            return Once.apply(self.layer(images.flatten(1)))
+    def forward(self, images: Tensor) -> Tensor:
+        return Once.apply(self.layer(images.flatten(1)))
 
-    with pytest.raises(ModelError, match="net: the Hessian of its loss cannot be computed") as caught:
-        landscape(subject_with(Net()), points=3)
-    assert "\n" not in str(caught.value)
+
+@pytest.mark.parametrize(
+    ("net", "says"),
+    [
+        (OnceOnly(), "an operation of its own can be differentiated only once"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(36, 3), nn.Hardsigmoid()), "hardsigmoid_backward is not implemented"),
+    ],
+)
+def test_what_cannot_be_differentiated_twice_has_a_surface_and_no_eigenvalues(net: nn.Module, says: str) -> None:
+    subject = subject_with(net)
+    result = landscape(subject, points=3)
+    assert list(result.estimates) == ["sharpness", "loss"]
+    (note,) = [note for note in result.notes if "eigenvalues of the Hessian are left out" in note]
+    assert says in note
+    assert list(landscape_charts([result])) == ["Loss surface"]
+    both = landscape_charts([result, landscape(subject_with(small_net(), name="other"), points=3)])
+    assert list(both) == ["Loss surface", "Curvature"]
+    drawing(both["Curvature"])
+
+
+def test_the_graph_of_a_product_is_weighed_by_what_it_saves() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(36, 50), nn.Tanh(), nn.Linear(50, 3))
+    one, ten = (
+        graph_bytes(lambda n=n: net(torch.ones(n, 1, 6, 6)).exp().sum(), weights_of(net))  # type: ignore[misc]
+        for n in (1, 10)
+    )
+    assert 4 * (36 + 50) <= one < 4 * 36 * 50  # the layers' inputs at least, and not the weights
+    assert 5 * one < ten <= 10 * one
+    with pytest.raises(ValueError, match="not finite"):
+        largest_eigenvalues(lambda v: v / 0, torch.ones(3))
 
 
 def test_what_has_no_surface_is_said() -> None:

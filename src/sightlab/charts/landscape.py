@@ -31,11 +31,15 @@ WIDE = 20.0  # how many times the smallest loss the largest is from where the sc
 def landscape_charts(results: Sequence[AnalysisResult]) -> dict[str, alt.TopLevelMixin]:
     """The charts by title: the loss over two directions, and the largest eigenvalues of the Hessian.
 
-    results: of the analysis `landscape`. Raises ValueError when there is none.
+    results: of the analysis `landscape`. The second is left out where none has eigenvalues. Raises ValueError when
+    there is no result.
     """
     if not results:
         raise ValueError("charts of the loss landscape need at least one result")
-    return {"Loss surface": loss_surfaces(results), "Curvature": eigenvalue_dots(results)}
+    made: dict[str, alt.TopLevelMixin] = {"Loss surface": loss_surfaces(results)}
+    if any("eigenvalues" in one.arrays for one in results):
+        made["Curvature"] = eigenvalue_dots(results)
+    return made
 
 
 def loss_surfaces(results: Sequence[AnalysisResult]) -> alt.ConcatChart:
@@ -70,7 +74,7 @@ def eigenvalue_dots(results: Sequence[AnalysisResult]) -> alt.LayerChart:
     rows: list[Row] = [
         {"name": name, "place": place, "eigenvalue": float(value)}
         for name, result in zip(names, results, strict=True)
-        for place, value in enumerate(result.arrays["eigenvalues"], 1)
+        for place, value in enumerate(result.arrays.get("eigenvalues", ()), 1)
     ]
     values = [row["eigenvalue"] for row in rows]
     log = min(values) > 0 and max(values) > WIDE * min(values)

@@ -59,7 +59,7 @@ def hessian_product(parts: Sequence[Loss], parameters: Sequence[Tensor]) -> Prod
     sizes = [one.numel() for one in parameters]
     for part in parts[:1]:
         with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
-            check_second_derivatives(torch.autograd.grad(part(), parameters, create_graph=True, materialize_grads=True))
+            check_second_derivatives(slopes_of(part, parameters))
 
     def product(vector: Tensor) -> Tensor:
         pieces = [
@@ -68,7 +68,7 @@ def hessian_product(parts: Sequence[Loss], parameters: Sequence[Tensor]) -> Prod
         total = torch.zeros_like(vector)
         for part in parts:
             with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
-                slopes = torch.autograd.grad(part(), parameters, create_graph=True, materialize_grads=True)
+                slopes = slopes_of(part, parameters)
                 along = torch.stack([(slope * piece).sum() for slope, piece in zip(slopes, pieces, strict=True)]).sum()
                 if not along.requires_grad:  # the loss is linear
                     continue
@@ -77,6 +77,28 @@ def hessian_product(parts: Sequence[Loss], parameters: Sequence[Tensor]) -> Prod
         return total
 
     return product
+
+
+def slopes_of(loss: Loss, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The gradient of a loss, as a function that can be differentiated again."""
+    return torch.autograd.grad(loss(), parameters, create_graph=True, materialize_grads=True)
+
+
+def graph_bytes(loss: Loss, parameters: Sequence[Tensor]) -> int:
+    """The memory that one product with a loss's Hessian holds for its graph, without the parameters' own."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    held = {one.data_ptr(): 0 for one in parameters}
+
+    def pack(saved: Tensor) -> Tensor:
+        held.setdefault(saved.data_ptr(), saved.nbytes)
+        return saved
+
+    hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved)
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), hooks:
+        slopes = slopes_of(loss, parameters)  # alive until all is counted, so that no address is used twice
+    del slopes
+    return sum(held.values())
 
 
 def check_second_derivatives(slopes: Sequence[Tensor]) -> None:

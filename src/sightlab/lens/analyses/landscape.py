@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from sightlab.data.batches import images_at, in_turn, labels_at
-from sightlab.errors import ModelError, one_line
+from sightlab.errors import one_line
 from sightlab.lens.answers import batch_size, silent, unanswered
 from sightlab.lens.estimates import mean_of
-from sightlab.lens.hessian import Spectrum, differentiable, hessian_product, largest_eigenvalues
+from sightlab.lens.hessian import Spectrum, differentiable, graph_bytes, hessian_product, largest_eigenvalues
 from sightlab.lens.subject import Subject, Tick, evenly
 from sightlab.records.analyses import AnalysisResult, Curve, Estimate
 
@@ -32,6 +32,7 @@ POINTS = 11  # along a side of the surface
 ANGLES = 8  # of the circle that sharpness is measured on
 EIGENVALUES, STEPS = 5, 40
 BASIS_BYTES = 2**29  # of the vectors that Lanczos' method keeps
+GRAPH_BYTES = 2**28  # of the graph that is held for a batch while its gradient is differentiated
 FEWEST_STEPS = 4
 
 
@@ -60,9 +61,10 @@ def landscape(
     its own norm. Batch normalisation uses its running statistics, as it does in prediction. `sharpness` is the mean
     rise of the loss on a circle of `radius` in that plane; the Hessian is over all parameters. limit: the most images.
     steps: the most products with the Hessian. seed: of the directions and of Lanczos' first vector. The network's
-    weights are moved in place and put back to the bit.
+    weights are moved in place and put back to the bit. The eigenvalues are left out, with a note, where the loss cannot
+    be differentiated twice.
 
-    Raises ValueError for an even number of points, ModelError for a network whose loss has no second derivative.
+    Raises ValueError for an even number of points.
     """
     if points < 3 or points % 2 == 0:
         raise ValueError(f"{points} points a side; must be odd and at least 3, so that one is the trained network")
@@ -159,23 +161,25 @@ def losses_at(
     return losses
 
 
-def curvature(subject: Subject, weights: Sequence[Tensor], steps: int, seed: int, tick: Tick = silent) -> Spectrum:
-    """The largest eigenvalues of the Hessian of the mean cross-entropy over the images, with respect to all weights."""
-    images = subject.images
-    size = max(1, batch_size(*images.shape[:2]) // 4)  # a graph of the gradients is held too
-    parts = [partial(share_of_loss, subject, rows) for rows in in_turn(len(images), size)]
+def curvature(
+    subject: Subject, weights: Sequence[Tensor], steps: int, seed: int, tick: Tick = silent
+) -> Spectrum | str:
+    """The largest eigenvalues of the Hessian of the mean cross-entropy over the images, with respect to all weights.
+
+    Or, in words, why there are none: an operation without a second derivative.
+    """
     generator = torch.Generator().manual_seed(seed)
     total = sum(one.numel() for one in weights)
     start = torch.randn(total, generator=generator, dtype=torch.float64).to(weights[0])
     with differentiable(weights):
         try:
-            return largest_eigenvalues(
-                hessian_product(parts, weights), start, count=EIGENVALUES, steps=steps, tick=tick
-            )
+            one_image = graph_bytes(partial(share_of_loss, subject, np.arange(1)), weights)
+            size = max(1, min(batch_size(*subject.images.shape[:2]), GRAPH_BYTES // max(1, one_image)))
+            parts = [partial(share_of_loss, subject, rows) for rows in in_turn(len(subject.images), size)]
+            product = hessian_product(parts, weights)
+            return largest_eigenvalues(product, start, count=EIGENVALUES, steps=steps, tick=tick)
         except (RuntimeError, ValueError) as error:
-            raise ModelError(
-                f"{subject.name}: the Hessian of its loss cannot be computed ({one_line(error)}); leave landscape out"
-            ) from error
+            return one_line(error)
 
 
 def share_of_loss(subject: Subject, rows: NDArray[np.int64]) -> Tensor:
@@ -185,29 +189,35 @@ def share_of_loss(subject: Subject, rows: NDArray[np.int64]) -> Tensor:
 
 
 def result_of(
-    subject: Subject, losses: Floats, spectrum: Spectrum, axis: Sequence[float], radius: float, seconds: float
+    subject: Subject,
+    losses: Floats,
+    spectrum: Spectrum | str,
+    axis: Sequence[float],
+    radius: float,
+    seconds: float,
 ) -> AnalysisResult:
     """Figures, surface and words. losses: [points * points + ANGLES, N]."""
     points = len(axis)
     middle = points * points // 2
     surface = losses[: points * points].mean(axis=1).reshape(points, points)
     surface[~np.isfinite(surface)] = np.nan
-    per_image = {
-        "sharpness": (losses[points * points :] - losses[middle]).mean(axis=0),
-        "loss": losses[middle],
-    }
-    count = len(subject.images)
-    estimates = {"largest_eigenvalue": Estimate(float(spectrum.values[0]), count=count)}
-    if np.isfinite(per_image["sharpness"]).all():
-        estimates["sharpness"] = mean_of(per_image["sharpness"])
-    else:
-        del per_image["sharpness"]
-    estimates["smallest_eigenvalue"] = Estimate(spectrum.least, count=count)
-    estimates["loss"] = mean_of(per_image["loss"])
-    rows = tuple(
-        (str(number), f"{value:.4g}", f"{residual:.2g}")
-        for number, (value, residual) in enumerate(zip(spectrum.values, spectrum.residuals, strict=True), 1)
-    )
+    rise = (losses[points * points :] - losses[middle]).mean(axis=0)
+    per_image = {"sharpness": rise} if np.isfinite(rise).all() else {}
+    per_image["loss"] = losses[middle]
+    estimates = {name: mean_of(values) for name, values in per_image.items()}
+    arrays = {"axis": np.array(axis), "surface": surface}
+    tables = {}
+    if isinstance(spectrum, Spectrum):
+        count = len(subject.images)
+        largest = Estimate(float(spectrum.values[0]), count=count)
+        estimates = {"largest_eigenvalue": largest, **estimates}
+        estimates["smallest_eigenvalue"] = Estimate(spectrum.least, count=count)
+        arrays["eigenvalues"] = spectrum.values
+        rows = tuple(
+            (str(number), f"{value:.4g}", f"{residual:.2g}")
+            for number, (value, residual) in enumerate(zip(spectrum.values, spectrum.residuals, strict=True), 1)
+        )
+        tables["Largest eigenvalues of the Hessian"] = (("place", "eigenvalue", "residual"), rows)
     line = surface[points // 2]
     known = np.isfinite(line)
     cut = Curve(subject.name, tuple(np.array(axis)[known].tolist()), tuple(line[known].tolist()))
@@ -217,42 +227,52 @@ def result_of(
         estimates=estimates,
         curves={"cut": (cut,)},
         per_image=per_image,
-        arrays={"axis": np.array(axis), "surface": surface, "eigenvalues": spectrum.values},
-        tables={"Largest eigenvalues of the Hessian": (("place", "eigenvalue", "residual"), rows)},
+        arrays=arrays,
+        tables=tables,
         sentences=said(estimates, spectrum, radius),
         notes=remarks(subject, spectrum, len(losses), surface),
         seconds=seconds,
     )
 
 
-def said(estimates: dict[str, Estimate], spectrum: Spectrum, radius: float) -> tuple[str, ...]:
+def said(estimates: dict[str, Estimate], spectrum: Spectrum | str, radius: float) -> tuple[str, ...]:
     """What it comes to, in words."""
-    lines = [f"The largest curvature of the loss around the trained weights is {spectrum.values[0]:.3g}."]
+    lines = []
+    if isinstance(spectrum, Spectrum):
+        lines.append(f"The largest curvature of the loss around the trained weights is {spectrum.values[0]:.3g}.")
     if "sharpness" in estimates:
         rise = estimates["sharpness"]
         lines.append(
             f"Moving every filter by {radius:.4g} of its norm changes the loss, {estimates['loss'].value:.3g} nats, "
             f"by {rise.value:+.3g} on average (95 % interval {rise.low:+.3g} to {rise.high:+.3g})."
         )
-    if spectrum.least < -spectrum.least_residual:
-        lines.append(f"It also bends down: the smallest eigenvalue found is {spectrum.least:.3g}.")
+    if isinstance(spectrum, Spectrum) and spectrum.least < -spectrum.least_residual:
+        lines.append(
+            f"The loss also bends down: the smallest eigenvalue of its Hessian that was found is {spectrum.least:.3g}."
+        )
     return tuple(lines)
 
 
-def remarks(subject: Subject, spectrum: Spectrum, passes: int, surface: Floats) -> tuple[str, ...]:
+def remarks(subject: Subject, spectrum: Spectrum | str, passes: int, surface: Floats) -> tuple[str, ...]:
     """What a reader must know of how it was measured, and its cost."""
+    cost = f"{passes} forward passes for surface and sharpness"
+    if isinstance(spectrum, Spectrum):
+        cost += f", {spectrum.steps} products with the Hessian"
     notes = [
         f"On {len(subject.images):,} images, the network in eval mode (batch normalisation by its running statistics): "
-        f"{passes} forward passes for surface and sharpness, {spectrum.steps} products with the Hessian.",
+        f"{cost}.",
         "Directions are Gaussian, each filter scaled to the norm of the network's own; biases and the parameters of "
-        "normalisations stay (Li et al. 2018). Another plane gives another surface. The Hessian is over all weights.",
-        "Each eigenvalue is known to within its residual; eigenvalues have no interval over images.",
+        "normalisations stay (Li et al. 2018). Another plane gives another surface.",
     ]
-    open_ends = spectrum.residuals > 0.01 * abs(spectrum.values[0])
-    if open_ends.any():
+    if isinstance(spectrum, Spectrum):
         notes.append(
-            f"{int(open_ends.sum())} of the {len(open_ends)} eigenvalues had not settled to 1 % of the largest."
+            "The Hessian is over all weights. Each of its eigenvalues is known to within its residual, on these images."
         )
+        unsettled = int((spectrum.residuals > 0.01 * abs(spectrum.values[0])).sum())
+        if unsettled:
+            notes.append(f"{unsettled} of {len(spectrum.values)} eigenvalues had not settled to 1 % of the largest.")
+    else:
+        notes.append(f"{subject.name}: eigenvalues of the Hessian are left out, which cannot be computed: {spectrum}.")
     missing = int(np.isnan(surface).sum())
     if missing:
         notes.append(f"At {missing} of the {surface.size} points the loss is no number, since logits overflow there.")
