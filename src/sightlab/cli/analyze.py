@@ -81,4 +81,5 @@ def write_pages(found: Found, target: Path | None) -> list[Path]:
     from sightlab.report.article import page_file, write_article
 
     file = page_file(target or found.folder / "analysis.html")
-    return write_article(analysis_article(found.results, found.titles, CHARTS, found.source, found.left_out), file)
+    page = analysis_article(found.results, found.titles, CHARTS, found.source, found.left_out, found.subjects)
+    return write_article(page, file)

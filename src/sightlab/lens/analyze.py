@@ -34,7 +34,7 @@ class Found:
     results: by analysis, one for each network that it fits, in the order of the networks; of analyses of pairs, one for
     the first network with each other. titles: of the analyses that were asked for. source: the images, in words.
     left_out: analyses that fit none of the networks, and why. folder: of the run where there is one, else the current
-    folder. notes: of the images.
+    folder. subjects: what the networks are called. notes: of the images.
     """
 
     results: Mapping[str, tuple[AnalysisResult, ...]]
@@ -42,6 +42,7 @@ class Found:
     source: str
     left_out: Mapping[str, str]
     folder: Path
+    subjects: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -105,8 +106,9 @@ def analyze(
         raise ModelError(f"analysis {name}: {reason}")
     folder = run_folder(several[0], home) if len(several) == 1 else None
     titles = {name: ANALYSES[name].title for name in table} | {name: PAIRS[name].title for name in pairs}
+    names = tuple(one.name for one in subjects)
     made = {name: tuple(found) for name, found in results.items() if found}
-    return Found(made, titles, subjects[0].source, left_out, folder or Path(), subjects[0].notes)
+    return Found(made, titles, subjects[0].source, left_out, folder or Path(), names, subjects[0].notes)
 
 
 def compared(

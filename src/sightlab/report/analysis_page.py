@@ -46,19 +46,20 @@ def analysis_article(
     drawn: Mapping[str, Charts],
     source: str,
     left_out: Mapping[str, str],
+    subjects: Sequence[str],
 ) -> Article:
     """The page of some analyses.
 
     found: the results of each analysis, a network each, in the same order throughout. titles: of the analyses. drawn:
-    the charts of each. source: the images, in words. left_out: analyses that were not made, and why.
+    the charts of each. source: the images, in words. left_out: analyses that were not made, and why. subjects: what the
+    networks are called.
     """
-    subjects = list(dict.fromkeys(one.subject for results in found.values() for one in results))
     made = {name: results for name, results in found.items() if results}
     sections = [Section(titles[name], tuple(blocks_of(name, results, drawn[name]))) for name, results in made.items()]
     if left_out:
         lines = tuple(f"{titles.get(name, name)}: {reason}." for name, reason in left_out.items())
         sections.append(Section("Left out", (Bullets(lines),)))
-    title = f"How {listed(subjects)} see" if len(subjects) > 1 else f"How {subjects[0]} sees"
+    title = f"How {listed(list(subjects))} see" if len(subjects) > 1 else f"How {subjects[0]} sees"
     return Article(title, "Analysis", f"{counted(len(made), 'analysis', 'analyses')} on {source}", tuple(sections))
 
 

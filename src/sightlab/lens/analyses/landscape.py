@@ -32,7 +32,7 @@ POINTS = 11  # along a side of the surface
 ANGLES = 8  # of the circle that sharpness is measured on
 EIGENVALUES, STEPS = 5, 40
 BASIS_BYTES = 2**29  # of the vectors that Lanczos' method keeps
-GRAPH_BYTES = 2**28  # of the graph that is held for a batch while its gradient is differentiated
+GRAPH_BYTES = 2**27  # of the graph that is held for a batch while its gradient is differentiated
 FEWEST_STEPS = 4
 
 
