@@ -406,7 +406,7 @@ def test_ctrl_c_while_the_winner_is_tested_tests_nothing_by_halves(
         return bool(interrupts)
 
     callback = SearchCallback(said.append, should_pause=should_pause)
-    tuner, _ = searched(pool, tmp_path, *tiny, "epochs=2", "lr=0.03,0.1", "batch_size=8", callback=callback)
+    tuner, _ = searched(pool, tmp_path, *tiny, "epochs=8", "lr=0.03,0.1", "batch_size=8", callback=callback)
     winner = tuner.state.trials[0]
     with pytest.raises(Paused):
         finalize(tuner, winner, retrain=1)
