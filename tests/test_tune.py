@@ -393,9 +393,7 @@ def test_a_callback_that_stops_a_trial_leaves_its_test_split_sealed(
         assert not read_facts(folder)["openings"]
 
 
-def test_ctrl_c_while_the_winner_is_tested_tests_nothing_by_halves(
-    tmp_path: Path, pool: WorkerPool, tiny: tuple[str, ...]
-) -> None:
+def test_ctrl_c_while_the_winner_is_tested_tests_nothing_by_halves(tmp_path: Path, pool: WorkerPool) -> None:
     """All tasks are in flight when it comes: each returns, and some return a run that is not finalized."""
     said: list[str] = []
     interrupts: list[bool] = []
@@ -406,7 +404,9 @@ def test_ctrl_c_while_the_winner_is_tested_tests_nothing_by_halves(
         return bool(interrupts)
 
     callback = SearchCallback(said.append, should_pause=should_pause)
-    tuner, _ = searched(pool, tmp_path, *tiny, "epochs=8", "lr=0.03,0.1", "batch_size=8", callback=callback)
+    # With 2,000 test images and a report the winner's test takes long enough to be in flight beside the training.
+    words = ("data=fashion-mini", "model=lenet", "limit_per_class=20", "compile=off", "epochs=8", "batch_size=8")
+    tuner, _ = searched(pool, tmp_path, *words, "lr=0.03,0.1", callback=callback)
     winner = tuner.state.trials[0]
     with pytest.raises(Paused):
         finalize(tuner, winner, retrain=1)
