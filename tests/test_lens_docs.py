@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tools.make_explain_page import BEGIN, END, explainable
 
 from sightlab.lens.analyses.table import ANALYSES, PAIRS
 from sightlab.lens.saliency.methods import METHODS
+from sightlab.models import MODELS
 from tests.conftest import ROOT, Cli
 
 # The demo, but on a smaller set and for an epoch.
@@ -42,3 +44,25 @@ def test_the_tables_of_the_pages_are_those_of_the_code() -> None:
     }
     assert listed == {name: (one.needs, f"{one.purpose}; {one.source}") for name, one in METHODS.items()}
     assert re.findall(r"^\| `(\w+)` \|", analyze, re.M) == [*ANALYSES, *PAIRS]
+
+
+def rows_of_models() -> dict[str, list[str]]:
+    """The cells of the table of models in docs/explain.md, by model."""
+    table = (ROOT / "docs" / "explain.md").read_text().partition(BEGIN)[2].partition(END)[0]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:3] == "| `"]
+    return {cells[0].strip("`"): cells for cells in lines}
+
+
+def test_the_table_of_models_has_every_model() -> None:
+    assert list(rows_of_models()) == list(MODELS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in ("cnn", "mini-resnet-v4", "vit-tiny") else pytest.mark.slow)
+        for name in MODELS
+    ],
+)
+def test_a_model_gets_the_method_and_the_layer_that_the_page_says(name: str) -> None:
+    assert rows_of_models()[name][:5] == explainable(name).cells
