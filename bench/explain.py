@@ -1,8 +1,7 @@
 """24 Grad-CAMs of MiniResNet-v4 on KMNIST-sized images, beyond the forward pass: against a backward pass, and torchcam.
 
-torchcam's call covers what it adds to a forward pass that is there already: the gradient of each image's logit, one
-image at a time as its users write it in a batch (it takes a list of classes), its weights and its maps at the image's
-size. The network's weights are random: what a map costs does not depend on them.
+torchcam's call is what its users write for a batch: a forward pass, the maps of a list of classes, and their resizing
+to the images' size. The network's weights are random: what a map costs does not depend on them.
 """
 
 from __future__ import annotations
@@ -44,7 +43,10 @@ def theirs(classifier: Classifier, images: Tensor, layer: str) -> None:
 
 
 def rows() -> tuple[list[Row], dict[str, object]]:
-    """Grad-CAM less its forward pass, against a backward pass and against torchcam less its forward pass."""
+    """Grad-CAM less its forward pass against a backward pass, and all of it against torchcam.
+
+    Beyond the forward pass may be nothing: up to the stage Grad-CAM's own records no graph, as a plain one does.
+    """
     torch.manual_seed(0)
     net = build(MODEL, channels=1, classes=10, height=SIDE, width=SIDE)
     classifier = Classifier(net, [0.19], [0.35]).eval().to(memory_format=torch.channels_last)
@@ -67,7 +69,8 @@ def rows() -> tuple[list[Row], dict[str, object]]:
         found = in_turn(sides)
     forwards = found["forward"]
     beyond = {name: [a - b for a, b in zip(values, forwards, strict=True)] for name, values in found.items()}
-    backward, mine, other = (median(beyond[name]) for name in ("forward and backward", "sightlab", "torchcam"))
+    backward, mine = (max(0.0, median(beyond[name])) for name in ("forward and backward", "sightlab"))
+    whole, other = (median(found[name]) for name in ("sightlab", "torchcam"))
     what = f"{IMAGES} Grad-CAMs of {MODEL} beyond the forward pass"
     made = [
         Row(
@@ -75,8 +78,15 @@ def rows() -> tuple[list[Row], dict[str, object]]:
             *(f"at most {MOST:g} x", mine <= MOST * backward, beyond["sightlab"], beyond["forward and backward"]),
         ),
         Row(
-            *("explain", what, "sightlab", 1000 * mine, "torchcam", 1000 * other, "ms", other / mine),
-            *("at least 1 x", mine <= other, beyond["sightlab"], beyond["torchcam"]),
+            *(
+                "explain",
+                f"{IMAGES} Grad-CAMs, the forward pass too",
+                "sightlab",
+                1000 * whole,
+                "torchcam",
+                1000 * other,
+            ),
+            *("ms", other / whole, "at least 1 x", whole <= other, found["sightlab"], found["torchcam"]),
         ),
     ]
     return made, {"n": ROUNDS, "of": f"{REPEATS} calls each", "layer": stage.module, "threads": physical_cores()}
