@@ -75,8 +75,8 @@ def explain(
             progress=reading,
             tick=tick,
         )
-    in_run = pictures is None and (bundle.folder.parent / "run.json").is_file()
-    written = write_explanations(found, file or (bundle.folder.parent if in_run else Path()) / "explanations.html")
+    folder = bundle.run_folder if pictures is None else None
+    written = write_explanations(found, file or (folder or Path()) / "explanations.html")
     for note in found.notes:
         say(printable(note))
     if json:

@@ -84,11 +84,9 @@ def own_model(bundle: Any, code: str | None) -> Any:
     """The user's own network, built from the code they name for it; None where none is named."""
     if code is None:
         return None
-    from sightlab.models import build
+    from sightlab.store.bundle import own_network
 
-    facts = bundle.facts
-    shape = {"channels": facts.channels, "height": facts.height, "width": facts.width}
-    return build(code, **shape, classes=len(facts.classes), options=facts.options, say=say)
+    return own_network(bundle, code, say)
 
 
 def written_files(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sightlab.comparison.mean_interval import mean_of
 from sightlab.records.analyses import Estimate
 
 
@@ -18,14 +19,7 @@ def paired_difference(first: NDArray[np.float64], second: NDArray[np.float64], s
     >>> found.value, found.count, round(found.low, 3), round(found.high, 3)
     (0.5, 4, -0.419, 1.419)
     """
-    from scipy.special import stdtrit
-
     if first.shape != second.shape or first.ndim != 1:
         raise ValueError(f"values of {first.shape} and {second.shape} images; they must be of the same images")
-    both = ~(np.isnan(first) | np.isnan(second))
-    gains = second[both] - first[both]
-    if len(gains) < 2:
-        return None
-    half = float(stdtrit(len(gains) - 1, 0.975)) * float(gains.std(ddof=1)) / len(gains) ** 0.5
-    mean = float(gains.mean())
-    return Estimate(mean, mean - half, mean + half, len(gains), share)
+    gains = second - first
+    return mean_of(gains, share=share) if np.count_nonzero(~np.isnan(gains)) >= 2 else None

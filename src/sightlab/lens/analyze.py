@@ -17,11 +17,11 @@ from sightlab.errors import ModelError, RunError, suggestion
 from sightlab.evaluation import bundle_of
 from sightlab.lens.analyses.table import ANALYSES, PAIRS, Analysis
 from sightlab.lens.subject import IMAGES, Subject, Tick, subject_of
-from sightlab.models import build
 from sightlab.models.pretrained_networks import is_pretrained
 from sightlab.records import Run
 from sightlab.records.analyses import AnalysisResult
 from sightlab.store.analyses import save_analyses
+from sightlab.store.bundle import own_network
 from sightlab.store.database.upsert import record
 from sightlab.store.run_folder import home_folder
 from sightlab.training.device import own_process
@@ -155,15 +155,7 @@ def opened(
     """The network that a word names, and its images."""
     own = None
     if code is not None and not (isinstance(word, str) and is_pretrained(word)):
-        facts = bundle_of(word, home).facts
-        own = build(
-            code,
-            channels=facts.channels,
-            height=facts.height,
-            width=facts.width,
-            classes=len(facts.classes),
-            options=facts.options,
-        )
+        own = own_network(bundle_of(word, home), code)
     return subject_of(word, data, limit=limit, model=own, device=device, home=home, progress=progress)
 
 
@@ -229,5 +221,4 @@ def run_folder(word: Run | str | Path, home: Path | None) -> Path | None:
     """The run folder that a word names; None for a bundle alone and for networks that others trained."""
     if isinstance(word, str) and is_pretrained(word):
         return None
-    folder = bundle_of(word, home or home_folder()).folder.parent
-    return folder if (folder / "run.json").is_file() else None
+    return bundle_of(word, home or home_folder()).run_folder

@@ -106,8 +106,7 @@ def subject_of(
         refuse_sealed(fingerprints(images), bundle, str(data), None)
     images = limited(images, limit, source, notes)
     classifier = open_model(bundle, model).to(chosen).to(memory_format=torch.channels_last)
-    name = bundle.folder.parent.name if bundle.folder.name == "bundle" else bundle.folder.name
-    return Subject(name, classifier, images, chosen, source, bundle.facts.classes, data, tuple(notes))
+    return Subject(bundle.name, classifier, images, chosen, source, bundle.facts.classes, data, tuple(notes))
 
 
 def pretrained_subject(
@@ -154,8 +153,8 @@ def validation_of(bundle: Bundle, progress: Progress | None = None) -> tuple[Ima
     Raises RunError for a bundle without its run, data given from Python, and images that are others now; DataError for
     a source that is gone.
     """
-    folder = bundle.folder.parent
-    if not (folder / "run.json").is_file():
+    folder = bundle.run_folder
+    if folder is None:
         raise RunError(f"{bundle.folder}: a bundle without its run, which has no validation split; name --data SOURCE")
     facts = read_facts(folder)
     recipe, _ = recipe_in(folder)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
@@ -28,6 +25,7 @@ from sightlab.metrics.examples import most_confident_errors, surest_hits
 from sightlab.models.classifier import Classifier
 from sightlab.records import Predictions
 from sightlab.records.explained import Explanations
+from sightlab.training.device import seconds_of
 
 EACH = 8  # images of a group
 BUDGET = 1.5  # seconds that the check may take
@@ -79,16 +77,9 @@ def affordable(classifier: Classifier, validation: ImageSet, choice: Choice, ana
     rows = evenly(validation.labels, min(LEAST, len(validation)))
     images = torch.from_numpy(validation.gather(rows)).to(device)
     target = Target(classifier, images, predicted(classifier, images), anatomy, choice.stage)
+    METHODS[choice.method].run(target)  # warms up
     forward = seconds_of(lambda: predicted(classifier, images))
     method = seconds_of(lambda: METHODS[choice.method].run(target))
     each = (PASSES * forward + CALLS * method) / len(rows)
     count = min(CHECKED, len(validation), int(BUDGET / each))
     return count if count >= LEAST else 0
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """Seconds that something takes the second time it is done."""
-    work()
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,6 +86,16 @@ class Bundle:
 
     folder: Path
     facts: Metadata
+
+    @property
+    def run_folder(self) -> Path | None:
+        """The folder of the run that it lies in; None for a bundle alone."""
+        return self.folder.parent if (self.folder.parent / "run.json").is_file() else None
+
+    @property
+    def name(self) -> str:
+        """The run's id; of a bundle that was copied its folder's name."""
+        return self.folder.parent.name if self.folder.name == "bundle" else self.folder.name
 
     def _repr_html_(self) -> str:
         import html
@@ -188,6 +198,22 @@ def open_model(bundle: Bundle, model: nn.Module | None = None) -> Classifier:
         first = one_line(str(error).split("\n", 2)[1] if "\n" in str(error) else error)
         raise RunError(f"{path}: does not fit {facts.model}: {first}") from error
     return Classifier(model, facts.mean, facts.std).eval()
+
+
+def own_network(bundle: Bundle, code: str, say: Callable[[str], None] = lambda _: None) -> nn.Module:
+    """The user's own network for a bundle, built from the code that they name, FILE.py:NAME. Raises ModelError."""
+    from sightlab.models import build
+
+    facts = bundle.facts
+    return build(
+        code,
+        channels=facts.channels,
+        height=facts.height,
+        width=facts.width,
+        classes=len(facts.classes),
+        options=facts.options,
+        say=say,
+    )
 
 
 def is_own_code(model: str) -> bool:

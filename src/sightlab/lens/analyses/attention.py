@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sightlab.comparison.mean_interval import mean_of
 from sightlab.data.batches import images_at, in_turn
 from sightlab.errors import ModelError
 from sightlab.lens.answers import batch_size, silent
 from sightlab.lens.attention_weights import attention_weights
-from sightlab.lens.estimates import mean_of
 from sightlab.lens.subject import Subject, Tick, evenly
 from sightlab.lens.thumbnails import thumbnails
 from sightlab.records.analyses import AnalysisResult, Curve

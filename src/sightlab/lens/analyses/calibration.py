@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sightlab.comparison.mean_interval import mean_of
 from sightlab.inference import predictions
 from sightlab.lens.answers import batch_size, silent, unanswered
-from sightlab.lens.estimates import mean_of, share_of
+from sightlab.lens.estimates import share_of
 from sightlab.lens.subject import Subject, Tick
 from sightlab.metrics import calibration_error, calibration_interval, probabilities, reliability
 from sightlab.metrics.conformal import SETS, ConformalSets, calibrated_sets, least_count

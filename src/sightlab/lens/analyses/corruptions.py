@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from sightlab.charts.corruptions import BY_CORRUPTION, BY_SEVERITY, CLEAN, CORRUPTED, label_of
+from sightlab.comparison.mean_interval import mean_of
 from sightlab.data.batches import images_at, in_turn, labels_at
 from sightlab.data.imageset import ImageSet
 from sightlab.errors import DataError
 from sightlab.lens.answers import batch_size, right, silent, unanswered
 from sightlab.lens.corruptions.severities import LARGE, SMALL, position
 from sightlab.lens.corruptions.table import CORRUPTIONS, SEVERITIES, SMALLEST, corrupt, known, too_small
-from sightlab.lens.estimates import mean_of, share_of
+from sightlab.lens.estimates import share_of
 from sightlab.lens.subject import Subject, Tick
 from sightlab.models.classifier import Classifier
 from sightlab.records.analyses import AnalysisResult, Estimate

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from sightlab.comparison.mean_interval import mean_of
 from sightlab.errors import ModelError, suggestion
 from sightlab.lens.answers import silent
-from sightlab.lens.estimates import mean_of, share_of
+from sightlab.lens.estimates import share_of
 from sightlab.lens.penultimate import feature_layer, penultimate_features
 from sightlab.lens.subject import Subject, Tick, evenly
 from sightlab.lens.thumbnails import thumbnails

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sightlab.comparison.mean_interval import mean_of
 from sightlab.data.imageset import ImageSet
 from sightlab.lens.answers import batches, right, silent, unanswered
-from sightlab.lens.estimates import mean_of, share_curve, share_of
+from sightlab.lens.estimates import share_curve, share_of
 from sightlab.lens.fourier_map import (
     NORM,
     NORM_SIDE,

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from sightlab.comparison.mean_interval import mean_of
 from sightlab.data.batches import images_at, in_turn, labels_at
 from sightlab.errors import one_line
 from sightlab.lens.answers import batch_size, silent, unanswered
-from sightlab.lens.estimates import mean_of
 from sightlab.lens.hessian import Spectrum, differentiable, graph_bytes, hessian_product, largest_eigenvalues
 from sightlab.lens.subject import Subject, Tick, evenly
 from sightlab.records.analyses import AnalysisResult, Curve, Estimate

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sightlab.comparison.mean_interval import mean_of
 from sightlab.errors import ModelError
 from sightlab.lens.anatomy import Stage
 from sightlab.lens.answers import batches, silent
-from sightlab.lens.estimates import mean_of
 from sightlab.lens.stage_hooks import looking_at
 from sightlab.lens.subject import Subject, Tick
 from sightlab.records.analyses import AnalysisResult, Curve

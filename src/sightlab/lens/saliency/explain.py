@@ -91,7 +91,7 @@ def explain(
     notes: list[str] = []
     with own_process():
         subject = None
-        if pictures is None or data is not None or (check and in_run(bundle)):
+        if pictures is None or data is not None or (check and bundle.run_folder):
             subject = subject_of(bundle, data, limit=None, model=model, device=device, progress=progress, **read)
         classifier = subject.classifier if subject else opened(bundle, model, chosen)
         if pictures is not None:
@@ -100,14 +100,14 @@ def explain(
             assert subject is not None
             shown = worth_a_look(subject)
         height, width, channels = shape_of(bundle)
-        anatomy = anatomy_of(classifier.net, (channels, height, width))
+        anatomy = subject.anatomy if subject else anatomy_of(classifier.net, (channels, height, width))
         choice = choose(anatomy, method)
         images = explained_images(classifier, shown, choice, anatomy, bundle.facts.classes, explained, tick)
         checked = None
         if check:
             looked_at = subject.images.gather(evenly(subject.images.labels, CHECKED)) if subject else shown.pixels
             checked = checked_method(classifier, looked_at[:CHECKED], choice, anatomy)
-    return found_of(name_of(bundle), choice, images, checked, (*choice.notes, *notes))
+    return found_of(bundle.name, choice, images, checked, (*choice.notes, *notes))
 
 
 def found_of(
@@ -123,16 +123,6 @@ def found_of(
         check=checked.to_json() if checked else None,
         verdict=checked.verdict if checked else "",
     )
-
-
-def in_run(bundle: Bundle) -> bool:
-    """Whether a bundle lies in the folder of its run, whose recipe says where the validation images are."""
-    return (bundle.folder.parent / "run.json").is_file()
-
-
-def name_of(bundle: Bundle) -> str:
-    """The run's id; of a bundle alone its folder's name."""
-    return bundle.folder.parent.name if bundle.folder.name == "bundle" else bundle.folder.name
 
 
 def opened(bundle: Bundle, model: nn.Module | None, device: torch.device) -> Classifier:
